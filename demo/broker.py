@@ -1,0 +1,88 @@
+"""A real Kafka broker from a Python package, for the demo and the tests."""
+
+import socket
+import subprocess
+import time
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from demo import leash
+from service import kafka
+from service.errors import UserError
+
+START_SECONDS = 30.0
+
+
+class BrokerStartError(UserError):
+    """The embedded broker did not come up."""
+
+
+class EmbeddedKafka:
+    """noida-db's Kafka on a free port of the loopback interface, until the ``with`` block ends.
+
+    Parameters
+    ----------
+    folder
+        Where it keeps its data and its log. Data of an earlier life is served again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.bootstrap_servers = f"127.0.0.1:{free_port()}"
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        binary = files("noida_db").joinpath("noida-db")
+        port = self.bootstrap_servers.rpartition(":")[2]
+        command = [str(binary), "start", "--only", "kafka", "--kafka-port", port]
+        with (self._folder / "broker.log").open("ab") as log:
+            self._process = leash.start(
+                [*command, "--data-dir", str((self._folder / "data").resolve())], log
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the broker; it writes what it holds to disk first."""
+        if self._process is not None:
+            leash.stop(self._process)
+            self._process = None
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        host, _, port = self.bootstrap_servers.rpartition(":")
+        while time.monotonic() < deadline and self._process and self._process.poll() is None:
+            try:
+                socket.create_connection((host, int(port)), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+                continue
+            with kafka.admin(self.bootstrap_servers):
+                return
+        log = self._folder / "broker.log"
+        raise BrokerStartError(
+            f"the embedded Kafka did not start; {log} says why."
+            " To use a broker of your own, set KAFKA_BOOTSTRAP_SERVERS"
+        )
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

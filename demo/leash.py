@@ -1,0 +1,77 @@
+"""Run a command that cannot outlive the process which started it.
+
+``python -m demo.leash COMMAND...`` passes termination signals on, and ends the command when its
+own standard input closes: the starter holds the other end, and the operating system closes that
+however the starter ends, ``kill -9`` included.
+"""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+GRACE_SECONDS = 20.0
+"""How long a command may take to end after SIGTERM before it is killed."""
+
+
+def start(
+    command: Sequence[str], log: IO[bytes], env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a command on a leash, its output going to ``log``.
+
+    It gets a session of its own: Ctrl-C reaches the starter alone, which ends its children in
+    the order that suits them.
+    """
+    return subprocess.Popen(  # noqa: S603 - our own commands
+        [sys.executable, "-m", "demo.leash", *command],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env=env,
+    )
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """End a leashed command and wait for it; returns its exit code."""
+    if process.poll() is None:
+        process.terminate()
+    code = process.wait()
+    if process.stdin:
+        process.stdin.close()
+    return code
+
+
+def main(command: Sequence[str]) -> int:
+    """Run the command until it ends, a signal comes or standard input closes."""
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - our own commands
+    ending = threading.Event()
+
+    def end(*_: object) -> None:
+        if not ending.is_set():
+            ending.set()
+            child.terminate()
+            threading.Thread(target=kill_later, daemon=True).start()
+
+    def kill_later() -> None:
+        try:
+            child.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+    def watch_starter() -> None:
+        sys.stdin.buffer.read()
+        end()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    threading.Thread(target=watch_starter, daemon=True).start()
+    return child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

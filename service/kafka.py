@@ -1,0 +1,76 @@
+"""A Kafka connection that is there, and topics that exist."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from service.errors import UserError
+
+CONNECT_TIMEOUT_MS = 15_000
+
+
+class BrokerUnreachableError(UserError):
+    """No broker answered at the given address."""
+
+
+class TopicMissingError(UserError):
+    """A topic that must be there is not."""
+
+
+@contextmanager
+def admin(bootstrap_servers: str) -> Iterator[KafkaAdminClient]:
+    """Connect to a broker, or say that none is there.
+
+    Raises
+    ------
+    BrokerUnreachableError
+        No broker answered in time, or what answered is no Kafka broker.
+    """
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=bootstrap_servers, bootstrap_timeout_ms=CONNECT_TIMEOUT_MS
+        )
+    except (KafkaError, OSError, ValueError, AssertionError) as error:
+        raise BrokerUnreachableError(
+            f"no Kafka broker answers at {bootstrap_servers!r}; start one, or name another with"
+            " --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def partitions(client: KafkaAdminClient, topic: str) -> list[int]:
+    """Partition numbers of a topic, in order; none where there is no such topic."""
+    (description,) = client.describe_topics([topic])
+    return sorted(partition["partition_index"] for partition in description["partitions"])
+
+
+def require(client: KafkaAdminClient, topic: str) -> list[int]:
+    """Partition numbers of a topic that must be there.
+
+    Raises
+    ------
+    TopicMissingError
+        There is no such topic.
+    """
+    found = partitions(client, topic)
+    if not found:
+        raise TopicMissingError(
+            f"topic {topic!r} does not exist; start the producer first, create the topic,"
+            " or name another with --topic"
+        )
+    return found
+
+
+def ensure(client: KafkaAdminClient, topic: str, count: int) -> list[int]:
+    """Partition numbers of a topic, which is created where it is missing."""
+    if found := partitions(client, topic):
+        return found
+    with suppress(TopicAlreadyExistsError):  # somebody else may be faster
+        client.create_topics({topic: {"num_partitions": count, "replication_factor": -1}})
+    client.wait_for_topics([topic])
+    return partitions(client, topic)
