@@ -36,10 +36,10 @@ def parse(settings: type[S], argv: Sequence[str]) -> S:
         raise UsageError(f"{'; '.join(complaints)}; see --help") from error
 
 
-def run(program: str, main: Callable[[Sequence[str]], None]) -> int:
+def run(program: str, main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
     """Run a program's main function; a user's mistake becomes one line and exit code 2."""
     try:
-        main(sys.argv[1:])
+        main(argv)
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)  # noqa: T201
         return 2

@@ -1,0 +1,230 @@
+"""Composition root: builds the parts, owns signals and the order in which things end."""
+
+import json
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from consumer import checkpoint, group, heldout, prequential, server
+from consumer.checkpoint import CheckpointStore, Stateful
+from consumer.commit import Committer
+from consumer.dead_letters import DeadLetterPublisher
+from consumer.encoder import Encoder
+from consumer.evaluation import Evaluator
+from consumer.labels import LabelSet
+from consumer.learners.finetune import FineTune
+from consumer.metrics import Metrics
+from consumer.micro_batch import MicroBatch
+from consumer.poller import Poller
+from consumer.progress import Progress
+from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
+from consumer.settings import EvaluateSettings, Settings
+from consumer.source import KafkaSource
+from events import topics
+from service import cli, kafka, logs
+from service.errors import UserError
+
+QUEUED_MICRO_BATCHES = 8
+
+log = structlog.get_logger()
+
+
+class SummaryError(UserError):
+    """The summary can't be written."""
+
+
+def learn(argv: Sequence[str]) -> None:
+    """Learn from the stream until told to stop."""
+    settings = cli.parse(Settings, argv)
+    with ExitStack() as stack:
+        _learn(settings, stack)
+
+
+def _learn(settings: Settings, stack: ExitStack) -> None:
+    if settings.summary is not None:
+        _write_summary(settings.summary, {})  # better to fail now than after hours
+    store = CheckpointStore(settings.checkpoint_dir, settings.keep_checkpoints)
+    store.open(stack)
+    registry = CollectorRegistry()
+    progress = Progress()
+
+    with kafka.admin(settings.bootstrap_servers) as admin:
+        partitions = kafka.require(admin, settings.topic)
+        kafka.ensure(admin, topics.dead_letters(settings.topic), count=1)
+    consumer = group.connect(settings.bootstrap_servers, settings.group)
+    poller = Poller(consumer, settings.topic, QUEUED_MICRO_BATCHES * settings.batch_size)
+    stack.callback(poller.close)
+    start = group.starting_point(consumer, settings.topic, partitions, store.ids())
+    dead_letters = DeadLetterPublisher(
+        settings.bootstrap_servers, topics.dead_letters(settings.topic)
+    )
+    stack.callback(dead_letters.close)
+    app = server.app(registry, progress.snapshot, alive=poller.complaint, ready=poller.not_ready)
+    address = stack.enter_context(server.serve(app, settings.http_host, settings.http_port))
+
+    labels = LabelSet(settings.max_labels)
+    learner = _learner(settings)
+    replay = _replay(settings)
+    evaluator = Evaluator()
+    micro_batch = MicroBatch(settings.batch_size)
+    parts: dict[str, Stateful] = {
+        "labels": labels,
+        "learner": learner,
+        "replay": replay,
+        "evaluator": evaluator,
+        "micro_batch": micro_batch,
+        "progress": progress,
+    }
+    if start.checkpoint is not None:
+        _restore(store.folder / start.checkpoint, parts, learner.describe())
+    source = KafkaSource(
+        poller,
+        labels,
+        start.positions,
+        settings.linger,
+        settings.stop_after,
+        settings.stop_when_idle,
+    )
+    metrics = Metrics(registry)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    committer = Committer(
+        store,
+        parts,
+        learner,
+        progress,
+        dead_letters,
+        source,
+        about={"topic": settings.topic, "group": settings.group},
+        every=settings.checkpoint_every,
+        observe=metrics.observe_checkpoint,
+    )
+
+    _on_signals(source)
+    poller.start()
+    log.info("learning", topic=settings.topic, group=settings.group, http=address)
+    step = None
+    for step in prequential.run(
+        source, learner, replay, evaluator, labels, micro_batch, settings.replay_ratio
+    ):
+        progress.observe(step)
+        metrics.observe(step)
+        dead_letters.send(step.dead_letters)
+        if committer.due():
+            committer.commit(step)
+    if step is not None:
+        committer.commit(step)
+
+    topic = topics.heldout(settings.topic)
+    examined = (
+        None
+        if source.stopped
+        else heldout.evaluate(learner, labels, heldout.read(settings.bootstrap_servers, topic))
+    )
+    summary = progress.summary(examined, model=settings.model, seed=settings.seed)
+    log.info("done", **{name: value for name, value in summary.items() if name in SHOWN})
+    if settings.summary is not None:
+        _write_summary(settings.summary, summary)
+
+
+SHOWN = ("documents", "labels", "prequential_accuracy", "heldout_accuracy", "dead_letters")
+
+
+def evaluate(argv: Sequence[str]) -> None:
+    """Examine a checkpoint on the held-out topic."""
+    settings = cli.parse(EvaluateSettings, argv)
+    folder = checkpoint.newest(settings.checkpoint)
+    manifest = checkpoint.read_manifest(folder)
+    documents = heldout.read(settings.bootstrap_servers, settings.topic)
+    if not documents:
+        raise heldout.HeldOutError(
+            f"topic {settings.topic!r} has no documents; publish some with: python -m producer"
+            f" --topic {settings.topic} --split test"
+        )
+    described = manifest.describes
+    learner = FineTune(
+        Encoder(described["model"], described["max_tokens"], settings.device, settings.precision),
+        described["layers"],
+        described["optimizer"],
+        learning_rate=0.0,
+        head_learning_rate=0.0,
+    )
+    checkpoint.require_fit(manifest, learner.describe())
+    labels = LabelSet(limit=sys.maxsize)
+    checkpoint.restore(folder, {"labels": labels, "learner": learner})
+    scores = heldout.evaluate(learner, labels, documents)
+    report = {
+        "checkpoint": manifest.id,
+        "documents_learned_from": manifest.documents,
+        "heldout_accuracy": scores.accuracy,
+        "heldout_macro_f1": scores.macro_f1,
+        "heldout_kappa": scores.kappa,
+        "heldout_log_loss": scores.log_loss,
+        "heldout_documents": scores.documents,
+        "recall": dict(sorted(scores.recall.items())),
+    }
+    print(json.dumps(report, indent=2))  # noqa: T201 - the result
+
+
+def _learner(settings: Settings) -> FineTune:
+    return FineTune(
+        Encoder(settings.model, settings.max_tokens, settings.device, settings.precision),
+        None if settings.layers == "all" else settings.layers,
+        settings.optimizer,
+        settings.learning_rate,
+        settings.head_learning_rate,
+    )
+
+
+def _replay(settings: Settings) -> ReplayBuffer:
+    if settings.replay == "class-balanced":
+        return ClassBalancedReservoir(settings.replay_capacity, settings.seed)
+    return Reservoir(settings.replay_capacity, settings.seed)
+
+
+def _restore(folder: Path, parts: Mapping[str, Stateful], describes: Mapping[str, Any]) -> None:
+    checkpoint.require_fit(checkpoint.read_manifest(folder), describes)
+    checkpoint.restore(folder, parts)
+    log.info("restored", checkpoint=folder.name)
+
+
+def _on_signals(source: KafkaSource) -> None:
+    """Let the first signal end the loop after its step, and a second one the process."""
+
+    def stop(number: int, _: object) -> None:
+        source.stop()
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _write_summary(path: Path, summary: Mapping[str, Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(summary, indent=2) + "\n")
+    except OSError as error:
+        raise SummaryError(
+            f"can't write {str(path)!r} ({error.strerror}); name another file with --summary"
+        ) from error
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    logs.configure()
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["evaluate"]:
+        return cli.run("consumer evaluate", evaluate, arguments[1:])
+    return cli.run("consumer", learn, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

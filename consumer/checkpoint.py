@@ -1,0 +1,283 @@
+"""Checkpoints: written whole or not at all, and never restored into something else."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from service.errors import UserError
+
+FORMAT = 1
+"""Raised when an older newsreel could not read the files."""
+MANIFEST, STATE, TENSORS = "manifest.json", "state.json", "tensors.safetensors"
+TENSOR_MARK = "__tensor__"
+
+
+class CheckpointError(UserError):
+    """A checkpoint can't be written, found, read, or does not fit."""
+
+
+class Stateful(Protocol):
+    """A part that a checkpoint keeps. State holds tensors and primitives only."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that its future depends on."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a checkpoint is of.
+
+    ``describes`` is what the learner says of itself, ``positions`` the next offset of each
+    partition of ``topic``, ``sha256`` the digest of each file.
+    """
+
+    format: int
+    id: str
+    topic: str
+    group: str
+    positions: dict[str, int]
+    documents: int
+    describes: dict[str, Any]
+    sha256: dict[str, str]
+
+
+class CheckpointStore:
+    """A folder of checkpoints, each a folder of its own named by its id.
+
+    Parameters
+    ----------
+    folder
+        Created when missing.
+    keep
+        Checkpoints left after `prune`.
+
+    Raises
+    ------
+    CheckpointError
+        The folder can't be written.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder = folder
+        self._keep = keep
+
+    def open(self, stack: ExitStack) -> None:
+        """Create the folder and hold it for this process alone until the stack unwinds."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((self.folder / ".lock").open("w"))
+        except OSError as error:
+            raise CheckpointError(
+                f"can't write to {str(self.folder)!r} ({error.strerror});"
+                " name another folder with --checkpoint-dir"
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CheckpointError(
+                f"another consumer is using {str(self.folder)!r}; stop it, or name another folder"
+                " with --checkpoint-dir"
+            ) from error
+
+    def ids(self) -> list[str]:
+        """Return the ids of complete checkpoints, oldest first."""
+        return sorted(path.parent.name for path in self.folder.glob(f"[!.]*/{MANIFEST}"))
+
+    def save(self, parts: Mapping[str, Stateful], **about: Any) -> str:
+        """Write a checkpoint beside the others, in full, then give it its name.
+
+        Parameters
+        ----------
+        parts
+            What to save, by name.
+        about
+            The fields of `Manifest` that the caller knows.
+
+        Returns
+        -------
+        str
+            Its id.
+        """
+        id_ = f"{about['documents']:012d}-{uuid.uuid4().hex[:8]}"
+        draft = self.folder / f".{id_}"
+        tensors: dict[str, torch.Tensor] = {}
+        state = {name: _pack(part.state_dict(), name, tensors) for name, part in parts.items()}
+        try:
+            draft.mkdir()
+            files = {
+                STATE: json.dumps(state).encode(),
+                TENSORS: safetensors.torch.save(tensors),
+            }
+            digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+            manifest = Manifest(format=FORMAT, id=id_, sha256=digests, **about)
+            files[MANIFEST] = json.dumps(asdict(manifest), indent=2).encode()
+            for name, data in files.items():
+                _write(draft / name, data)
+            _sync(draft)
+            draft.rename(self.folder / id_)
+            _sync(self.folder)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise CheckpointError(
+                f"checkpoint not written to {str(self.folder)!r} ({error.strerror}); nothing is"
+                " committed past the last one: make room there and start again"
+            ) from error
+        return id_
+
+    def prune(self, newest: str) -> None:
+        """Delete all but the newest checkpoints, and what was never finished or committed."""
+        older = [id_ for id_ in self.ids() if id_ <= newest]
+        unneeded = set(self.ids()) - set(older[-self._keep :])
+        for name in unneeded | {path.name for path in self.folder.glob(".*-*")}:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+
+def newest(folder: Path) -> Path:
+    """Return the newest checkpoint in a folder of checkpoints, or the folder if it is one itself.
+
+    Raises
+    ------
+    CheckpointError
+        There is none.
+    """
+    if (folder / MANIFEST).exists():
+        return folder
+    ids = CheckpointStore(folder, keep=1).ids()
+    if not ids:
+        raise CheckpointError(
+            f"{str(folder)!r} holds no checkpoint; name the folder given to the consumer as"
+            " --checkpoint-dir"
+        )
+    return folder / ids[-1]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read what a checkpoint is of.
+
+    Raises
+    ------
+    CheckpointError
+        It is missing, unreadable, or of a newer format.
+    """
+    try:
+        fields = json.loads((folder / MANIFEST).read_bytes())
+        version = fields["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(folder, error) from error
+    if version != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {str(folder)!r} has format {version!r}, this newsreel reads {FORMAT};"
+            " use the newsreel that wrote it, or start afresh with another --checkpoint-dir"
+            " and --group"
+        )
+    try:
+        return Manifest(**fields)
+    except TypeError as error:
+        raise _broken(folder, error) from error
+
+
+def restore(folder: Path, parts: Mapping[str, Stateful]) -> None:
+    """Load a checkpoint's state into parts, after its digests were found right.
+
+    Raises
+    ------
+    CheckpointError
+        A file is missing or not what was written.
+    """
+    manifest = read_manifest(folder)
+    try:
+        files = {name: (folder / name).read_bytes() for name in (STATE, TENSORS)}
+        for name, data in files.items():
+            if hashlib.sha256(data).hexdigest() != manifest.sha256[name]:
+                raise _broken(folder, ValueError(f"{name} is not what was written"))
+        tensors = safetensors.torch.load(files[TENSORS])
+        state = json.loads(files[STATE])
+        for name, part in parts.items():
+            part.load_state_dict(_unpack(state[name], tensors))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise _broken(folder, error) from error
+
+
+def require_fit(manifest: Manifest, describes: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint of another model.
+
+    Raises
+    ------
+    CheckpointError
+        Naming each difference.
+    """
+    differences = [
+        f"{name} is {manifest.describes.get(name)!r} there and {now!r} here"
+        for name, now in describes.items()
+        if manifest.describes.get(name) != now
+    ]
+    if differences:
+        raise CheckpointError(
+            f"checkpoint {manifest.id} is of another model: {'; '.join(differences)}. Set these"
+            " back, or start afresh with another --checkpoint-dir and --group"
+        )
+
+
+def _pack(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """Move tensors out of a tree of primitives, leaving their names."""
+    match value:
+        case torch.Tensor():
+            tensors[name] = value.detach().cpu().contiguous()
+            return {TENSOR_MARK: name}
+        case dict():
+            return {key: _pack(item, f"{name}/{key}", tensors) for key, item in value.items()}
+        case list() | tuple():
+            return [_pack(item, f"{name}/{index}", tensors) for index, item in enumerate(value)]
+        case None | bool() | int() | float() | str():
+            return value
+    raise TypeError(f"{name}: {type(value).__name__} is neither a tensor nor a primitive")
+
+
+def _unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    match value:
+        case {"__tensor__": str(name)}:
+            return tensors[name]
+        case dict():
+            return {key: _unpack(item, tensors) for key, item in value.items()}
+        case list():
+            return [_unpack(item, tensors) for item in value]
+    return value
+
+
+def _broken(folder: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"checkpoint {str(folder)!r} is broken or incomplete ({error}); restore the folder from a"
+        " copy, or start afresh with another --checkpoint-dir and --group"
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""The one point at which learning becomes final."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+from kafka.errors import KafkaError
+
+from consumer.checkpoint import CheckpointStore, Stateful
+from consumer.dead_letters import DeadLetterPublisher
+from consumer.learners.protocol import Learner
+from consumer.prequential import Step
+from consumer.progress import Progress
+from consumer.source import KafkaSource
+from service.errors import UserError
+
+log = structlog.get_logger()
+
+
+class CommitError(UserError):
+    """The broker did not take a commit."""
+
+
+class Committer:
+    """Writes checkpoints and commits the offsets that go with them.
+
+    1. Write the checkpoint, whole, under a name of its own.
+    2. Wait until every dead letter so far is delivered.
+    3. Commit the offsets; their metadata names the checkpoint.
+    4. Delete checkpoints that are no longer needed.
+
+    Whatever happens between two of these, the next start finds offsets and a checkpoint that
+    belong together: those of the last commit.
+
+    Parameters
+    ----------
+    parts
+        What a checkpoint keeps, by name.
+    about
+        Topic and group, for the manifest.
+    every
+        Documents between two commits.
+    observe
+        Told how many seconds each one took.
+    """
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        parts: Mapping[str, Stateful],
+        learner: Learner,
+        progress: Progress,
+        dead_letters: DeadLetterPublisher,
+        source: KafkaSource,
+        about: Mapping[str, str],
+        every: int,
+        observe: Callable[[float], None],
+    ) -> None:
+        self._store = store
+        self._parts = parts
+        self._learner = learner
+        self._progress = progress
+        self._dead_letters = dead_letters
+        self._source = source
+        self._about = about
+        self._every = every
+        self._observe = observe
+        self._committed = progress.documents
+
+    def due(self) -> bool:
+        """Whether enough documents have come since the last commit."""
+        return self._progress.documents - self._committed >= self._every
+
+    def commit(self, step: Step) -> None:
+        """Make everything up to a step final.
+
+        Raises
+        ------
+        CheckpointError, DeadLetterError, CommitError
+            It is not final; the last commit still stands.
+        """
+        started = time.perf_counter()
+        id_ = self._store.save(
+            self._parts,
+            **self._about,
+            positions={str(partition): offset for partition, offset in step.positions.items()},
+            documents=self._progress.documents,
+            describes=self._learner.describe(),
+        )
+        self._dead_letters.flush()
+        try:
+            self._source.commit(step.positions, id_)
+        except KafkaError as error:
+            raise CommitError(
+                f"the broker did not take the commit of checkpoint {id_} ({error}); what was"
+                " learned since the last one will be learned again: start again"
+            ) from error
+        self._store.prune(id_)
+        self._committed = self._progress.documents
+        seconds = time.perf_counter() - started
+        self._observe(seconds)
+        log.info("committed", checkpoint=id_, seconds=round(seconds, 2))

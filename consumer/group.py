@@ -1,0 +1,84 @@
+"""The consumer group: where it stopped, and which checkpoint belongs there."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+
+from service.errors import UserError
+
+FRESH = "no checkpoint yet"
+"""What the commit of a new group says in place of a checkpoint's id."""
+
+
+class GroupError(UserError):
+    """The group's offsets and the checkpoints don't belong together."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartingPoint:
+    """Where each partition goes on, and the checkpoint that was committed with it, if any."""
+
+    positions: Mapping[int, int]
+    checkpoint: str | None
+
+
+def connect(bootstrap_servers: str, group: str) -> KafkaConsumer:
+    """Connect as a member-to-be of the group; nothing is subscribed yet.
+
+    Assignment is cooperative, so that a rebalance takes only the partitions that really move.
+    """
+    return KafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+    )
+
+
+def starting_point(
+    consumer: KafkaConsumer, topic: str, partitions: Iterable[int], checkpoints: list[str]
+) -> StartingPoint:
+    """Ask the group where it stopped; a new group is put to the beginning of the topic.
+
+    Parameters
+    ----------
+    checkpoints
+        Ids of those at hand. The committed offsets name the one that fits them; a newer one was
+        written but never committed, and is not used.
+
+    Raises
+    ------
+    GroupError
+        The named checkpoint is not at hand, or there are some that no commit names.
+    """
+    owned = [TopicPartition(topic, partition) for partition in partitions]
+    committed = {
+        tp.partition: found
+        for tp in owned
+        if (found := consumer.committed(tp, metadata=True)) is not None
+    }
+    group = consumer.config["group_id"]
+    named = {found.metadata for found in committed.values()} - {FRESH, ""}
+    if named:
+        id_ = max(named)
+        if id_ not in checkpoints:
+            raise GroupError(
+                f"group {group!r} stopped at checkpoint {id_}, which is not there; name its folder"
+                " with --checkpoint-dir, or start afresh with another --group"
+            )
+        return StartingPoint({p: found.offset for p, found in committed.items()}, id_)
+    if checkpoints and not any(found.metadata == FRESH for found in committed.values()):
+        raise GroupError(
+            f"there are checkpoints, but group {group!r} has committed none of them; start afresh"
+            " with another --checkpoint-dir, or go on with the --group that wrote them"
+        )
+    beginnings = consumer.beginning_offsets(owned)
+    positions = {tp.partition: offset for tp, offset in beginnings.items()} | {
+        p: found.offset for p, found in committed.items()
+    }
+    consumer.commit({tp: OffsetAndMetadata(positions[tp.partition], FRESH, -1) for tp in owned})
+    return StartingPoint(positions, None)

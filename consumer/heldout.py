@@ -1,0 +1,76 @@
+"""Held-out evaluation: a topic of documents that the model is examined on and never learns."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from consumer.evaluation import Evaluator, Scores
+from consumer.labels import LabelSet
+from consumer.learners.protocol import Learner
+from consumer.prequential import predict
+from consumer.source import read_document
+from events.document import DecodeError, Document
+from service import kafka
+from service.errors import UserError
+
+BATCH_SIZE = 32
+STALL_SECONDS = 60.0
+
+
+class HeldOutError(UserError):
+    """The held-out topic can't be read to its end."""
+
+
+def evaluate(learner: Learner, labels: LabelSet, documents: Iterable[Document]) -> Scores:
+    """Score a learner on documents, leaving it as it is; unlabelled ones don't count."""
+    evaluator = Evaluator()
+    # Alike in length, they need less padding.
+    by_length = sorted(documents, key=lambda document: len(document.text))
+    for start in range(0, len(by_length), BATCH_SIZE):
+        evaluator.update(predict(learner, labels, by_length[start : start + BATCH_SIZE]))
+    return evaluator.scores().whole
+
+
+def read(bootstrap_servers: str, topic: str) -> list[Document]:
+    """Read every document of a topic as it stands now; none where there is no such topic.
+
+    Raises
+    ------
+    BrokerUnreachableError, HeldOutError
+    """
+    with kafka.admin(bootstrap_servers) as admin:
+        partitions = [TopicPartition(topic, number) for number in kafka.partitions(admin, topic)]
+    if not partitions:
+        return []
+    documents = []
+    for record in _records(bootstrap_servers, partitions):
+        try:
+            documents.append(read_document(record))
+        except DecodeError:
+            continue  # can't be examined
+    return documents
+
+
+def _records(bootstrap_servers: str, partitions: list[TopicPartition]) -> Iterator[ConsumerRecord]:
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        consumer.seek_to_beginning(*partitions)
+        stalled = time.monotonic() + STALL_SECONDS
+        while any(consumer.position(tp) < ends[tp] for tp in partitions):
+            fetched = consumer.poll(timeout_ms=500)
+            if fetched:
+                stalled = time.monotonic() + STALL_SECONDS
+            elif time.monotonic() > stalled:
+                raise HeldOutError(
+                    f"reading {partitions[0].topic!r} stalled; check the broker and try again"
+                )
+            for tp, records in fetched.items():
+                yield from (record for record in records if record.offset < ends[tp])
+    finally:
+        consumer.close()

@@ -1,0 +1,101 @@
+"""Prometheus metrics: their definitions, and how a step moves them."""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from consumer.evaluation import Scores
+from consumer.prequential import Step
+
+MAX_LABEL_SERIES = 100
+"""Labels that get a series of their own: the first to appear. The others count in the rest."""
+STAGE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """Everything exported at ``/metrics``, in base units.
+
+    Parameters
+    ----------
+    registry
+        Where the metrics are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"newsreel_{name}", text, labels, registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"newsreel_{name}", text, labels, registry=registry)
+
+        self._accuracy = gauge(
+            "prequential_accuracy",
+            "Share of documents predicted right before they were learned, by window"
+            " (whole stream, last 1000, fading factor)",
+            "window",
+        )
+        self._macro_f1 = gauge("prequential_macro_f1", "F1, mean over the labels", "window")
+        self._kappa = gauge("prequential_kappa", "Cohen's kappa", "window")
+        self._log_loss = gauge("prequential_log_loss", "Cross-entropy in nats", "window")
+        self._recall = gauge(
+            "prequential_recall",
+            f"Recall of a label over the last 1000 documents, first {MAX_LABEL_SERIES} labels",
+            "label",
+        )
+        self._documents = counter("documents", "Documents predicted, labelled or not", "labelled")
+        self._learned = counter("learned_documents", "New documents learned")
+        self._replayed = counter("replayed_documents", "Documents learned again from the buffer")
+        self._dead_letters = counter("dead_letters", "Records that can't be used", "reason")
+        self._steps = counter("learning_steps", "Optimizer steps")
+        self._loss = gauge("loss", "Mean cross-entropy of the last learning step in nats")
+        self._labels = gauge("labels", "Labels discovered")
+        self._replay_buffer = gauge("replay_buffer_documents", "Documents in the replay buffer")
+        self._lag = gauge("consumer_lag_documents", "Records waiting in a partition", "partition")
+        self._checkpoints = counter("checkpoints", "Checkpoints written and committed")
+        self._stage = Histogram(
+            "newsreel_stage_seconds",
+            "Time of a stage of one step",
+            ["stage"],
+            buckets=STAGE_SECONDS,
+            registry=registry,
+        )
+
+    def observe(self, step: Step) -> None:
+        """Take in a step."""
+        self._observe_scores("whole", step.scores.whole)
+        self._observe_scores("last_1000", step.scores.window)
+        self._accuracy.labels("fading").set(step.scores.fading_accuracy)
+        for label in step.labels[:MAX_LABEL_SERIES]:
+            if label in step.scores.window.recall:
+                self._recall.labels(label).set(step.scores.window.recall[label])
+        for prediction in step.predictions:
+            labelled = prediction.document.label is not None
+            self._documents.labels(str(labelled).lower()).inc()
+        for letter in step.dead_letters:
+            self._dead_letters.labels(str(letter.reason)).inc()
+        if step.lesson is not None:
+            self._steps.inc()
+            self._learned.inc(step.lesson.documents)
+            self._replayed.inc(step.lesson.replayed)
+            self._loss.set(step.lesson.loss)
+        self._labels.set(len(step.labels))
+        self._replay_buffer.set(step.remembered)
+        self._observe_lag(step.lag)
+        for stage, seconds in step.seconds.items():
+            self._stage.labels(stage).observe(seconds)
+
+    def observe_checkpoint(self, seconds: float) -> None:
+        """Count a checkpoint and the time it took."""
+        self._checkpoints.inc()
+        self._stage.labels("checkpoint").observe(seconds)
+
+    def _observe_scores(self, window: str, scores: Scores) -> None:
+        self._accuracy.labels(window).set(scores.accuracy)
+        self._macro_f1.labels(window).set(scores.macro_f1)
+        self._kappa.labels(window).set(scores.kappa)
+        self._log_loss.labels(window).set(scores.log_loss)
+
+    def _observe_lag(self, lag: Mapping[int, int]) -> None:
+        self._lag.clear()  # a partition that was lost must not go on showing its last value
+        for partition, records in lag.items():
+            self._lag.labels(str(partition)).set(records)

@@ -1,0 +1,177 @@
+"""How a run is going: what the summary, the plot and the terminal show."""
+
+import math
+import resource
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from consumer.evaluation import Scores
+from consumer.prequential import Step
+
+CURVE_POINTS = 400
+"""Most points kept of the accuracy over the stream; older ones are thinned out evenly."""
+MISTAKES = 20
+EXCERPT_CHARACTERS = 300
+
+
+class Progress:
+    """Counts, the accuracy curve and the latest mistakes; follows the loop's steps.
+
+    Parameters
+    ----------
+    clock
+        Seconds that only go forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._started: float | None = None
+        self._seconds = 0.0
+        self._documents_this_run = 0
+        self._counts = {
+            "documents": 0,
+            "unlabelled": 0,
+            "learned": 0,
+            "replayed": 0,
+            "dead_letters": 0,
+        }
+        self._curve: list[tuple[int, float, float]] = []
+        self._stride = 1
+        self._mistakes: deque[dict[str, Any]] = deque(maxlen=MISTAKES)
+        self._last: Step | None = None
+
+    @property
+    def documents(self) -> int:
+        """Documents predicted since the stream began."""
+        return self._counts["documents"]
+
+    def observe(self, step: Step) -> None:
+        """Take in a step."""
+        now = self._clock()
+        with self._lock:
+            if self._started is None:
+                self._started = now - step.seconds["predict"] - step.seconds["learn"]
+            if step.predictions:  # waiting for the end of a stream is not work
+                self._seconds = now - self._started
+            self._documents_this_run += len(step.predictions)
+            self._counts["documents"] += len(step.predictions)
+            self._counts["dead_letters"] += len(step.dead_letters)
+            if step.lesson is not None:
+                self._counts["learned"] += step.lesson.documents
+                self._counts["replayed"] += step.lesson.replayed
+            self._remember_mistakes(step)
+            self._extend_curve(step)
+            self._last = step
+
+    def _remember_mistakes(self, step: Step) -> None:
+        for prediction in step.predictions:
+            if prediction.document.label is None:
+                self._counts["unlabelled"] += 1
+            elif prediction.label is not None and not prediction.correct:
+                self._mistakes.append(
+                    {
+                        "id": prediction.document.id,
+                        "text": prediction.document.text[:EXCERPT_CHARACTERS],
+                        "label": prediction.document.label,
+                        "predicted": prediction.label,
+                        "probability": round(prediction.probability, 4),
+                    }
+                )
+
+    def _extend_curve(self, step: Step) -> None:
+        scored = step.scores.whole.documents
+        if scored == 0 or (self._curve and scored < self._curve[-1][0] + self._stride):
+            return
+        self._curve.append((scored, step.scores.whole.accuracy, step.scores.window.accuracy))
+        if len(self._curve) > CURVE_POINTS:
+            self._curve = self._curve[1::2]
+            self._stride = 2 * max(self._stride, self._curve[1][0] - self._curve[0][0])
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return everything known now, ready for JSON: `null` stands for "not known yet"."""
+        with self._lock:
+            last = self._last
+            rate = self._documents_this_run / self._seconds if self._seconds else math.nan
+            shown: dict[str, Any] = {
+                **self._counts,
+                "documents_per_second": rate,
+                "labels": len(last.labels) if last else 0,
+                "lag": sum(last.lag.values()) if last else None,
+                "replay_buffer": last.remembered if last else 0,
+                "prequential": asdict(last.scores) if last else None,
+                "curve": list(self._curve),
+                "mistakes": list(self._mistakes),
+            }
+        return _without_nan(shown)
+
+    def summary(self, heldout: Scores | None, **about: Any) -> dict[str, Any]:
+        """Return the results of a run, ready for JSON."""
+        now = self.snapshot()
+        scores = now["prequential"] or {"whole": {}, "window": {}}
+        summary = {
+            **about,
+            "documents": now["documents"],
+            "unlabelled_documents": now["unlabelled"],
+            "learned_documents": now["learned"],
+            "replayed_documents": now["replayed"],
+            "dead_letters": now["dead_letters"],
+            "labels": now["labels"],
+            "prequential_accuracy": scores["whole"].get("accuracy"),
+            "prequential_accuracy_last_1000": scores["window"].get("accuracy"),
+            "prequential_macro_f1": scores["whole"].get("macro_f1"),
+            "prequential_kappa": scores["whole"].get("kappa"),
+            "prequential_log_loss": scores["whole"].get("log_loss"),
+            "recall_last_1000": scores["window"].get("recall"),
+            "heldout_accuracy": heldout.accuracy if heldout else None,
+            "heldout_macro_f1": heldout.macro_f1 if heldout else None,
+            "heldout_documents": heldout.documents if heldout else 0,
+            "documents_per_second": now["documents_per_second"],
+            "peak_rss_mb": peak_rss_mb(),
+            "curve": now["curve"],
+        }
+        return _without_nan(summary)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return counts and curve: they continue over a restart."""
+        with self._lock:
+            return {
+                "counts": dict(self._counts),
+                "curve": list(self._curve),
+                "stride": self._stride,
+            }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        with self._lock:
+            self._counts = dict(state["counts"])
+            self._curve = [(n, whole, window) for n, whole, window in state["curve"]]
+            self._stride = state["stride"]
+
+
+def peak_rss_mb() -> float:
+    """Most memory this process has had resident, in MB (10^6 bytes)."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _without_nan(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: what isn't known is null."""
+
+    def clean(item: Any) -> Any:
+        match item:
+            case dict():
+                return {key: clean(inner) for key, inner in item.items()}
+            case list() | tuple():
+                return [clean(inner) for inner in item]
+            case float() if not math.isfinite(item):
+                return None
+        return item
+
+    cleaned: dict[str, Any] = clean(value)
+    return cleaned

@@ -1,0 +1,162 @@
+"""The replay buffer: a bounded memory of the stream, so that old classes are not forgotten."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+
+from consumer import documents as packing
+from events.document import Document
+
+
+class ReplayBuffer(Protocol):
+    """What the loop needs of a memory. Sample before you add: replay is of the past."""
+
+    def __len__(self) -> int:
+        """Return how many documents it holds."""
+        ...
+
+    def sample(self, count: int) -> list[Document]:
+        """Draw documents uniformly without replacement; fewer than ``count`` if it holds fewer."""
+        ...
+
+    def add(self, documents: Iterable[Document]) -> None:
+        """Offer documents that were just learned."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that its future depends on."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned: it goes on as if it had never stopped."""
+        ...
+
+
+class Reservoir:
+    """A uniform sample of everything seen: each document is in it with the same probability.
+
+    Algorithm R of Vitter (1985), "Random sampling with a reservoir".
+
+    Parameters
+    ----------
+    capacity
+        Documents it holds at most.
+    seed
+        Of its random generator.
+    """
+
+    def __init__(self, capacity: int, seed: int) -> None:
+        self._capacity = capacity
+        self._random = np.random.default_rng(seed)
+        self._documents: list[Document] = []
+        self._seen = 0
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def sample(self, count: int) -> list[Document]:
+        """Draw documents uniformly without replacement."""
+        return _draw(self._random, self._documents, count)
+
+    def add(self, documents: Iterable[Document]) -> None:
+        """Keep the n-th document seen with probability capacity / n."""
+        for document in documents:
+            self._seen += 1
+            if len(self) < self._capacity:
+                self._documents.append(document)
+            elif (slot := int(self._random.integers(self._seen))) < self._capacity:
+                self._documents[slot] = document
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the documents, how many were seen, and the random generator."""
+        return {
+            "documents": packing.pack(self._documents),
+            "seen": self._seen,
+            "random": self._random.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._documents = packing.unpack(state["documents"])
+        self._seen = state["seen"]
+        self._random.bit_generator.state = state["random"]
+
+
+class ClassBalancedReservoir:
+    """As many documents of each label as the stream allows, uniform within a label.
+
+    Chrysakis and Moens (2020), "Online continual learning from imbalanced data": a label that was
+    ever the largest is full; a document of a full label competes with its own label only, any
+    other replaces one of the largest label.
+
+    Parameters
+    ----------
+    capacity
+        Documents it holds at most.
+    seed
+        Of its random generator.
+    """
+
+    def __init__(self, capacity: int, seed: int) -> None:
+        self._capacity = capacity
+        self._random = np.random.default_rng(seed)
+        self._by_label: dict[str, list[Document]] = {}
+        self._seen: dict[str, int] = {}
+        self._full: set[str] = set()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_label.values()))
+
+    def sample(self, count: int) -> list[Document]:
+        """Draw documents uniformly without replacement."""
+        return _draw(self._random, self._documents(), count)
+
+    def add(self, documents: Iterable[Document]) -> None:
+        """Offer each document to its label's share."""
+        for document in documents:
+            self._add(document, document.label or "")
+
+    def _add(self, document: Document, label: str) -> None:
+        self._seen[label] = self._seen.get(label, 0) + 1
+        own = self._by_label.setdefault(label, [])
+        if len(self) < self._capacity:
+            own.append(document)
+            return
+        largest = max(self._by_label.values(), key=len)
+        self._full.update(
+            name for name, share in self._by_label.items() if len(share) == len(largest)
+        )
+        if label not in self._full:
+            largest[int(self._random.integers(len(largest)))] = largest[-1]
+            largest.pop()
+            own.append(document)
+        elif (slot := int(self._random.integers(self._seen[label]))) < len(own):
+            own[slot] = document
+
+    def _documents(self) -> list[Document]:
+        return [document for share in self._by_label.values() for document in share]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the documents, how many were seen of each label, and the random generator."""
+        return {
+            "labels": list(self._by_label),
+            "documents": packing.pack(self._documents()),
+            "seen": dict(self._seen),
+            "full": sorted(self._full),
+            "random": self._random.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._by_label = {label: [] for label in state["labels"]}
+        for document in packing.unpack(state["documents"]):
+            self._by_label[document.label or ""].append(document)
+        self._seen = dict(state["seen"])
+        self._full = set(state["full"])
+        self._random.bit_generator.state = state["random"]
+
+
+def _draw(random: np.random.Generator, documents: list[Document], count: int) -> list[Document]:
+    chosen = random.choice(len(documents), min(count, len(documents)), replace=False)
+    return [documents[index] for index in chosen]

@@ -1,0 +1,101 @@
+"""What can be set: flags, then environment variables, then these defaults."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from consumer.encoder import DEFAULT_MODEL, Precision
+from consumer.learners.finetune import OptimizerName
+from events import topics
+
+RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (1e-4, 5e-3), "sgd": (3e-2, 3e-1)}
+
+
+def _config(program: str) -> SettingsConfigDict:
+    return SettingsConfigDict(
+        env_prefix="CONSUMER_",
+        cli_prog_name=program,
+        cli_kebab_case=True,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+        cli_implicit_flags=True,
+    )
+
+
+class Settings(BaseSettings):
+    """Learn from a topic of labelled documents: predict, score, learn, remember.
+
+    `python -m consumer evaluate --help` shows how to examine a checkpoint. Every option is also an
+    environment variable: CONSUMER_BATCH_SIZE for --batch-size.
+    """
+
+    model_config = _config("python -m consumer")
+
+    bootstrap_servers: str = Field(
+        "localhost:9092",
+        validation_alias=AliasChoices("bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS"),
+        description="Kafka brokers, host:port, comma-separated",
+    )
+    topic: str = Field(topics.DOCUMENTS, description="topic to learn from")
+    group: str = Field("newsreel", description="Kafka consumer group")
+    checkpoint_dir: Path = Field(Path("checkpoints"), description="folder of checkpoints")
+    checkpoint_every: int = Field(500, ge=1, description="documents between checkpoints")
+    keep_checkpoints: int = Field(2, ge=1, description="checkpoints to keep")
+
+    model: str = Field(DEFAULT_MODEL, description="encoder: Hugging Face name or folder")
+    layers: int | Literal["all"] = Field(
+        2, ge=0, description="top layers to train, the others are frozen; all: the whole encoder"
+    )
+    max_tokens: int = Field(128, ge=4, description="tokens read of each text")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    precision: Precision = Field("auto", description="of matrix products; auto: bf16 if native")
+    optimizer: OptimizerName = Field("adamw", description="how gradients become steps")
+    learning_rate: float = Field(
+        default_factory=lambda set_: RATES[set_["optimizer"]][0],
+        gt=0,
+        description="of the encoder's layers; default: 1e-4 with adamw, 3e-2 with sgd",
+    )
+    head_learning_rate: float = Field(
+        default_factory=lambda set_: RATES[set_["optimizer"]][1],
+        gt=0,
+        description="of the output layer; default: 5e-3 with adamw, 3e-1 with sgd",
+    )
+    batch_size: int = Field(16, ge=1, description="new documents of a learning step")
+    linger: float = Field(
+        1.0, ge=0, description="seconds a prediction waits for others to be made with it"
+    )
+    max_labels: int = Field(1000, ge=1, description="labels to discover; more are dead letters")
+
+    replay: Literal["reservoir", "class-balanced"] = Field(
+        "reservoir", description="what the replay buffer keeps"
+    )
+    replay_capacity: int = Field(2000, ge=1, description="documents in the replay buffer")
+    replay_ratio: float = Field(1.0, ge=0, description="replayed documents for each new one")
+    seed: int = Field(0, ge=0, description="of everything random")
+
+    http_host: str = Field("127.0.0.1", description="address to serve HTTP on")
+    http_port: int = Field(8000, ge=0, le=65535, description="port of it; 0 picks a free one")
+
+    stop_after: int | None = Field(None, ge=1, description="end after so many documents")
+    stop_when_idle: float | None = Field(
+        None, gt=0, description="end after so many seconds without a document"
+    )
+    summary: Path | None = Field(None, description="file to write the results to, as JSON")
+
+
+class EvaluateSettings(BaseSettings):
+    """Examine a checkpoint on the held-out topic; prints the scores as JSON."""
+
+    model_config = _config("python -m consumer evaluate")
+
+    bootstrap_servers: str = Field(
+        "localhost:9092",
+        validation_alias=AliasChoices("bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS"),
+        description="Kafka brokers, host:port, comma-separated",
+    )
+    checkpoint: Path = Field(description="a checkpoint, or a folder of them: then the newest")
+    topic: str = Field(topics.heldout(topics.DOCUMENTS), description="held-out topic")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    precision: Precision = Field("auto", description="of matrix products; auto: bf16 if native")

@@ -1,0 +1,183 @@
+"""Kafka records in, batches of documents out, with the positions they end at."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kafka.consumer.fetcher import ConsumerRecord
+
+from consumer.labels import LabelLimitError, LabelSet
+from consumer.poller import Poller
+from events.document import DecodeError, Document, Headers, Reason, decode
+
+MAX_TEXT_CHARACTERS = 20_000
+"""What is kept of a text; no encoder reads further, and memory stays bounded."""
+WAKE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that can't be used, where it was, and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Documents in the order of the stream.
+
+    ``positions`` are the next offsets to read after it and ``lag`` the records that wait there,
+    both by partition. ``last`` says that the stream is over: nothing will follow.
+    """
+
+    documents: Sequence[Document]
+    dead_letters: Sequence[DeadLetter]
+    positions: Mapping[int, int]
+    lag: Mapping[int, int]
+    last: bool = False
+
+
+class KafkaSource:
+    """Reads batches from a poller's queue.
+
+    Parameters
+    ----------
+    poller
+        Started by whoever made it.
+    labels
+        Learns the labels of the documents that are read.
+    positions
+        Where each partition goes on, by partition: records before that are not read again.
+    linger
+        Seconds to wait for a batch to fill once its first record is there.
+    stop_after
+        Documents to read in this run; None for no limit.
+    stop_when_idle
+        Seconds without a record after which the stream is over; None for never.
+    clock
+        Seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        poller: Poller,
+        labels: LabelSet,
+        positions: Mapping[int, int],
+        linger: float,
+        stop_after: int | None,
+        stop_when_idle: float | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._poller = poller
+        self._labels = labels
+        self._positions = dict(positions)
+        self._linger = linger
+        self._left = stop_after
+        self._idle_limit = stop_when_idle
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._over = False
+
+    def stop(self) -> None:
+        """Let the next `read` return None. Safe in a signal handler."""
+        self._stopping.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    def read(self, at_most: int) -> Batch | None:
+        """Wait for up to ``at_most`` documents; None when the run is over."""
+        if self._left is not None:
+            at_most = min(at_most, self._left)
+        if self._over or self._stopping.is_set() or at_most == 0:
+            return None
+        documents: list[Document] = []
+        dead_letters: list[DeadLetter] = []
+        first: float | None = None
+        waiting_since = self._clock()
+        while len(documents) < at_most and not self._stopping.is_set():
+            record = self._poller.take(WAKE_SECONDS)
+            now = self._clock()
+            if record is not None:
+                first = now if first is None else first
+                self._sort(record, documents, dead_letters)
+            if first is not None and now - first >= self._linger:
+                break
+            if record is None and first is None and self._idle(now, waiting_since):
+                self._over = True
+                break
+        if not documents and not dead_letters and not self._over:
+            return None
+        if self._left is not None:
+            self._left -= len(documents)
+        positions = dict(self._positions)
+        ends = self._poller.ends
+        lag = {p: max(0, end - positions.get(p, end)) for p, end in ends.items()}
+        return Batch(documents, dead_letters, positions, lag, last=self._over)
+
+    def commit(self, positions: Mapping[int, int], metadata: str) -> None:
+        """Commit positions of the partitions that are still ours, with the checkpoint's id."""
+        self._poller.commit(positions, metadata)
+
+    def _idle(self, now: float, since: float) -> bool:
+        if not self._poller.assigned:
+            return False
+        return self._idle_limit is not None and now - since >= self._idle_limit
+
+    def _sort(
+        self, record: ConsumerRecord, documents: list[Document], dead_letters: list[DeadLetter]
+    ) -> None:
+        """Put a record where it belongs, and move the position past it."""
+        if record.offset < self._positions.get(record.partition, 0):
+            return  # read before: the partition was lost and came back
+        self._positions[record.partition] = record.offset + 1
+        try:
+            document = read_document(record)
+            if document.label is not None:
+                self._labels.add(document.label)
+        except DecodeError as error:
+            dead_letters.append(_dead_letter(record, error.reason, str(error)))
+        except LabelLimitError as error:
+            dead_letters.append(_dead_letter(record, Reason.LABEL_LIMIT, str(error)))
+        else:
+            documents.append(document)
+
+
+def read_document(record: ConsumerRecord) -> Document:
+    """Decode a record, keeping no more of its text than can matter.
+
+    Raises
+    ------
+    DecodeError
+        The record breaks the wire contract.
+    """
+    document = decode(
+        record.key,
+        record.value,
+        record.headers,
+        default_id=f"{record.topic}/{record.partition}/{record.offset}",
+    )
+    return replace(document, text=document.text[:MAX_TEXT_CHARACTERS])
+
+
+def _dead_letter(record: ConsumerRecord, reason: Reason, detail: str) -> DeadLetter:
+    return DeadLetter(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=list(record.headers),
+        reason=reason,
+        detail=detail,
+    )

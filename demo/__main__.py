@@ -1,0 +1,164 @@
+"""The main job, run as its user would run it: the producer and the consumer as processes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from demo import leash, report
+from demo.broker import EmbeddedKafka, free_port
+from demo.screen import Screen
+from demo.settings import Settings
+from events import topics
+from service import cli, kafka, logs
+from service.errors import UserError
+
+IDLE_SECONDS = 60
+REFRESH_SECONDS = 0.5
+LOG_LINES = 15
+SUMMARY, PLOT = "summary.json", "accuracy.png"
+
+
+class DemoError(UserError):
+    """A part of the demo ended before its work was done."""
+
+
+def demo(argv: Sequence[str]) -> None:
+    """Run the whole: broker, held-out documents, producer, consumer, report."""
+    settings = cli.parse(Settings, argv)
+    console = Console(highlight=False)
+    folder = settings.folder
+    _clear(folder)
+    with ExitStack() as stack:
+        servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        if servers is None:
+            servers = stack.enter_context(EmbeddedKafka(folder / "kafka")).bootstrap_servers
+        console.print(f"Kafka is at {servers}; logs are in {folder}/")
+        # Of its own each time: a broker that outlives the demo must not mix two of them.
+        topic = f"demo-{uuid.uuid4().hex[:8]}"
+        with kafka.admin(servers) as admin:
+            kafka.ensure(admin, topic, count=1)
+        start = partial(_start, folder=folder, servers=servers, stack=stack)
+        source = ["--corpus", settings.corpus, "--seed", str(settings.seed)]
+
+        console.print(f"publishing {settings.heldout:,} held-out documents")
+        heldout = start("heldout", "producer", *source, *_heldout(settings, topic))
+        _finish(heldout, "heldout", folder)
+        console.print(f"streaming {settings.documents:,} documents to learn from")
+        producer = start("producer", "producer", *source, *_stream(settings, topic))
+        port = free_port()
+        consumer = start("consumer", "consumer", *_learn(settings, topic, port))
+        with Screen(console, settings.documents) as screen:
+            while consumer.poll() is None:
+                if producer.poll():
+                    _finish(producer, "producer", folder)
+                if progress := _progress(port):
+                    screen.show(progress)
+                time.sleep(REFRESH_SECONDS)
+        _finish(consumer, "consumer", folder)
+    summary = json.loads((folder / SUMMARY).read_text())
+    report.plot(summary, folder / PLOT)
+    console.print(report.table(summary))
+    console.print(f"results: {folder / SUMMARY} and {folder / PLOT}")
+
+
+def _heldout(settings: Settings, topic: str) -> list[str]:
+    return [
+        *("--topic", topics.heldout(topic), "--split", "test"),
+        *("--limit", str(settings.heldout)),
+    ]
+
+
+def _stream(settings: Settings, topic: str) -> list[str]:
+    rate = [] if settings.rate is None else ["--rate", str(settings.rate)]
+    return ["--topic", topic, "--split", "train", "--limit", str(settings.documents), *rate]
+
+
+def _learn(settings: Settings, topic: str, port: int) -> list[str]:
+    return [
+        *("--topic", topic, "--group", topic, "--seed", str(settings.seed)),
+        *("--checkpoint-dir", str(settings.folder / "checkpoints")),
+        *("--summary", str(settings.folder / SUMMARY), "--http-port", str(port)),
+        *("--stop-after", str(settings.documents), "--stop-when-idle", str(IDLE_SECONDS)),
+    ]
+
+
+def _start(
+    name: str, module: str, *arguments: str, folder: Path, servers: str, stack: ExitStack
+) -> subprocess.Popen[bytes]:
+    """Start a newsreel program whose end is the stack's business; its output goes to a log."""
+    environment = os.environ | {"KAFKA_BOOTSTRAP_SERVERS": servers}
+    log = stack.enter_context((folder / f"{name}.log").open("wb"))
+    process = leash.start([sys.executable, "-m", module, *arguments], log, environment)
+    stack.callback(leash.stop, process)
+    return process
+
+
+def _finish(process: subprocess.Popen[bytes], name: str, folder: Path) -> None:
+    """Wait for a process to end well.
+
+    Raises
+    ------
+    DemoError
+        It failed; the end of its log is shown.
+    """
+    if code := process.wait():
+        lines = (folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
+        raise DemoError(
+            f"the {name} ended with exit code {code}; {folder}/{name}.log ends with:\n"
+            + "\n".join(lines[-LOG_LINES:])
+        )
+
+
+def _progress(port: int) -> dict[str, Any] | None:
+    """Ask the consumer how it goes; None while it is starting or ending."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/progress", timeout=5) as answer:
+            progress: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError):
+        return None
+    return progress
+
+
+def _clear(folder: Path) -> None:
+    """Delete what an earlier demo left, and nothing else.
+
+    Raises
+    ------
+    DemoError
+        The folder can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("kafka", "checkpoints"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in (SUMMARY, PLOT):
+            (folder / name).unlink(missing_ok=True)
+        (folder / "producer.log").touch()
+    except OSError as error:
+        raise DemoError(
+            f"can't write to {str(folder)!r} ({error.strerror}); name another with --folder"
+        ) from error
+
+
+def main() -> int:
+    """Run the demo; on SIGTERM its processes end first, in order."""
+    logs.configure()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    return cli.run("demo", demo, sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

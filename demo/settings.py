@@ -1,0 +1,31 @@
+"""What can be changed about the demo."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Watch a transformer learn 20 Newsgroups from Kafka: broker, producer, consumer, report.
+
+    With KAFKA_BOOTSTRAP_SERVERS set, that broker is used in place of the embedded one.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="DEMO_",
+        cli_prog_name="python -m demo",
+        cli_kebab_case=True,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+        cli_implicit_flags=True,
+    )
+
+    documents: int = Field(2000, ge=1, description="training documents to stream")
+    heldout: int = Field(1000, ge=1, description="held-out documents to examine the model on")
+    rate: float | None = Field(
+        None, gt=0, description="documents a second; default: as fast as the broker takes them"
+    )
+    corpus: str = Field("20newsgroups", description="20newsgroups, or a path the producer takes")
+    seed: int = Field(0, ge=0, description="of the order of documents and of the learner")
+    folder: Path = Field(Path("runs/demo"), description="where results and logs go")
