@@ -5,6 +5,7 @@ own standard input closes: the starter holds the other end, and the operating sy
 however the starter ends, ``kill -9`` included.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def main(command: Sequence[str]) -> int:
             child.kill()
 
     def watch_starter() -> None:
-        sys.stdin.buffer.read()
+        os.read(sys.stdin.fileno(), 1)  # unbuffered: a buffer's lock would be held at exit
         end()
 
     signal.signal(signal.SIGTERM, end)

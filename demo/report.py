@@ -8,7 +8,7 @@ import matplotlib as mpl
 from rich.table import Table
 
 mpl.use("agg")
-from matplotlib import pyplot as plt  # noqa: E402 - the backend is chosen first
+from matplotlib import pyplot as plt
 
 
 def table(summary: Mapping[str, Any]) -> Table:
