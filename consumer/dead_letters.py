@@ -86,7 +86,8 @@ class DeadLetterPublisher:
         return self._producer.send(
             self._topic,
             key=letter.key,
-            value=value,
+            # The client takes no record with neither.
+            value=b"" if letter.key is None and value is None else value,
             headers=[
                 *letter.headers,
                 ("dl_reason", letter.reason.encode()),

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from service.errors import UserError
 
@@ -24,18 +23,17 @@ class StartingPoint:
     checkpoint: str | None
 
 
-def connect(bootstrap_servers: str, group: str) -> KafkaConsumer:
-    """Connect as a member-to-be of the group; nothing is subscribed yet.
-
-    Assignment is cooperative, so that a rebalance takes only the partitions that really move.
-    """
+def connect(
+    bootstrap_servers: str, group: str, max_poll_interval_ms: int = 300_000
+) -> KafkaConsumer:
+    """Connect as a member-to-be of the group; nothing is subscribed yet."""
     return KafkaConsumer(
         bootstrap_servers=bootstrap_servers,
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
-        partition_assignment_strategy=[CooperativeStickyAssignor],
+        max_poll_interval_ms=max_poll_interval_ms,
     )
 
 

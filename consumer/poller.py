@@ -147,26 +147,25 @@ class Poller:
             self._serve_requests()
 
     def _poll(self) -> None:
-        owned = self._consumer.assignment()
-        self._assigned = frozenset(partition.partition for partition in owned)
         room = self._capacity - len(self._records)
         # A rebalance forgets what was paused, so it is said anew each time.
         if room <= 0:
-            self._consumer.pause(*owned)
+            self._consumer.pause(*self._consumer.assignment())
         else:
             self._consumer.resume(*self._consumer.paused())
         fetched: dict[Any, list[ConsumerRecord]] = self._consumer.poll(
             timeout_ms=int(POLL_SECONDS * 1000), max_records=max(room, 1)
         )
         self._polled = time.monotonic()
+        owned = self._consumer.assignment()  # which polling may have changed
         self._ends = {
             tp.partition: end for tp in owned if (end := self._consumer.highwater(tp)) is not None
         }
-        if fetched:
-            with self._changed:
-                for records in fetched.values():
-                    self._records.extend(records)
-                self._changed.notify_all()
+        with self._changed:
+            self._assigned = frozenset(partition.partition for partition in owned)
+            for records in fetched.values():
+                self._records.extend(records)
+            self._changed.notify_all()
 
     def _serve_requests(self) -> None:
         while True:

@@ -1,7 +1,7 @@
 """What can be set: flags, then environment variables, then these defaults."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,8 +45,8 @@ class Settings(BaseSettings):
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints to keep")
 
     model: str = Field(DEFAULT_MODEL, description="encoder: Hugging Face name or folder")
-    layers: int | Literal["all"] = Field(
-        2, ge=0, description="top layers to train, the others are frozen; all: the whole encoder"
+    layers: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
+        2, description="top layers to train, the others are frozen; all: the whole encoder"
     )
     max_tokens: int = Field(128, ge=4, description="tokens read of each text")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")

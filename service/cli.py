@@ -11,6 +11,9 @@ from pydantic_settings import BaseSettings, CliApp, SettingsError
 
 from service.errors import UserError
 
+SHOWN_CHARACTERS = 80
+"""How much of a wrong value is repeated."""
+
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -32,8 +35,7 @@ def parse(settings: type[S], argv: Sequence[str]) -> S:
         complaint = str(error).removeprefix("error parsing CLI: ")
         raise UsageError(f"{complaint}{_suggest(settings, complaint)}; see --help") from error
     except ValidationError as error:
-        complaints = [_complaint(settings, details) for details in error.errors()]
-        raise UsageError(f"{'; '.join(complaints)}; see --help") from error
+        raise UsageError(f"{'; '.join(_complaints(settings, error))}; see --help") from error
 
 
 def run(program: str, main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
@@ -52,21 +54,30 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _complaint(settings: type[BaseSettings], details: object) -> str:
-    assert isinstance(details, dict)  # noqa: S101 - pydantic's ErrorDetails
-    message = str(details["msg"]).removeprefix("Value error, ")
-    if not details["loc"]:
-        return message
-    name = str(details["loc"][0])
-    field = settings.model_fields.get(name)
-    variable = f"{settings.model_config.get('env_prefix', '')}{name}".upper()
-    if field is None or field.validation_alias is not None:
-        variable = name.upper().replace("-", "_")
-    if details["type"] == "missing":
-        return f"{_flag(name)} (or {variable}) is required"
-    given = str(details["input"])
-    shown = given if len(given) <= 80 else given[:77] + "..."  # noqa: PLR2004
-    return f"{_flag(name)} (or {variable}): {message[:1].lower()}{message[1:]}, got {shown!r}"
+def _complaints(settings: type[BaseSettings], error: ValidationError) -> list[str]:
+    """One complaint for each option, however many ways its value is wrong in."""
+    wrong: dict[str, list[str]] = {}
+    for details in error.errors():
+        if details["type"] == "default_factory_not_called":
+            continue  # follows from another
+        name = str(details["loc"][0])
+        message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        shown = str(details["input"])
+        shown = shown if len(shown) <= SHOWN_CHARACTERS else shown[:SHOWN_CHARACTERS] + "..."
+        given = "is required" if details["type"] == "missing" else f"is {shown!r}"
+        wrong.setdefault(f"{_flag(name)} (or {_variable(settings, name)}) {given}", []).append(
+            message
+        )
+    return [
+        what if what.endswith("is required") else f"{what}, but {' or '.join(messages)}"
+        for what, messages in wrong.items()
+    ]
+
+
+def _variable(settings: type[BaseSettings], name: str) -> str:
+    """Environment variable of an option; pydantic names fields by alias where they have one."""
+    prefix = settings.model_config.get("env_prefix", "") if name in settings.model_fields else ""
+    return f"{prefix}{name}".upper().replace("-", "_")
 
 
 def _suggest(settings: type[BaseSettings], complaint: str) -> str:

@@ -4,14 +4,16 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from helpers import ROOT, Publish, Run
+from kafka import KafkaProducer
 
 from demo.broker import EmbeddedKafka
-
-ROOT = Path(__file__).parent.parent
+from events.document import Document, encode
+from service import kafka
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +32,29 @@ def topic() -> str:
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+@pytest.fixture
+def publish(bootstrap_servers: str) -> Publish:
+    """Write documents, or raw values, to a topic that is created when missing."""
+
+    def call(topic: str, items: Iterable[Document | bytes | None], partitions: int = 1) -> None:
+        with kafka.admin(bootstrap_servers) as admin:
+            kafka.ensure(admin, topic, partitions)
+        producer = KafkaProducer(
+            bootstrap_servers=bootstrap_servers, compression_type="gzip", max_request_size=64 << 20
+        )
+        sent = []
+        for number, item in enumerate(items):
+            where = {"partition": number % partitions, "key": b"key"}
+            if isinstance(item, Document):
+                record = encode(item, source="tests")
+                where |= {"key": record.key, "headers": record.headers}
+                item = record.value  # noqa: PLW2901
+            sent.append(producer.send(topic, value=item, **where))
+        for delivery in sent:
+            delivery.get(timeout=30)
+        producer.close()
+
+    return call
 
 
 @pytest.fixture

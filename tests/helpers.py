@@ -1,0 +1,102 @@
+"""A stream that is quickly learned, and a consumer process to ask."""
+
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from events.document import Document
+
+ROOT = Path(__file__).parent.parent
+TOPICS = {
+    "sport": ["hockey", "goal", "team", "player", "season", "coach", "match", "league", "score"],
+    "space": ["orbit", "rocket", "moon", "launch", "satellite", "shuttle", "nasa", "mars", "probe"],
+}
+SMALL = ("--max-tokens", 16, "--layers", 1, "--precision", "fp32", "--http-port", 0)
+"""Options that keep a test short; fp32, so that predictions don't depend on their company."""
+
+
+def documents(count: int, start: int = 0) -> list[Document]:
+    """Documents of two labels in turn, no two alike."""
+    made = []
+    for number in range(start, start + count):
+        label = ("sport", "space")[number % 2]
+        words = TOPICS[label]
+        chosen = [words[(number * step) % len(words)] for step in (1, 2, 4, 5, 7)]
+        made.append(Document(f"doc-{number}", f"{' '.join(chosen)} number {number}", label))
+    return made
+
+
+class Consumer:
+    """A consumer process and what can be asked of it."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def address(self) -> str:
+        """Where it serves HTTP."""
+        found: re.Match[str] = self.wait_for(lambda: re.search(r"http=(http://\S+)", self.log))
+        return found.group(1)
+
+    def get(self, path: str) -> str:
+        """Fetch a page from its HTTP server."""
+        with urllib.request.urlopen(self.address + path, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def progress(self) -> dict[str, Any]:
+        progress: dict[str, Any] = json.loads(self.get("/progress"))
+        return progress
+
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
+        """Wait until a condition holds while the process lives."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            assert self.process.poll() is None, self.log
+            time.sleep(0.1)
+        raise AssertionError(f"waited {seconds} s in vain\n{self.log}")
+
+    def end(self, number: int) -> int:
+        """Send a signal and wait for the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+class Start(Protocol):
+    """Start a consumer; it is killed when the block ends."""
+
+    def __call__(self, topic: str, *options: object) -> AbstractContextManager[Consumer]: ...
+
+
+class Learn(Protocol):
+    """Run a consumer to its end and return its summary."""
+
+    def __call__(self, topic: str, *options: object) -> dict[str, Any]: ...
+
+
+class Run(Protocol):
+    """Run a newsreel program as a user would: ``run("producer", "--limit", "5")``."""
+
+    def __call__(
+        self, module: str, *arguments: object, **variables: str
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+class Publish(Protocol):
+    """Write documents, or raw values, to a topic that is created when missing."""
+
+    def __call__(
+        self, topic: str, items: Iterable[Document | bytes | None], partitions: int = 1
+    ) -> None: ...

@@ -1,0 +1,56 @@
+"""A consumer as its user runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import ROOT, SMALL, Consumer, Learn, Start
+
+
+@pytest.fixture
+def consumer(bootstrap_servers: str, tmp_path: Path) -> Start:
+    """Start a consumer; it is killed when the block ends."""
+
+    @contextmanager
+    def start(topic: str, *options: object) -> Iterator[Consumer]:
+        log = tmp_path / f"consumer-{time.monotonic_ns()}.log"
+        command = ["--topic", topic, "--group", topic, "--checkpoint-dir", tmp_path / "checkpoints"]
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "consumer", *map(str, [*command, *SMALL, *options])],
+                cwd=ROOT,
+                env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        try:
+            yield Consumer(process, log)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+
+    return start
+
+
+@pytest.fixture
+def learn(consumer: Start, tmp_path: Path) -> Learn:
+    """Run a consumer to its end and return its summary."""
+
+    def call(topic: str, *options: object) -> dict[str, Any]:
+        summary = tmp_path / "summary.json"
+        with consumer(topic, "--summary", summary, "--linger", 2, *options) as running:
+            assert running.process.wait(120) == 0, running.log
+        result: dict[str, Any] = json.loads(summary.read_text())
+        return result
+
+    return call

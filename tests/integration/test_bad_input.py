@@ -1,0 +1,148 @@
+"""Each mistake a user can make gives one line that says what to do, exit code 2, no traceback."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import SMALL, Learn, Publish, Run, Start, documents
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+
+from consumer import __main__ as program
+from events import topics
+from service import cli, kafka
+
+Complain = Callable[..., str]
+
+
+@pytest.fixture
+def complain(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    bootstrap_servers: str,
+    topic: str,
+    tmp_path: Path,
+) -> Complain:
+    """Run the consumer with a mistake, check its manners, and return what it says."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
+
+    def call(*options: object, main: Callable[..., None] = program.learn) -> str:
+        usual = ["--topic", topic, "--group", topic, "--checkpoint-dir", tmp_path / "checkpoints"]
+        argv = [*usual, *SMALL, *options] if main is program.learn else options
+        capsys.readouterr()
+        assert cli.run("consumer", main, [str(word) for word in argv]) == 2
+        said = capsys.readouterr().err
+        line = said.strip().splitlines()[-1]
+        assert line.startswith("consumer: ")
+        assert "Traceback" not in said
+        return line
+
+    return call
+
+
+def test_unknown_option(run: Run) -> None:
+    """An unknown option is named, with the one that was probably meant."""
+    result = run("consumer", "--bacth-size", 3)
+    assert result.returncode == 2
+    assert result.stderr.strip() == (
+        "consumer: unrecognized arguments: --bacth-size 3 (did you mean --batch-size?); see --help"
+    )
+
+
+def test_impossible_value(complain: Complain) -> None:
+    """An impossible value is named with its option and what would be possible."""
+    line = complain("--batch-size", 0, "--layers", "some")
+    assert "--batch-size (or CONSUMER_BATCH_SIZE) is '0'" in line
+    assert "--layers (or CONSUMER_LAYERS) is 'some'" in line
+    assert "--learning-rate" not in line
+
+
+def test_unreachable_broker(complain: Complain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unreachable broker is named with the ways to name another."""
+    monkeypatch.setattr(kafka, "CONNECT_TIMEOUT_MS", 1000)
+    line = complain("--bootstrap-servers", "127.0.0.1:1")
+    assert "no Kafka broker answers at '127.0.0.1:1'" in line
+    assert "--bootstrap-servers" in line
+
+
+def test_missing_topic(complain: Complain, topic: str) -> None:
+    """A topic that does not exist is not silently created."""
+    line = complain()
+    assert f"topic '{topic}' does not exist" in line
+    assert "--topic" in line
+
+
+def test_unknown_model(complain: Complain, publish: Publish, topic: str, tmp_path: Path) -> None:
+    """A model that is neither a folder nor on the hub is named."""
+    publish(topic, documents(1))
+    line = complain("--model", tmp_path / "no-model")
+    assert "no-model' gives no encoder" in line
+    assert "--model" in line
+
+
+def test_unwritable_folder(complain: Complain, tmp_path: Path) -> None:
+    """A folder that can't be written is found before anything is learned."""
+    (tmp_path / "file").write_text("")
+    assert "--checkpoint-dir" in complain("--checkpoint-dir", tmp_path / "file" / "folder")
+    assert "--summary" in complain("--summary", tmp_path / "file" / "summary.json")
+
+
+def test_taken_port(
+    complain: Complain, publish: Publish, consumer: Start, topic: str, tmp_path: Path
+) -> None:
+    """A taken port is named, and so is a folder that another consumer is using."""
+    publish(topic, documents(1))
+    with consumer(topic) as running:
+        port = running.address.rpartition(":")[2]
+        elsewhere = ("--checkpoint-dir", tmp_path / "other", "--group", f"{topic}-other")
+        assert "--http-port" in complain("--http-port", port, *elsewhere)
+        assert "another consumer is using" in complain()
+
+
+def test_unfit_checkpoints(
+    complain: Complain,
+    publish: Publish,
+    learn: Learn,
+    topic: str,
+    tmp_path: Path,
+    bootstrap_servers: str,
+) -> None:
+    """A checkpoint of another model, a newer format, a broken or a missing one is refused."""
+    publish(topic, documents(16))
+    learn(topic, "--stop-after", 16)
+    line = complain("--max-tokens", 32)
+    assert "of another model" in line
+    assert "max_tokens is 16 there and 32 here" in line
+
+    (manifest,) = (tmp_path / "checkpoints").glob("0*/manifest.json")
+    written = manifest.read_text()
+    manifest.write_text(json.dumps(json.loads(written) | {"format": 99}))
+    assert "has format 99" in complain()
+
+    manifest.write_text(written)
+    state = manifest.with_name("state.json")
+    state.write_bytes(state.read_bytes()[:-1])
+    assert "broken or incomplete" in complain()
+
+    elsewhere = tmp_path / "elsewhere"
+    assert "which is not there" in complain("--checkpoint-dir", elsewhere)
+    assert "has committed none of them" in complain("--group", f"{topic}-other")
+
+    reset = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=topic)
+    reset.commit({TopicPartition(topic, 0): OffsetAndMetadata(0, "", -1)})
+    reset.close()
+    assert "has committed none of them" in complain()
+
+
+def test_nothing_to_examine(
+    complain: Complain, publish: Publish, learn: Learn, topic: str, tmp_path: Path
+) -> None:
+    """Evaluating without a checkpoint, or without held-out documents, says how to get them."""
+    options = ("--checkpoint", tmp_path / "checkpoints", "--topic", topics.heldout(topic))
+    assert "holds no checkpoint" in complain(*options, main=program.evaluate)
+    publish(topic, documents(16))
+    summary = learn(topic, "--stop-after", 16)
+    assert summary["heldout_accuracy"] is None
+    line = complain(*options, main=program.evaluate)
+    assert f"python -m producer --topic {topics.heldout(topic)}" in line
+    assert "is required" in complain(main=program.evaluate)

@@ -1,0 +1,95 @@
+"""Stopping and going on is the same as never having stopped."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from helpers import Learn, Publish, Start, documents
+from kafka import KafkaConsumer, TopicPartition
+
+COUNT = 64
+
+
+def checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], dict[str, Any]]:
+    """State, tensors and manifest of the newest checkpoint."""
+    newest = max(folder.glob("0*"))
+    return (
+        json.loads((newest / "state.json").read_text()),
+        safetensors.torch.load_file(newest / "tensors.safetensors"),
+        json.loads((newest / "manifest.json").read_text()),
+    )
+
+
+@pytest.mark.parametrize("stops", [[32], [5, 37]])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    publish: Publish, learn: Learn, topic: str, tmp_path: Path, stops: list[int]
+) -> None:
+    """Weights, optimizer, buffer, labels and predictions are the same wherever it stopped."""
+    publish(topic, documents(COUNT))
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    learn(topic, "--stop-after", COUNT, "--checkpoint-dir", whole, "--group", f"{topic}-whole")
+    options = ("--checkpoint-dir", parted, "--group", f"{topic}-parted")
+    for start, stop in zip([0, *stops], [*stops, COUNT], strict=True):
+        summary = learn(topic, "--stop-after", stop - start, *options)
+        assert summary["documents"] == stop
+    expected, expected_tensors, _ = checkpoint(whole)
+    state, tensors, manifest = checkpoint(parted)
+    assert manifest["positions"] == {"0": COUNT}
+    assert tensors.keys() == expected_tensors.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, expected_tensors[name]), name
+    for part in ("learner", "replay", "labels", "micro_batch"):
+        assert state[part] == expected[part]
+    recent, expected_recent = state["evaluator"]["recent"], expected["evaluator"]["recent"]
+    assert [outcome[:2] for outcome in recent] == [outcome[:2] for outcome in expected_recent]
+    losses = [outcome[2] for outcome in recent]
+    # Matrix products of other shapes round differently in the last bits.
+    assert losses == pytest.approx([outcome[2] for outcome in expected_recent], rel=1e-4, abs=1e-5)
+    if all(stop % 16 == 0 for stop in stops):
+        assert recent == expected_recent
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_mid_stream_saves_and_commits(
+    publish: Publish,
+    consumer: Start,
+    learn: Learn,
+    topic: str,
+    tmp_path: Path,
+    bootstrap_servers: str,
+    number: signal.Signals,
+) -> None:
+    """The step is finished, state and offsets agree, exit code 0; the next start goes on."""
+    publish(topic, documents(800))
+    with consumer(topic, "--checkpoint-every", 100_000) as running:
+        running.wait_for(lambda: running.progress()["documents"] >= 32)
+        assert running.end(number) == 0
+        assert "Traceback" not in running.log
+    _, _, manifest = checkpoint(tmp_path / "checkpoints")
+    done = manifest["documents"]
+    assert 32 <= done < 800
+    kafka = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=topic)
+    committed = kafka.committed(TopicPartition(topic, 0), metadata=True)
+    kafka.close()
+    assert committed.offset == manifest["positions"]["0"] == done
+    assert committed.metadata == manifest["id"]
+    summary = learn(topic, "--stop-after", 16)
+    assert summary["documents"] == done + 16
+
+
+def test_waiting_for_documents_it_stops_at_once(
+    publish: Publish, consumer: Start, topic: str
+) -> None:
+    """SIGTERM ends an idle consumer too, and what it gathered is kept for the next start."""
+    publish(topic, documents(20))
+    with consumer(topic) as running:
+        running.wait_for(lambda: running.progress()["documents"] == 20)
+        assert running.end(signal.SIGTERM) == 0
+    publish(topic, documents(12, start=20))
+    with consumer(topic) as running:
+        running.wait_for(lambda: running.progress()["learned"] == 32)
+        assert running.progress()["documents"] == 32
