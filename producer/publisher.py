@@ -1,0 +1,141 @@
+"""Documents onto a Kafka topic, each delivered once or accounted for."""
+
+import threading
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RetriableError
+
+from events.document import Document, EncodeError, encode
+from producer.tally import Tally
+from service.errors import UserError
+
+PENDING_BYTES = 1 << 22
+"""Documents on their way, in bytes at most; the Kafka client itself would take any number."""
+GRACE_SECONDS = 5.0
+"""How much later than the Kafka client we give up: it knows the reason."""
+
+
+class DeliveryError(UserError):
+    """The broker was lost, or stopped taking documents, while the stream ran."""
+
+
+class Publisher:
+    """Sends documents, a bounded number of bytes at a time, and counts the broker's receipts.
+
+    Parameters
+    ----------
+    client
+        Reports the fate of each record, from a thread of its own.
+    topic
+        Where the documents go.
+    source
+        CloudEvents source of the documents.
+    tally
+        Where they are counted.
+    patience
+        Seconds to wait for the broker's word on a document.
+    """
+
+    def __init__(
+        self, client: KafkaProducer, topic: str, source: str, tally: Tally, patience: float
+    ) -> None:
+        self._client = client
+        self._topic = topic
+        self._source = source
+        self._tally = tally
+        self._patience = patience
+        self._pending = 0
+        self._pending_bytes = 0
+        self._lost: KafkaError | None = None
+        self._receipt = threading.Condition()
+
+    def publish(self, document: Document) -> None:
+        """Send a document as soon as there is room for it.
+
+        One that breaks the wire contract is skipped, one that is too large for the topic fails;
+        both are counted.
+
+        Raises
+        ------
+        DeliveryError
+            Documents before this one could not be delivered.
+        """
+        try:
+            record = encode(document, self._source)
+        except EncodeError as error:
+            self._tally.skipped += 1
+            self._tally.first_skipped = self._tally.first_skipped or str(error)
+            return
+        size = len(record.key) + len(record.value)
+        self._wait(PENDING_BYTES - size)
+        with self._receipt:
+            self._pending += 1
+            self._pending_bytes += size
+        try:
+            future = self._client.send(
+                self._topic, record.value, key=record.key, headers=record.headers
+            )
+        except MessageSizeTooLargeError:
+            self._fail(document.id, size)
+        except KafkaError as error:
+            self._lose(error)
+        else:
+            future.add_callback(lambda _: self._deliver(size))
+            future.add_errback(self._lose)
+
+    def flush(self) -> None:
+        """Wait until each document has been delivered or has failed.
+
+        Raises
+        ------
+        DeliveryError
+            Some could not be delivered.
+        """
+        self._wait(0)
+
+    @property
+    def pending(self) -> int:
+        """Documents sent whose fate is not known."""
+        return self._pending
+
+    def _wait(self, pending_bytes: int) -> None:
+        """Wait until no more than this is on its way."""
+        with self._receipt:
+            if not self._receipt.wait_for(
+                lambda: self._lost or self._pending_bytes <= pending_bytes,
+                self._patience + GRACE_SECONDS,
+            ):
+                self._lost = KafkaTimeoutError()
+            if self._lost:
+                reason = type(self._lost).__name__
+                if isinstance(self._lost, RetriableError):
+                    reason = f"no answer for {self._patience:g} s"
+                raise DeliveryError(
+                    f"Kafka takes no more documents ({reason}): {self._tally.delivered} were"
+                    f" delivered to {self._topic!r}, {self._pending} more were on their way;"
+                    " see to the broker, then run the producer again"
+                )
+
+    def _deliver(self, size: int) -> None:
+        with self._receipt:
+            self._tally.delivered += 1
+            self._tally.delivered_bytes += size
+            self._settle(size)
+
+    def _fail(self, id_: str, size: int) -> None:
+        with self._receipt:
+            self._tally.failed += 1
+            self._tally.first_failed = self._tally.first_failed or (
+                f"document {id_!r}: its {size} bytes are more than the topic takes"
+            )
+            self._settle(size)
+
+    def _lose(self, error: KafkaError) -> None:
+        with self._receipt:
+            self._lost = self._lost or error
+            self._receipt.notify()
+
+    def _settle(self, size: int) -> None:
+        self._pending -= 1
+        self._pending_bytes -= size
+        self._receipt.notify()

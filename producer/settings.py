@@ -1,0 +1,78 @@
+"""What a user can choose, each with its default."""
+
+from typing import Literal
+
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from events import topics
+
+
+class Settings(BaseSettings):
+    """Replay labelled documents onto Kafka; --rate, say, can also be set as PRODUCER_RATE."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PRODUCER_",
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+        cli_implicit_flags=True,
+        cli_kebab_case=True,
+        cli_prog_name="python -m producer",
+    )
+
+    bootstrap_servers: str = Field(
+        "localhost:9092",
+        # Kafka's own name for it: one variable serves producer, consumer and tests.
+        validation_alias=AliasChoices("bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS"),
+        description="Kafka brokers, host:port, comma-separated",
+    )
+    topic: str = Field(
+        topics.DOCUMENTS,
+        pattern=r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,248}$",
+        description="topic to publish to; it is created where it is missing",
+    )
+    partitions: PositiveInt = Field(
+        1, description="partitions of the topic, if it has to be created; one keeps the order"
+    )
+
+    corpus: str = Field(
+        "20newsgroups",
+        description="what to publish: '20newsgroups', or the path of a .jsonl, .csv or .tsv file,"
+        " or of the raw 20 Newsgroups 'bydate' folder or .tar.gz",
+    )
+    text_column: str = Field("text", description="column of a file that holds the text")
+    label_column: str | None = Field(
+        None, description="column of a file that holds the label; 'label' if there is one"
+    )
+    id_column: str | None = Field(
+        None,
+        description="column of a file that holds a unique id; else the file's name and row number",
+    )
+    split: Literal["train", "test", "all"] | None = Field(
+        None, description="part of 20 Newsgroups; train if not given"
+    )
+    remove: str | None = Field(
+        None,
+        pattern=r"^(headers|footers|quotes)(,(headers|footers|quotes))*$",
+        description="parts of 20 Newsgroups posts to leave out: some of headers,footers,quotes",
+    )
+
+    order: Literal["shuffled", "as-is"] = Field(
+        "shuffled", description="'shuffled' reads the corpus into memory, 'as-is' streams it"
+    )
+    seed: int = Field(0, description="seed of the shuffling and of random arrivals")
+    repeat: PositiveInt = Field(1, description="passes over the corpus")
+    limit: PositiveInt | None = Field(
+        None, description="documents to publish at most, all passes together"
+    )
+    rate: PositiveFloat | None = Field(
+        None, description="documents per second; as fast as the broker takes them if not given"
+    )
+    arrivals: Literal["constant", "poisson"] = Field(
+        "constant", description="how documents arrive at that rate: evenly, or as a Poisson process"
+    )
+
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="TCP port to serve Prometheus metrics on; none by default"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address to serve Prometheus metrics on")

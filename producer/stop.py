@@ -1,0 +1,46 @@
+"""Ctrl-C and SIGTERM as a request to finish what is on its way."""
+
+import signal
+import time
+from types import FrameType, TracebackType
+from typing import Self
+
+WAKE_SECONDS = 0.1
+
+
+class Stop:
+    """Notes the first signal; a second one ends the program at once.
+
+    The handler only sets a flag: whatever takes a lock could meet itself there.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Self:
+        self._handlers = {
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for some seconds, or until shortly after a signal."""
+        end = time.monotonic() + seconds
+        while not self.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, WAKE_SECONDS))
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's own
+        self.asked = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)

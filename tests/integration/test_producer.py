@@ -1,0 +1,232 @@
+"""The producer as its user runs it, against a real broker."""
+
+import csv
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from demo.broker import EmbeddedKafka, free_port
+from events import topics
+from events.document import Document, decode
+from producer import connection, pace
+from producer.publisher import DeliveryError
+from producer.tally import Tally
+from service import kafka
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Read = Callable[[str], list[Document]]
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = [
+    Document("own.csv:1", "hello, world", "greeting"),
+    Document("own.csv:2", "two\nlines", "7"),
+    Document("own.csv:3", "\u4f60\u597d \U0001f44b"),
+]
+
+
+@pytest.fixture
+def admin(bootstrap_servers: str) -> Iterator[KafkaAdminClient]:
+    with kafka.admin(bootstrap_servers) as client:
+        yield client
+
+
+@pytest.fixture
+def published(bootstrap_servers: str) -> Read:
+    """Read a topic from its beginning to its end."""
+
+    def call(topic: str) -> list[Document]:
+        consumer = KafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+        with kafka.admin(bootstrap_servers) as admin:
+            numbers = kafka.partitions(admin, topic)
+        partitions = [TopicPartition(topic, number) for number in numbers]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning()
+        missing = sum(consumer.end_offsets(partitions).values())
+        documents = []
+        while len(documents) < missing:
+            for records in consumer.poll(timeout_ms=1000).values():
+                documents += [
+                    decode(record.key, record.value, record.headers, default_id="")
+                    for record in records
+                ]
+        consumer.close()
+        return documents
+
+    return call
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Write a user's own file, one of its rows without a text."""
+    path = tmp_path / "own.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["label", "text"])
+        writer.writerows([document.label, document.text] for document in DOCUMENTS)
+        writer.writerow(["nothing", ""])
+    return path
+
+
+@contextmanager
+def running(bootstrap_servers: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "producer", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_own_file(
+    run: Run, own: Path, topic: str, admin: KafkaAdminClient, published: Read
+) -> None:
+    """A file arrives as it is, in a topic with the partitions asked for; the rest is told."""
+    result = run("producer", "--corpus", own, "--topic", topic, "--partitions", 3)
+    assert result.returncode == 0, result.stderr
+    assert sorted(published(topic), key=lambda document: document.id) == DOCUMENTS
+    assert kafka.partitions(admin, topic) == [0, 1, 2]
+    skipped, last = result.stderr.splitlines()[-2:]
+    assert "documents=1 first=\"document 'own.csv:4': text: it is empty\"" in skipped
+    for part in ("published", "delivered=3", "failed=0", "skipped=1", f"topic={topic}"):
+        assert part in last
+    assert re.search(r"seconds=\d+\.\d", last)
+    assert re.search(r"per_second=\d+", last)
+
+
+def test_order_and_passes(
+    run: Run, own: Path, topic: str, admin: KafkaAdminClient, published: Read
+) -> None:
+    """One partition keeps the order; a topic that is there is used as it is."""
+    kafka.ensure(admin, topic, 1)
+    result = run(
+        "producer", "--corpus", own, "--topic", topic, "--partitions", 9,
+        "--order", "as-is", "--repeat", 2, "--limit", 6,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    ids = [document.id for document in published(topic)]
+    assert ids == ["own.csv:1", "own.csv:2", "own.csv:3", "own.csv:1#2", "own.csv:2#2"]
+    assert kafka.partitions(admin, topic) == [0]
+
+
+def test_heldout_topic(run: Run, tmp_path: Path, topic: str, published: Read) -> None:
+    """The test split can be published to the topic of held-out documents."""
+    for split in ("train", "test"):
+        (tmp_path / f"20news-bydate-{split}/sci.space").mkdir(parents=True)
+        (tmp_path / f"20news-bydate-{split}/sci.space/1").write_text(f"{split} text")
+    heldout = topics.heldout(topic)
+    result = run("producer", "--corpus", tmp_path, "--topic", heldout, "--split", "test")
+    assert result.returncode == 0, result.stderr
+    assert published(heldout) == [Document("test/sci.space/1", "test text", "sci.space")]
+
+
+def test_poisson_rate(run: Run, own: Path, topic: str) -> None:
+    """Documents don't come before their moments, which the seed decides."""
+    last = next(itertools.islice(pace.poisson(100.0, Random(3)), 59, None))
+    result = run(
+        "producer", "--corpus", own, "--topic", topic, "--repeat", 99, "--limit", 60,
+        "--rate", 100, "--arrivals", "poisson", "--seed", 3,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    match = re.search(r"seconds=(\d+\.\d)", result.stderr)
+    assert match
+    assert float(match[1]) >= round(last, 1) - 0.1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_in_mid_stream(
+    bootstrap_servers: str,
+    own: Path,
+    topic: str,
+    published: Read,
+    number: signal.Signals,
+) -> None:
+    """A signal ends the stream: what was sent is delivered and told, and the exit code is 0."""
+    port = free_port()
+    options = ("--repeat", 10_000, "--rate", 50, "--metrics-port", port)
+    with running(bootstrap_servers, "--corpus", own, "--topic", topic, *options) as process:
+        delivered = 0.0
+        while delivered == 0 and process.poll() is None:
+            delivered = scrape(port)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    match = re.search(r"published .*delivered=(\d+)", errors.splitlines()[-1])
+    assert match
+    assert delivered <= int(match[1]) == len(published(topic)) < 30_000
+
+
+def scrape(port: int) -> float:
+    """Documents delivered, as Prometheus would see them; 0 while nothing is served."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            metrics = answer.read().decode()
+    except OSError:
+        time.sleep(0.05)
+        return 0.0
+    found = re.search(r"\nnewsreel_producer_documents_total (.*)", metrics)
+    return float(found[1]) if found else 0.0
+
+
+def test_too_large_for_the_topic(
+    run: Run, tmp_path: Path, topic: str, admin: KafkaAdminClient, published: Read
+) -> None:
+    """A document that the topic can't take fails alone; the exit code says that one did."""
+    configs = {"max.message.bytes": "5000"}
+    admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
+    admin.wait_for_topics([topic])
+    path = tmp_path / "own.csv"
+    path.write_text(f"text\nbefore\n{'x' * 6000}\nafter\n")
+    result = run("producer", "--corpus", path, "--topic", topic, "--order", "as-is")
+    assert result.returncode == 1
+    assert [document.text for document in published(topic)] == ["before", "after"]
+    assert "document 'own.csv:2': its 60" in result.stderr
+    assert "delivered=2 failed=1" in result.stderr
+
+
+def test_broken_row(run: Run, tmp_path: Path, topic: str, published: Read) -> None:
+    """A broken row ends the stream with its line; the rows before it are delivered and told."""
+    path = tmp_path / "own.jsonl"
+    path.write_text('{"text": "a"}\n{"text": "b"}\nbroken\n')
+    result = run("producer", "--corpus", path, "--topic", topic, "--order", "as-is")
+    assert result.returncode == 2
+    assert [document.text for document in published(topic)] == ["a", "b"]
+    report, error = result.stderr.splitlines()[-2:]
+    assert "delivered=2" in report
+    assert error.startswith(f"producer: {path}, line 3: not JSON")
+
+
+def test_lost_broker(tmp_path: Path) -> None:
+    """A broker that does not come back ends the stream, with the number delivered."""
+    tally = Tally()
+
+    def stream(broker: EmbeddedKafka) -> None:
+        servers = broker.bootstrap_servers
+        with connection.connect(servers, "documents", "tests", tally, patience=3.0) as publisher:
+            publisher.publish(Document("1", "text"))
+            publisher.flush()
+            broker.stop()
+            publisher.publish(Document("2", "text"))
+
+    with EmbeddedKafka(tmp_path) as broker:
+        with kafka.admin(broker.bootstrap_servers) as client:
+            kafka.ensure(client, "documents", 1)
+        with pytest.raises(DeliveryError, match=r"\(no answer for 3 s\): 1 were delivered"):
+            stream(broker)
+    assert tally.delivered == 1

@@ -1,0 +1,109 @@
+"""Mistakes on the command line: one line, exit code 2, and nothing else."""
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from producer.__main__ import main
+from producer.settings import Settings
+from service import cli, kafka
+
+
+@pytest.fixture(autouse=True)
+def own_streams(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no log line outlive the stream that pytest captures."""
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def fail(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run the producer with arguments it can't work with; returns its one line."""
+
+    def call(*arguments: object) -> str:
+        assert cli.run("producer", main, list(map(str, arguments))) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("producer: ")
+        assert captured.err.count("\n") == 1
+        return captured.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--topic", "a b"),
+        ("--topic", ".."),
+        ("--partitions", 0),
+        ("--split", "dev"),
+        ("--remove", "headers,body"),
+        ("--order", "sorted"),
+        ("--limit", 0),
+        ("--repeat", "x"),
+        ("--rate", 0),
+        ("--arrivals", "gauss"),
+        ("--metrics-port", 70000),
+    ],
+)
+def test_impossible_value(fail: Callable[..., str], option: str, value: object) -> None:
+    """A value that can't be is told with its option, before anything is connected or loaded."""
+    line = fail(option, value)
+    assert option in line
+    assert repr(str(value)) in line
+
+
+def test_unknown_option(fail: Callable[..., str]) -> None:
+    """An option that does not exist is told with the one that was meant."""
+    assert "--reapet 2 (did you mean --repeat?)" in fail("--reapet", 2)
+
+
+def test_missing_file(fail: Callable[..., str]) -> None:
+    """A corpus that does not exist is told before Kafka is asked."""
+    assert "there is no such file or folder" in fail("--corpus", "nowhere.csv")
+
+
+def test_busy_metrics_port(fail: Callable[..., str], tmp_path: Path) -> None:
+    """A metrics port that is taken is told before Kafka is asked."""
+    corpus = tmp_path / "own.csv"
+    corpus.write_text("text\na\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert "Address already in use" in fail("--corpus", corpus, "--metrics-port", port)
+
+
+def test_unreachable_broker(fail: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that does not answer is told before 20 Newsgroups is loaded."""
+    monkeypatch.setattr(kafka, "CONNECT_TIMEOUT_MS", 300)
+    message = "no Kafka broker answers at '127.0.0.1:1'; start one, or name another with"
+    assert message in fail("--bootstrap-servers", "127.0.0.1:1")
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help names every option, each with a description."""
+    with pytest.raises(SystemExit) as caught:
+        cli.run("producer", main, ["--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    for name, field in Settings.model_fields.items():
+        assert f"--{name.replace('_', '-')} " in shown
+        assert field.description
+    assert re.search(r"usage: python -m producer", shown)
+
+
+def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options can be set in the environment; a flag counts for more."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "broker:9092")
+    monkeypatch.setenv("PRODUCER_RATE", "5")
+    monkeypatch.setenv("PRODUCER_REMOVE", "headers,quotes")
+    settings = cli.parse(Settings, ["--rate", "7"])
+    assert settings.bootstrap_servers == "broker:9092"
+    assert settings.rate == 7
+    assert settings.remove == "headers,quotes"
+    assert cli.parse(Settings, ["--bootstrap-servers", "x:1"]).bootstrap_servers == "x:1"

@@ -1,0 +1,66 @@
+"""What Prometheus sees of the producer."""
+
+import socket
+import urllib.request
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from demo.broker import free_port
+from producer import metrics
+from producer.metrics import MetricsPortError
+from producer.tally import Tally
+
+
+@pytest.fixture
+def tally() -> Tally:
+    return Tally(delivered=5, delivered_bytes=500, failed=2, skipped=1)
+
+
+@pytest.fixture
+def registry(tally: Tally) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(metrics.TallyCollector(tally))
+    return registry
+
+
+def values(exposition: str) -> dict[str, float]:
+    lines = (line.split() for line in exposition.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in lines}
+
+
+def test_counters(registry: CollectorRegistry, tally: Tally) -> None:
+    """The counters are those of the tally, at the time of the scrape."""
+    assert values(generate_latest(registry).decode()) == {
+        "newsreel_producer_documents_total": 5,
+        "newsreel_producer_bytes_total": 500,
+        "newsreel_producer_failed_total": 2,
+        "newsreel_producer_skipped_total": 1,
+    }
+    tally.delivered += 1
+    assert values(generate_latest(registry).decode())["newsreel_producer_documents_total"] == 6
+
+
+def test_served_until_the_end(registry: CollectorRegistry) -> None:
+    """Metrics can be scraped inside the block; afterwards the port is free again."""
+    port = free_port()
+    for _ in range(2):
+        with (
+            metrics.serve(registry, "127.0.0.1", port),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer,
+        ):
+            assert values(answer.read().decode())["newsreel_producer_documents_total"] == 5
+
+
+def test_busy_port(registry: CollectorRegistry) -> None:
+    """A port that is taken is told in one line, with the options that choose another."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        message = rf"on 127\.0\.0\.1:{port} \(Address already in use\); choose another --metrics-p"
+        with (
+            pytest.raises(MetricsPortError, match=message),
+            metrics.serve(registry, "127.0.0.1", port),
+        ):
+            pass

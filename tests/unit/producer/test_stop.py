@@ -1,0 +1,41 @@
+"""Ctrl-C and SIGTERM."""
+
+import signal
+
+import pytest
+
+from producer.stop import Stop
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_first_signal_asks(number: signal.Signals) -> None:
+    """The first signal asks for an end and wakes who sleeps."""
+    with Stop() as stop:
+        assert not stop.asked
+        signal.raise_signal(number)
+        assert stop.asked
+        stop.sleep(3600)
+
+
+def test_second_signal_ends() -> None:
+    """A second Ctrl-C does what it always does."""
+    with Stop() as stop:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert stop.asked
+
+
+def test_handlers_are_restored() -> None:
+    """After the block, signals mean what they meant before."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with Stop():
+        assert signal.getsignal(signal.SIGTERM) != before[1]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_sleeps() -> None:
+    """Without a signal, a short sleep ends by itself."""
+    with Stop() as stop:
+        stop.sleep(0.001)
+        assert not stop.asked
