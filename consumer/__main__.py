@@ -1,7 +1,6 @@
 """Composition root: builds the parts, owns signals and the order in which things end."""
 
 import json
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -31,6 +30,7 @@ from consumer.source import KafkaSource
 from events import topics
 from service import cli, kafka, logs
 from service.errors import UserError
+from service.stop import Stop
 
 QUEUED_MICRO_BATCHES = 8
 
@@ -70,6 +70,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     app = server.app(registry, progress.snapshot, alive=poller.complaint, ready=poller.not_ready)
     address = stack.enter_context(server.serve(app, settings.http_host, settings.http_port))
 
+    stop = stack.enter_context(Stop())
     labels = LabelSet(settings.max_labels)
     learner = _learner(settings)
     replay = _replay(settings)
@@ -92,6 +93,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
         settings.linger,
         settings.stop_after,
         settings.stop_when_idle,
+        stopping=lambda: stop.asked,
     )
     metrics = Metrics(registry)
     ProcessCollector(registry=registry)
@@ -108,7 +110,6 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
         observe=metrics.observe_checkpoint,
     )
 
-    _on_signals(source)
     poller.start()
     log.info("learning", topic=settings.topic, group=settings.group, http=address)
     step = None
@@ -126,7 +127,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     topic = topics.heldout(settings.topic)
     examined = (
         None
-        if source.stopped
+        if stop.asked
         else heldout.evaluate(learner, labels, heldout.read(settings.bootstrap_servers, topic))
     )
     summary = progress.summary(examined, model=settings.model, seed=settings.seed)
@@ -194,17 +195,6 @@ def _restore(folder: Path, parts: Mapping[str, Stateful], describes: Mapping[str
     checkpoint.require_fit(checkpoint.read_manifest(folder), describes)
     checkpoint.restore(folder, parts)
     log.info("restored", checkpoint=folder.name)
-
-
-def _on_signals(source: KafkaSource) -> None:
-    """Let the first signal end the loop after its step, and a second one the process."""
-
-    def stop(number: int, _: object) -> None:
-        source.stop()
-        signal.signal(number, signal.SIG_DFL)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
 
 
 def _write_summary(path: Path, summary: Mapping[str, Any]) -> None:

@@ -33,6 +33,10 @@ class DeadLetterPublisher:
         self._producer = KafkaProducer(
             bootstrap_servers=bootstrap_servers,
             compression_type="gzip",
+            # To an idempotent client of kafka-python 3.0, a refused record is the end; a letter
+            # that comes twice is harmless.
+            enable_idempotence=False,
+            acks="all",
             max_request_size=MAX_REQUEST_BYTES,
         )
         self._topic = topic

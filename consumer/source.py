@@ -1,6 +1,5 @@
 """Kafka records in, batches of documents out, with the positions they end at."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -62,6 +61,8 @@ class KafkaSource:
         Documents to read in this run; None for no limit.
     stop_when_idle
         Seconds without a record after which the stream is over; None for never.
+    stopping
+        Says whether the next read shall be the end.
     clock
         Seconds that only go forward.
     """
@@ -72,8 +73,9 @@ class KafkaSource:
         labels: LabelSet,
         positions: Mapping[int, int],
         linger: float,
-        stop_after: int | None,
-        stop_when_idle: float | None,
+        stop_after: int | None = None,
+        stop_when_idle: float | None = None,
+        stopping: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._poller = poller
@@ -83,29 +85,20 @@ class KafkaSource:
         self._left = stop_after
         self._idle_limit = stop_when_idle
         self._clock = clock
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._over = False
-
-    def stop(self) -> None:
-        """Let the next `read` return None. Safe in a signal handler."""
-        self._stopping.set()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stopping.is_set()
 
     def read(self, at_most: int) -> Batch | None:
         """Wait for up to ``at_most`` documents; None when the run is over."""
         if self._left is not None:
             at_most = min(at_most, self._left)
-        if self._over or self._stopping.is_set() or at_most == 0:
+        if self._over or self._stopping() or at_most == 0:
             return None
         documents: list[Document] = []
         dead_letters: list[DeadLetter] = []
         first: float | None = None
         waiting_since = self._clock()
-        while len(documents) < at_most and not self._stopping.is_set():
+        while len(documents) < at_most and not self._stopping():
             record = self._poller.take(WAKE_SECONDS)
             now = self._clock()
             if record is not None:

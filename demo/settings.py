@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     rate: float | None = Field(
         None, gt=0, description="documents a second; default: as fast as the broker takes them"
     )
-    corpus: str = Field("20newsgroups", description="20newsgroups, or a path the producer takes")
+    corpus: str = Field(
+        "20newsgroups",
+        description="20newsgroups, or the path of its raw 'bydate' folder or .tar.gz",
+    )
     seed: int = Field(0, ge=0, description="of the order of documents and of the learner")
     folder: Path = Field(Path("runs/demo"), description="where results and logs go")

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from events.document import Document
 from producer import connection, corpus, metrics, order, pace, progress
 from producer.settings import Settings
-from producer.stop import Stop
 from producer.tally import Tally
 from service import cli, kafka, logs
+from service.stop import Stop
 
 log = structlog.get_logger()
 

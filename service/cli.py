@@ -1,6 +1,7 @@
 """Command lines from settings classes, with one clear line for every mistake."""
 
 import difflib
+import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ def parse(settings: type[S], argv: Sequence[str]) -> S:
     UsageError
         An unknown option or an impossible value; all of them in one line.
     """
+    settings.__doc__ = inspect.cleandoc(settings.__doc__ or "")  # shown by --help as it is
     try:
         return CliApp.run(settings, cli_args=list(argv), cli_exit_on_error=False)
     except SettingsError as error:

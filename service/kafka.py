@@ -8,7 +8,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from service.errors import UserError
 
-CONNECT_TIMEOUT_MS = 15_000
+CONNECT_TIMEOUT_MS = 10_000
 
 
 class BrokerUnreachableError(UserError):
@@ -17,6 +17,10 @@ class BrokerUnreachableError(UserError):
 
 class TopicMissingError(UserError):
     """A topic that must be there is not."""
+
+
+class TopicCreationError(UserError):
+    """A missing topic can't be created."""
 
 
 @contextmanager
@@ -67,10 +71,22 @@ def require(client: KafkaAdminClient, topic: str) -> list[int]:
 
 
 def ensure(client: KafkaAdminClient, topic: str, count: int) -> list[int]:
-    """Partition numbers of a topic, which is created where it is missing."""
+    """Partition numbers of a topic, which is created where it is missing.
+
+    Raises
+    ------
+    TopicCreationError
+        The broker refuses to create it.
+    """
     if found := partitions(client, topic):
         return found
-    with suppress(TopicAlreadyExistsError):  # somebody else may be faster
-        client.create_topics({topic: {"num_partitions": count, "replication_factor": -1}})
-    client.wait_for_topics([topic])
+    try:
+        with suppress(TopicAlreadyExistsError):  # somebody else may be faster
+            client.create_topics({topic: {"num_partitions": count, "replication_factor": -1}})
+        client.wait_for_topics([topic])
+    except KafkaError as error:
+        raise TopicCreationError(
+            f"the broker does not create topic {topic!r} ({type(error).__name__}); create it with"
+            " Kafka's own tools, or ask whoever runs the broker for the right to"
+        ) from error
     return partitions(client, topic)

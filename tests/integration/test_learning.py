@@ -2,13 +2,18 @@
 
 import csv
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from helpers import SMALL, Learn, Publish, Run, Start, documents
 from kafka import KafkaConsumer
 
+from consumer.dead_letters import DeadLetterPublisher
+from consumer.source import DeadLetter
 from events import topics
+from events.document import Reason
 
 
 def test_labels_are_discovered_and_learned(publish: Publish, learn: Learn, topic: str) -> None:
@@ -115,14 +120,7 @@ def test_unusable_records_become_dead_letters(
     assert summary["learned_documents"] == 32
     assert summary["dead_letters"] == len(poison)
     assert summary["labels"] == 2
-    letters = KafkaConsumer(
-        topics.dead_letters(topic),
-        bootstrap_servers=bootstrap_servers,
-        auto_offset_reset="earliest",
-        consumer_timeout_ms=5000,
-    )
-    found = [next(letters) for _ in poison]
-    letters.close()
+    found = read(bootstrap_servers, topics.dead_letters(topic), len(poison))
     for number, ((reason, value), letter) in enumerate(zip(poison.items(), found, strict=True)):
         headers = dict(letter.headers)
         assert headers["dl_reason"].decode() == reason
@@ -131,6 +129,41 @@ def test_unusable_records_become_dead_letters(
         assert int(headers["dl_offset"]) == 20 + number
         assert int(headers["dl_partition"]) == 0
         assert headers["dl_detail"]
+
+
+def test_a_dead_letter_too_large_for_its_topic_goes_without_its_bytes(
+    topic: str, bootstrap_servers: str
+) -> None:
+    """Where the broker refuses the bytes, reason and place are kept, and later letters come."""
+    large = os.urandom(8 << 20)
+    letters = [
+        DeadLetter("stream", 0, 7, None, large, [], Reason.TOO_LARGE, "value: too large"),
+        DeadLetter("stream", 0, 8, None, b"{", [], Reason.NOT_JSON, "value: not JSON"),
+    ]
+    publisher = DeadLetterPublisher(bootstrap_servers, topic)
+    for letter in letters:
+        publisher.send([letter])
+        publisher.flush()
+    publisher.close()
+    first, second = read(bootstrap_servers, topic, 2)
+    assert not first.value
+    assert dict(first.headers)["dl_value_bytes"] == str(len(large)).encode()
+    assert dict(first.headers)["dl_offset"] == b"7"
+    assert second.value == b"{"
+
+
+def read(bootstrap_servers: str, topic: str, count: int) -> list[Any]:
+    """Read the first records of a topic."""
+    consumer = KafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap_servers,
+        auto_offset_reset="earliest",
+        consumer_timeout_ms=5000,
+    )
+    try:
+        return [next(consumer) for _ in range(count)]
+    finally:
+        consumer.close()
 
 
 def test_metrics_and_health_are_served_while_it_learns(

@@ -57,7 +57,7 @@ def test_a_step_longer_than_the_poll_interval_keeps_the_membership(
     learner = SlowFineTune(Encoder("all-MiniLM-L6-v2", 16, "cpu", "fp32"), 1, "adamw", 1e-4, 5e-3)
     labels = LabelSet(10)
     with polling(bootstrap_servers, topic) as poller:
-        source = KafkaSource(poller, labels, {}, linger=5, stop_after=32, stop_when_idle=None)
+        source = KafkaSource(poller, labels, {}, linger=5, stop_after=32)
         generation = None
         ids = []
         for step in prequential.run(

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from producer.stop import Stop
+from service.stop import Stop
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
