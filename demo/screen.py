@@ -1,5 +1,6 @@
 """What is seen while the demo runs: a live view on a terminal, a line now and then elsewhere."""
 
+import math
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -54,7 +55,11 @@ class Screen:
             self._live.update(self._view(progress), refresh=True)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + LINE_SECONDS
-            self._console.print(self._line(progress), highlight=False, soft_wrap=True)
+            line = self._line(progress)
+            if progress["documents"] >= self._documents:
+                line += "\nexamining the model on the held-out documents"
+                self._next_line = math.inf
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def _line(self, progress: Mapping[str, Any]) -> str:
         scores = progress["prequential"] or {"whole": {}, "window": {}}
@@ -88,4 +93,5 @@ class Screen:
                 mistake["label"],
                 Text(text, overflow="ellipsis", no_wrap=True),
             )
-        return Group(numbers, mistakes)
+        done = progress["documents"] >= self._documents
+        return Group(numbers, mistakes, *(["examining the model on held-out documents"] * done))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from kafka.errors import KafkaError
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsError
 
@@ -45,11 +46,20 @@ def run(program: str, main: Callable[[Sequence[str]], None], argv: Sequence[str]
     try:
         main(argv)
     except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)  # noqa: T201
-        return 2
+        return _give_up(f"{program}: {error}")
+    except KafkaError as error:
+        return _give_up(
+            f"{program}: Kafka does not go along ({error}); check the broker, and that you may use"
+            " the topics and the group"
+        )
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _give_up(line: str) -> int:
+    print(line, file=sys.stderr)  # noqa: T201
+    return 2
 
 
 def _flag(name: str) -> str:
