@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format schema clean
+.PHONY: help install demo test lint format schema dashboards clean
 
 help: ## list the goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ format: $(INSTALLED) ## format the code and mend what ruff can
 
 schema: $(INSTALLED) ## write docs/document.schema.json from the type
 	$(BIN)/python -m events.document > docs/document.schema.json
+
+dashboards: $(INSTALLED) ## write the Grafana dashboards from the code
+	$(BIN)/python deploy/grafana/dashboards.py
 
 clean: ## delete the environment, caches and runs
 	rm -rf $(VENV) build *.egg-info runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -36,6 +37,8 @@ def evaluate(learner: Learner, labels: LabelSet, documents: Iterable[Document]) 
 def read(bootstrap_servers: str, topic: str) -> list[Document]:
     """Read every document of a topic as it stands now; none where there is no such topic.
 
+    A document that was published again counts once.
+
     Raises
     ------
     BrokerUnreachableError, HeldOutError
@@ -44,13 +47,12 @@ def read(bootstrap_servers: str, topic: str) -> list[Document]:
         partitions = [TopicPartition(topic, number) for number in kafka.partitions(admin, topic)]
     if not partitions:
         return []
-    documents = []
+    documents: dict[str, Document] = {}
     for record in _records(bootstrap_servers, partitions):
-        try:
-            documents.append(read_document(record))
-        except DecodeError:
-            continue  # can't be examined
-    return documents
+        with suppress(DecodeError):  # what can't be read can't be examined
+            document = read_document(record)
+            documents[document.id] = document
+    return list(documents.values())
 
 
 def _records(bootstrap_servers: str, partitions: list[TopicPartition]) -> Iterator[ConsumerRecord]:

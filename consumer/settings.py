@@ -13,9 +13,9 @@ from events import topics
 RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (1e-4, 5e-3), "sgd": (3e-2, 3e-1)}
 
 
-def _config(program: str) -> SettingsConfigDict:
+def _config(program: str, prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(
-        env_prefix="CONSUMER_",
+        env_prefix=prefix,
         cli_prog_name=program,
         cli_kebab_case=True,
         cli_avoid_json=True,
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     environment variable: CONSUMER_BATCH_SIZE for --batch-size.
     """
 
-    model_config = _config("python -m consumer")
+    model_config = _config("python -m consumer", "CONSUMER_")
 
     bootstrap_servers: str = Field(
         "localhost:9092",
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
 class EvaluateSettings(BaseSettings):
     """Examine a checkpoint on the held-out topic; prints the scores as JSON."""
 
-    model_config = _config("python -m consumer evaluate")
+    model_config = _config("python -m consumer evaluate", "CONSUMER_EVALUATE_")
 
     bootstrap_servers: str = Field(
         "localhost:9092",

@@ -43,8 +43,9 @@ def main(argv: Sequence[str]) -> None:
         with kafka.admin(settings.bootstrap_servers) as client:
             partitions = kafka.ensure(client, settings.topic, settings.partitions)
             record_bytes = connection.largest_record(client, settings.topic)
-        log.info("topic", name=settings.topic, partitions=len(partitions))
-        documents, total = _ordered(settings, source)
+            published = kafka.count(client, settings.topic) if settings.resume else 0
+        log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
+        documents, total = _ordered(settings, source, published)
         stop = stack.enter_context(Stop())
         start = time.monotonic()
         stack.callback(_report, settings.topic, tally, start)
@@ -63,8 +64,10 @@ def main(argv: Sequence[str]) -> None:
         sys.exit(1)
 
 
-def _ordered(settings: Settings, source: corpus.Corpus) -> tuple[Iterator[Document], int | None]:
-    """Put the corpus in order; returns the stream and its length, if that is known."""
+def _ordered(
+    settings: Settings, source: corpus.Corpus, published: int
+) -> tuple[Iterator[Document], int | None]:
+    """Put the corpus in order; returns what is left of the stream and its length, if known."""
     total = settings.limit
     if settings.order == "shuffled":
         documents = list(source)
@@ -72,9 +75,10 @@ def _ordered(settings: Settings, source: corpus.Corpus) -> tuple[Iterator[Docume
         total = min(len(documents) * settings.repeat, settings.limit or sys.maxsize)
     else:
         passes = order.as_is(source)
-    stream = order.replay(passes, settings.repeat, settings.limit)
+    stream = order.resume(order.replay(passes, settings.repeat, settings.limit), published)
     # The corpus is read up to here, while Ctrl-C still ends the program at once.
-    return chain(list(islice(stream, 1)), stream), total
+    first = list(islice(stream, 1))
+    return chain(first, stream), total and max(0, total - published)
 
 
 def _schedule(settings: Settings) -> Iterator[float]:

@@ -5,10 +5,11 @@ An order is an endless series of passes over a corpus, each an iterable of docum
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
-from events.document import Document
+from events.document import Document, EncodeError, encode
 
 Passes = Iterable[Iterable[Document]]
 
@@ -43,3 +44,20 @@ def replay(passes: Passes, repeat: int, limit: int | None = None) -> Iterator[Do
         for document in documents
     )
     return itertools.islice(stream, limit)
+
+
+def resume(stream: Iterator[Document], published: int) -> Iterator[Document]:
+    """Leave out the documents at the front of a stream that were published before.
+
+    Parameters
+    ----------
+    stream
+        The same as then.
+    published
+        How many records it gave; documents that break the wire contract gave none.
+    """
+    while published and (document := next(stream, None)):
+        with suppress(EncodeError):
+            encode(document, source="published")
+            published -= 1
+    return stream

@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     limit: PositiveInt | None = Field(
         None, description="documents to publish at most, all passes together"
     )
+    resume: bool = Field(
+        False,
+        description="leave out as many documents as the topic holds already: go on where a run"
+        " with the same options stopped",
+    )
     rate: PositiveFloat | None = Field(
         None, description="documents per second; as fast as the broker takes them if not given"
     )

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from service.errors import UserError
@@ -90,3 +91,11 @@ def ensure(client: KafkaAdminClient, topic: str, count: int) -> list[int]:
             " Kafka's own tools, or ask whoever runs the broker for the right to"
         ) from error
     return partitions(client, topic)
+
+
+def count(client: KafkaAdminClient, topic: str) -> int:
+    """Count the records ever written to a topic: the ends of its partitions, added up."""
+    ends = client.list_partition_offsets(
+        {TopicPartition(topic, number): OffsetSpec.LATEST for number in partitions(client, topic)}
+    )
+    return sum(end.offset for end in ends.values())

@@ -230,3 +230,18 @@ def test_lost_broker(tmp_path: Path) -> None:
         with pytest.raises(DeliveryError, match=r"\(no answer for 3 s\): 1 were delivered"):
             stream(broker)
     assert tally.delivered == 1
+
+
+def test_resume_goes_on_where_the_topic_ends(
+    run: Run, published: Read, topic: str, tmp_path: Path
+) -> None:
+    """A run with --resume publishes what is missing, and nothing twice, skipped rows or not."""
+    texts = [f"text {number}" if number % 5 else " " for number in range(30)]
+    path = tmp_path / "own.csv"
+    path.write_text("text,label\n" + "".join(f"{text},x\n" for text in texts))
+    options = ("--corpus", path, "--topic", topic, "--partitions", 2, "--resume")
+    for limit in (12, 30, 30):
+        result = run("producer", *options, "--limit", limit)
+        assert result.returncode == 0, result.stderr
+    found = [document.text for document in published(topic)]
+    assert sorted(found) == sorted(text for text in texts if text.strip())
