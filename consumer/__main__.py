@@ -84,8 +84,9 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
         "micro_batch": micro_batch,
         "progress": progress,
     }
+    describes = learner.describe() | {"replay": settings.replay}
     if start.checkpoint is not None:
-        _restore(store.folder / start.checkpoint, parts, learner.describe())
+        _restore(store.folder / start.checkpoint, parts, describes)
     source = KafkaSource(
         poller,
         labels,
@@ -101,7 +102,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     committer = Committer(
         store,
         parts,
-        learner,
+        describes,
         progress,
         dead_letters,
         source,

@@ -242,12 +242,26 @@ def _pack(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
             tensors[name] = value.detach().cpu().contiguous()
             return {TENSOR_MARK: name}
         case dict():
-            return {key: _pack(item, f"{name}/{key}", tensors) for key, item in value.items()}
+            return {
+                _key(key): _pack(item, f"{name}/{_escape(key)}", tensors)
+                for key, item in value.items()
+            }
         case list() | tuple():
             return [_pack(item, f"{name}/{index}", tensors) for index, item in enumerate(value)]
         case None | bool() | int() | float() | str():
             return value
     raise TypeError(f"{name}: {type(value).__name__} is neither a tensor nor a primitive")
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"key {key!r} is no string: JSON would make it one, and not say so")
+    return key
+
+
+def _escape(key: str) -> str:
+    """Keep keys with slashes apart, as in RFC 6901."""
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:

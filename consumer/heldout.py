@@ -12,7 +12,8 @@ from consumer.labels import LabelSet
 from consumer.learners.protocol import Learner
 from consumer.prequential import predict
 from consumer.source import read_document
-from events.document import DecodeError, Document
+from events.document import Document
+from events.errors import DecodeError
 from service import kafka
 from service.errors import UserError
 

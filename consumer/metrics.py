@@ -65,6 +65,7 @@ class Metrics:
         self._observe_scores("whole", step.scores.whole)
         self._observe_scores("last_1000", step.scores.window)
         self._accuracy.labels("fading").set(step.scores.fading_accuracy)
+        self._recall.clear()  # a label that has left the window has no recall
         for label in step.labels[:MAX_LABEL_SERIES]:
             if label in step.scores.window.recall:
                 self._recall.labels(label).set(step.scores.window.recall[label])

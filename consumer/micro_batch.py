@@ -29,8 +29,16 @@ class MicroBatch:
 
     @property
     def room(self) -> int:
-        """How many documents are missing."""
-        return self._size - len(self._documents)
+        """How many documents may be added; one at least, should it be fuller than full.
+
+        It is when it was saved under a larger size.
+        """
+        return max(1, self._size - len(self._documents))
+
+    @property
+    def full(self) -> bool:
+        """Whether its documents are to be learned now."""
+        return len(self._documents) >= self._size
 
     def add(self, documents: Iterable[Document]) -> None:
         """Gather documents, `room` of them at most."""

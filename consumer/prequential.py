@@ -1,5 +1,6 @@
 """The loop: predict, score, learn, remember."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def run(
         predicted = clock()
         micro_batch.add(batch.documents)
         lesson = None
-        if batch.last or micro_batch.room == 0:
+        if batch.last or micro_batch.full:
             lesson = _learn(micro_batch.take(), learner, replay, labels, replay_ratio)
         yield Step(
             positions=batch.positions,
@@ -135,7 +136,9 @@ def _learn(
     """Learn documents mixed with replayed ones, then remember them."""
     if not documents:
         return None
-    replayed = replay.sample(round(replay_ratio * len(documents)))
+    # Counted over the whole stream, so that a ratio of 0.1 holds in steps of one document too.
+    due = math.floor(replay_ratio * (replay.seen + len(documents)))
+    replayed = replay.sample(due - math.floor(replay_ratio * replay.seen))
     mixed = documents + replayed
     loss = learner.learn_many(mixed, [labels.add(d.label) for d in mixed if d.label is not None])
     replay.add(documents)

@@ -16,6 +16,11 @@ class ReplayBuffer(Protocol):
         """Return how many documents it holds."""
         ...
 
+    @property
+    def seen(self) -> int:
+        """How many documents it was ever offered."""
+        ...
+
     def sample(self, count: int) -> list[Document]:
         """Draw documents uniformly without replacement; fewer than ``count`` if it holds fewer."""
         ...
@@ -55,6 +60,11 @@ class Reservoir:
     def __len__(self) -> int:
         return len(self._documents)
 
+    @property
+    def seen(self) -> int:
+        """How many documents it was ever offered."""
+        return self._seen
+
     def sample(self, count: int) -> list[Document]:
         """Draw documents uniformly without replacement."""
         return _draw(self._random, self._documents, count)
@@ -77,10 +87,12 @@ class Reservoir:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned; of more than fit, a random part is kept."""
         self._documents = packing.unpack(state["documents"])
         self._seen = state["seen"]
         self._random.bit_generator.state = state["random"]
+        if len(self) > self._capacity:
+            self._documents = self.sample(self._capacity)
 
 
 class ClassBalancedReservoir:
@@ -102,11 +114,16 @@ class ClassBalancedReservoir:
         self._capacity = capacity
         self._random = np.random.default_rng(seed)
         self._by_label: dict[str, list[Document]] = {}
-        self._seen: dict[str, int] = {}
+        self._seen_of: dict[str, int] = {}
         self._full: set[str] = set()
 
     def __len__(self) -> int:
         return sum(map(len, self._by_label.values()))
+
+    @property
+    def seen(self) -> int:
+        """How many documents it was ever offered."""
+        return sum(self._seen_of.values())
 
     def sample(self, count: int) -> list[Document]:
         """Draw documents uniformly without replacement."""
@@ -118,7 +135,7 @@ class ClassBalancedReservoir:
             self._add(document, document.label or "")
 
     def _add(self, document: Document, label: str) -> None:
-        self._seen[label] = self._seen.get(label, 0) + 1
+        self._seen_of[label] = self._seen_of.get(label, 0) + 1
         own = self._by_label.setdefault(label, [])
         if len(self) < self._capacity:
             own.append(document)
@@ -128,11 +145,15 @@ class ClassBalancedReservoir:
             name for name, share in self._by_label.items() if len(share) == len(largest)
         )
         if label not in self._full:
-            largest[int(self._random.integers(len(largest)))] = largest[-1]
-            largest.pop()
+            self._thin_out(largest)
             own.append(document)
-        elif (slot := int(self._random.integers(self._seen[label]))) < len(own):
+        elif (slot := int(self._random.integers(self._seen_of[label]))) < len(own):
             own[slot] = document
+
+    def _thin_out(self, share: list[Document]) -> None:
+        """Drop a random document."""
+        share[int(self._random.integers(len(share)))] = share[-1]
+        share.pop()
 
     def _documents(self) -> list[Document]:
         return [document for share in self._by_label.values() for document in share]
@@ -142,19 +163,21 @@ class ClassBalancedReservoir:
         return {
             "labels": list(self._by_label),
             "documents": packing.pack(self._documents()),
-            "seen": dict(self._seen),
+            "seen": dict(self._seen_of),
             "full": sorted(self._full),
             "random": self._random.bit_generator.state,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned; of more than fit, the largest labels give."""
         self._by_label = {label: [] for label in state["labels"]}
         for document in packing.unpack(state["documents"]):
             self._by_label[document.label or ""].append(document)
-        self._seen = dict(state["seen"])
+        self._seen_of = dict(state["seen"])
         self._full = set(state["full"])
         self._random.bit_generator.state = state["random"]
+        while len(self) > self._capacity:
+            self._thin_out(max(self._by_label.values(), key=len))
 
 
 def _draw(random: np.random.Generator, documents: list[Document], count: int) -> list[Document]:

@@ -8,7 +8,9 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from consumer.labels import LabelLimitError, LabelSet
 from consumer.poller import Poller
-from events.document import DecodeError, Document, Headers, Reason, decode
+from events.cloudevents import Headers
+from events.document import Document, decode
+from events.errors import DecodeError, Reason
 
 MAX_TEXT_CHARACTERS = 20_000
 """What is kept of a text; no encoder reads further, and memory stays bounded."""
@@ -101,7 +103,7 @@ class KafkaSource:
         while len(documents) < at_most and not self._stopping():
             record = self._poller.take(WAKE_SECONDS)
             now = self._clock()
-            if record is not None:
+            if record is not None and self._is_new(record):
                 first = now if first is None else first
                 self._sort(record, documents, dead_letters)
             if first is not None and now - first >= self._linger:
@@ -122,6 +124,10 @@ class KafkaSource:
         """Commit positions of the partitions that are still ours, with the checkpoint's id."""
         self._poller.commit(positions, metadata)
 
+    def _is_new(self, record: ConsumerRecord) -> bool:
+        """Whether it was not read before: a partition that was lost and came back starts over."""
+        return bool(record.offset >= self._positions.get(record.partition, 0))
+
     def _idle(self, now: float, since: float) -> bool:
         if not self._poller.assigned:
             return False
@@ -131,8 +137,6 @@ class KafkaSource:
         self, record: ConsumerRecord, documents: list[Document], dead_letters: list[DeadLetter]
     ) -> None:
         """Put a record where it belongs, and move the position past it."""
-        if record.offset < self._positions.get(record.partition, 0):
-            return  # read before: the partition was lost and came back
         self._positions[record.partition] = record.offset + 1
         try:
             document = read_document(record)

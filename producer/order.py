@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
-from events.document import Document, EncodeError, encode
+from events.document import Document, encode
+from events.errors import EncodeError
 
 Passes = Iterable[Iterable[Document]]
 

@@ -5,7 +5,8 @@ import threading
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RetriableError
 
-from events.document import Document, EncodeError, encode
+from events.document import Document, encode
+from events.errors import EncodeError
 from producer.tally import Tally
 from service.errors import UserError
 

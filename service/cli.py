@@ -35,7 +35,7 @@ def parse(settings: type[S], argv: Sequence[str]) -> S:
     try:
         return CliApp.run(settings, cli_args=list(argv), cli_exit_on_error=False)
     except SettingsError as error:
-        complaint = str(error).removeprefix("error parsing CLI: ")
+        complaint = " ".join(str(error).removeprefix("error parsing CLI: ").splitlines())
         raise UsageError(f"{complaint}{_suggest(settings, complaint)}; see --help") from error
     except ValidationError as error:
         raise UsageError(f"{'; '.join(_complaints(settings, error))}; see --help") from error

@@ -13,7 +13,7 @@ from kafka import KafkaConsumer
 from consumer.dead_letters import DeadLetterPublisher
 from consumer.source import DeadLetter
 from events import topics
-from events.document import Reason
+from events.errors import Reason
 
 
 def test_labels_are_discovered_and_learned(publish: Publish, learn: Learn, topic: str) -> None:

@@ -1,0 +1,377 @@
+"""Checkpoints: whole or not at all, exact, and never restored into something else."""
+
+import dataclasses
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer import checkpoint
+from consumer.checkpoint import CheckpointError, CheckpointStore
+
+ABOUT: dict[str, Any] = {
+    "topic": "documents",
+    "group": "newsreel",
+    "positions": {"0": 12, "1": 7},
+    "describes": {"learner": "finetune", "model": "all-MiniLM-L6-v2", "layers": 2},
+}
+
+
+class Part:
+    """Anything that has a state."""
+
+    def __init__(self, state: Any = None) -> None:
+        self.state = state
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"state": self.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.state = state["state"]
+
+
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous().flatten().view(torch.uint8)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal in value, type and, for tensors, in every bit; a tuple comes back as a list."""
+    if isinstance(one, torch.Tensor):
+        return (
+            isinstance(other, torch.Tensor)
+            and (one.dtype, one.shape) == (other.dtype, other.shape)
+            and torch.equal(bits(one), bits(other))
+        )
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and one == other
+
+
+def tensor(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(len(shape))
+    return torch.randn(shape, generator=generator).mul(100).to(dtype)
+
+
+tensors = st.builds(
+    tensor,
+    st.lists(st.integers(0, 3), max_size=3),
+    st.sampled_from([torch.float32, torch.bfloat16, torch.int64, torch.uint8, torch.bool]),
+)
+texts = st.text() | st.sampled_from(["läbel", "\U0001f4f0", "\u2028", "\x00", "a.b", "1", "null"])
+trees = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(2**63, 2**128)
+    | st.floats(allow_nan=False)
+    | texts
+    | tensors,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(texts.filter(lambda key: "/" not in key), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CheckpointStore]:
+    with ExitStack() as stack:
+        made = CheckpointStore(tmp_path / "checkpoints", keep=2)
+        made.open(stack)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> CheckpointStore:
+    return CheckpointStore(tmp_path_factory.mktemp("checkpoints"), keep=1)
+
+
+def refusal(call: Callable[[], Any]) -> str:
+    with pytest.raises(CheckpointError) as refused:
+        call()
+    message = str(refused.value)
+    assert len(message.splitlines()) == 1
+    return message
+
+
+# --- round trip ---------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.dictionaries(st.sampled_from(["labels", "learner", "replay"]), trees))
+def test_round_trip(shared_store: CheckpointStore, states: dict[str, Any]) -> None:
+    """Whatever primitives and tensors parts hold, they get back, bit for bit."""
+    id_ = shared_store.save({n: Part(s) for n, s in states.items()}, documents=1, **ABOUT)
+    restored = {name: Part() for name in states}
+    checkpoint.restore(shared_store.folder / id_, restored)
+    assert same({name: part.state for name, part in restored.items()}, states)
+    shutil.rmtree(shared_store.folder / id_)
+
+
+def test_a_saved_tensor_is_a_copy(store: CheckpointStore) -> None:
+    """What happens to a tensor after it was saved does not reach the checkpoint."""
+    weight = torch.arange(6.0).reshape(2, 3)
+    id_ = store.save({"part": Part(weight.T)}, documents=1, **ABOUT)
+    expected = weight.T.clone()
+    weight.zero_()
+    restored = Part()
+    checkpoint.restore(store.folder / id_, {"part": restored})
+    assert same(restored.state, expected)
+
+
+def test_manifest_says_what_it_is_of(store: CheckpointStore) -> None:
+    """The manifest holds the id, the count and all that the caller said."""
+    id_ = store.save({"part": Part(1)}, documents=500, **ABOUT)
+    manifest = dataclasses.asdict(checkpoint.read_manifest(store.folder / id_))
+    assert ABOUT.items() <= manifest.items()
+    assert (manifest["id"], manifest["documents"]) == (id_, 500)
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes"])
+def test_neither_tensor_nor_primitive(store: CheckpointStore, value: Any) -> None:
+    """A state that could not come back is an error at once, and leaves nothing behind."""
+    with pytest.raises(TypeError, match="neither a tensor nor a primitive"):
+        store.save({"part": Part({"deep": [value]})}, documents=1, **ABOUT)
+    assert store.ids() == []
+    assert not list(store.folder.glob("*-*"))
+
+
+def test_keys_with_slashes(store: CheckpointStore) -> None:
+    """Two tensors never get into each other's place, whatever the keys they are found by."""
+    state = {"a/b": torch.zeros(1), "a": {"b": torch.ones(1)}}
+    id_ = store.save({"part": Part(state)}, documents=1, **ABOUT)
+    restored = Part()
+    checkpoint.restore(store.folder / id_, {"part": restored})
+    assert same(restored.state, state)
+
+
+def test_keys_that_are_no_strings(store: CheckpointStore) -> None:
+    """Keys that JSON would change come back as they were, or are refused like other values."""
+    state = {0: "zero", 1: "one"}
+    try:
+        id_ = store.save({"part": Part(state)}, documents=1, **ABOUT)
+    except TypeError:
+        return
+    restored = Part()
+    checkpoint.restore(store.folder / id_, {"part": restored})
+    assert restored.state == state
+
+
+# --- whole or not at all ------------------------------------------------------------------------
+
+
+class FailingSync:
+    """Let the first calls of fsync pass, then fail."""
+
+    def __init__(self, passes: int, error: BaseException) -> None:
+        self.left = passes
+        self.error = error
+        self.sync = os.fsync
+
+    def __call__(self, descriptor: int) -> None:
+        if self.left == 0:
+            raise self.error
+        self.left -= 1
+        self.sync(descriptor)
+
+
+def restorable(store: CheckpointStore) -> list[int]:
+    """Return the state of each checkpoint that the store shows."""
+    states = []
+    for id_ in store.ids():
+        part = Part()
+        checkpoint.restore(store.folder / id_, {"part": part})
+        states.append(part.state)
+    return states
+
+
+@pytest.mark.parametrize("passes", range(5))
+def test_killed_while_writing(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, passes: int
+) -> None:
+    """Wherever writing ends, all checkpoints that are seen are whole, and the old one is there."""
+    store.save({"part": Part(1)}, documents=1, **ABOUT)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", FailingSync(passes, KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            store.save({"part": Part(2)}, documents=2, **ABOUT)
+    assert restorable(store) in ([1], [1, 2])
+    third = store.save({"part": Part(3)}, documents=3, **ABOUT)
+    store.prune(third)
+    assert restorable(store)[-1] == 3
+    assert {path.name for path in store.folder.iterdir()} == {*store.ids(), ".lock"}
+
+
+@pytest.mark.parametrize("passes", range(4))
+def test_disk_full(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, passes: int) -> None:
+    """A full disk is told in one line, and leaves the old checkpoint and no rubbish."""
+    first = store.save({"part": Part(1)}, documents=1, **ABOUT)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", FailingSync(passes, full))
+        message = refusal(lambda: store.save({"part": Part(2)}, documents=2, **ABOUT))
+    assert os.strerror(errno.ENOSPC) in message
+    assert {path.name for path in store.folder.iterdir()} == {first, ".lock"}
+    assert restorable(store) == [1]
+
+
+def test_folder_vanished(store: CheckpointStore) -> None:
+    """A folder that was deleted under a running consumer is told in one line."""
+    shutil.rmtree(store.folder)
+    assert "not written" in refusal(lambda: store.save({"part": Part(1)}, documents=1, **ABOUT))
+
+
+# --- never into something else ------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(store: CheckpointStore) -> Path:
+    state = {"weight": torch.arange(3.0), "names": ["a", "b"], "seen": 2**70}
+    return store.folder / store.save({"part": Part(state)}, documents=1, **ABOUT)
+
+
+def test_every_flipped_byte(saved: Path) -> None:
+    """A flipped byte anywhere is found, or, in the manifest, does not reach the state."""
+    original = Part()
+    checkpoint.restore(saved, {"part": original})
+    found = 0
+    for path in sorted(saved.iterdir()):
+        data = path.read_bytes()
+        for position in range(len(data)):
+            damaged = bytearray(data)
+            damaged[position] ^= 1 << position % 8
+            path.write_bytes(damaged)
+            part = Part()
+            try:
+                checkpoint.restore(saved, {"part": part})
+            except CheckpointError as error:
+                refused = error
+            else:
+                assert path.name == "manifest.json"
+                assert same(part.state, original.state)
+                continue
+            assert len(str(refused).splitlines()) == 1
+            found += 1
+        path.write_bytes(data)
+    assert found > sum(path.stat().st_size for path in saved.iterdir()) / 2
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "state.json", "tensors.safetensors"])
+@pytest.mark.parametrize("keep", [None, 0.0, 0.5, 0.99])
+def test_missing_or_truncated_file(saved: Path, name: str, keep: float | None) -> None:
+    """A file that is missing, empty or cut off is told in one line that names the checkpoint."""
+    path = saved / name
+    data = path.read_bytes()
+    path.unlink()
+    if keep is not None:
+        path.write_bytes(data[: int(keep * len(data))])
+    message = refusal(lambda: checkpoint.restore(saved, {"part": Part()}))
+    assert str(saved) in message
+    assert "broken or incomplete" in message
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"text"', "{}", '{"format": 1}', "[" * 9])
+def test_manifest_of_another_shape(saved: Path, content: str) -> None:
+    """JSON that is no manifest is a broken checkpoint."""
+    (saved / "manifest.json").write_text(content)
+    assert "broken" in refusal(lambda: checkpoint.read_manifest(saved))
+
+
+def test_newer_format(saved: Path) -> None:
+    """A checkpoint of a newer newsreel is refused for that reason, whatever else is new in it."""
+    path = saved / "manifest.json"
+    manifest = json.loads(path.read_text()) | {"format": 2, "shards": 4}
+    path.write_text(json.dumps(manifest))
+    message = refusal(lambda: checkpoint.restore(saved, {"part": Part()}))
+    assert "format 2" in message
+    assert "reads 1" in message
+
+
+def test_missing_part(saved: Path) -> None:
+    """A checkpoint without the state of a part is not restored."""
+    refusal(lambda: checkpoint.restore(saved, {"part": Part(), "drift": Part()}))
+
+
+def test_another_model(saved: Path) -> None:
+    """Each difference between the checkpoint's learner and this one is named."""
+    manifest = checkpoint.read_manifest(saved)
+    checkpoint.require_fit(manifest, ABOUT["describes"])
+    here = ABOUT["describes"] | {"model": "bert-base-uncased", "layers": None}
+    message = refusal(lambda: checkpoint.require_fit(manifest, here))
+    assert "model is 'all-MiniLM-L6-v2' there and 'bert-base-uncased' here" in message
+    assert "layers is 2 there and None here" in message
+    assert "learner" not in message
+
+
+# --- the folder ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, ["2"]), (2, ["1", "2"]), (5, ["0", "1", "2"])])
+def test_prune(tmp_path: Path, keep: int, left: list[str]) -> None:
+    """The newest that are committed are kept; older ones and uncommitted newer ones go."""
+    store = CheckpointStore(tmp_path, keep)
+    ids = [
+        store.save({"part": Part(str(number))}, documents=number, **ABOUT) for number in range(4)
+    ]
+    stranger = tmp_path / "notes.txt"
+    stranger.write_text("not ours")
+    store.prune(ids[2])  # the fourth was never committed
+    assert restorable(store) == left
+    assert stranger.exists()
+
+
+def test_prune_keeps_the_one_it_is_told(tmp_path: Path) -> None:
+    """Of several checkpoints at the same document, the committed one is kept."""
+    store = CheckpointStore(tmp_path, keep=1)
+    for number in range(8):
+        newest = store.save({"part": Part(number)}, documents=500, **ABOUT)
+        store.prune(newest)
+        assert restorable(store) == [number]
+
+
+def test_newest(tmp_path: Path) -> None:
+    """Given a folder of checkpoints the newest is found; given a checkpoint, that one."""
+    store = CheckpointStore(tmp_path, keep=9)
+    ids = [store.save({"part": Part(n)}, documents=n, **ABOUT) for n in (7, 1_000_000, 30)]
+    assert checkpoint.newest(tmp_path) == tmp_path / ids[1]
+    assert checkpoint.newest(tmp_path / ids[2]) == tmp_path / ids[2]
+
+
+@pytest.mark.parametrize("name", ["empty", "missing", "file"])
+def test_no_checkpoint_there(tmp_path: Path, name: str) -> None:
+    """A folder without a checkpoint is told in one line that names it."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    assert repr(str(tmp_path / name)) in refusal(lambda: checkpoint.newest(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_unwritable_folder(tmp_path: Path, name: str) -> None:
+    """A folder that can't be is told in one line, with the option that names another."""
+    (tmp_path / "file").write_text("")
+    with ExitStack() as stack:
+        message = refusal(lambda: CheckpointStore(tmp_path / name, keep=1).open(stack))
+    assert "--checkpoint-dir" in message
+
+
+def test_one_consumer_at_a_time(tmp_path: Path) -> None:
+    """A second consumer of the same folder is refused until the first one is done."""
+    first, second = CheckpointStore(tmp_path, keep=1), CheckpointStore(tmp_path, keep=1)
+    with ExitStack() as stack:
+        first.open(stack)
+        with ExitStack() as other:
+            assert "another consumer" in refusal(lambda: second.open(other))
+    with ExitStack() as stack:
+        second.open(stack)

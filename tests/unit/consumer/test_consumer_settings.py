@@ -1,0 +1,59 @@
+"""The consumer's command line: what its options accept, and what depends on what."""
+
+from pathlib import Path
+
+import pytest
+
+from consumer.settings import RATES, EvaluateSettings, Settings
+from service import cli
+from service.cli import UsageError
+
+
+@pytest.mark.parametrize(("given", "layers"), [("0", 0), ("3", 3), ("all", "all")])
+def test_layers(given: str, layers: int | str) -> None:
+    """Layers are a number, or all of them."""
+    assert cli.parse(Settings, ["--layers", given]).layers == layers
+
+
+@pytest.mark.parametrize("optimizer", RATES)
+def test_rates_follow_the_optimizer(optimizer: str) -> None:
+    """Each optimizer brings its own rates, unless they are given."""
+    chosen = cli.parse(Settings, ["--optimizer", optimizer])
+    assert (chosen.learning_rate, chosen.head_learning_rate) == RATES[chosen.optimizer]
+    given = cli.parse(Settings, ["--optimizer", optimizer, "--learning-rate", "0.5"])
+    assert (given.learning_rate, given.head_learning_rate) == (0.5, RATES[given.optimizer][1])
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--layers", "-1"),
+        ("--layers", "most"),
+        ("--optimizer", "adam"),
+        ("--precision", "fp16"),
+        ("--batch-size", "0"),
+        ("--replay", "none"),
+        ("--replay-ratio", "-1"),
+        ("--learning-rate", "0"),
+        ("--http-port", "65536"),
+        ("--stop-after", "0"),
+        ("--checkpoint-every", "0"),
+    ],
+)
+def test_impossible_values(option: str, value: str) -> None:
+    """An impossible value is the only thing that is complained of, with the option it is of."""
+    with pytest.raises(UsageError) as refused:
+        cli.parse(Settings, [option, value])
+    message = str(refused.value)
+    assert message.count("--") == 2  # the option, and --help
+    assert message.startswith(option)
+    assert repr(value) in message
+
+
+def test_evaluate_needs_a_checkpoint() -> None:
+    """What is to be examined must be named; everything else has a default."""
+    with pytest.raises(UsageError, match=r"--checkpoint .*is required"):
+        cli.parse(EvaluateSettings, [])
+    chosen = cli.parse(EvaluateSettings, ["--checkpoint", "here"])
+    assert chosen.checkpoint == Path("here")
+    assert chosen.topic == "documents.heldout"

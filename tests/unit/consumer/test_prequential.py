@@ -1,0 +1,187 @@
+"""The loop: test, then train; each document once."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from consumer.labels import LabelLimitError, LabelSet
+from consumer.prequential import Lesson, predict, run
+from consumer.source import Batch, DeadLetter
+from events.errors import Reason
+
+
+def test_every_document_is_predicted_before_it_is_learned(consumer: Any, numbered: Any) -> None:
+    """No document is in a lesson before its own prediction was made."""
+    reader = consumer(batch_size=4)
+    reader.read(numbered("abcd" * 10), groups=[1, 3, 2, 2, 5] * 9)
+    predicted: set[str] = set()
+    for what, ids in reader.learner.calls:
+        if what == "predict":
+            assert predicted.isdisjoint(ids)  # once
+            predicted.update(ids)
+        else:
+            assert predicted.issuperset(ids)
+    assert predicted == {str(number) for number in range(40)}
+
+
+def test_predictions_come_from_what_was_learned_before(consumer: Any, numbered: Any) -> None:
+    """A prediction knows the lessons before it, and nothing of its own micro-batch."""
+    reader = consumer(batch_size=2, replay_ratio=0.0)
+    steps = reader.read(numbered("aaabab"))
+    seen = [(p.label, p.probability, p.truth) for step in steps for p in step.predictions]
+    assert seen == [
+        (None, 0.0, 0.0),
+        (None, 0.0, 0.0),
+        ("a", 1.0, 1.0),
+        ("a", 1.0, 0.0),  # b was read, but is not learned yet
+        ("a", 0.75, 0.75),
+        ("a", 0.75, 0.25),
+    ]
+
+
+def test_unlabelled_documents_are_predicted_and_not_learned(consumer: Any, numbered: Any) -> None:
+    """A document without a label gets a prediction, no score, no lesson, and is not replayed."""
+    reader = consumer(batch_size=2, replay_ratio=3.0)
+    steps = reader.read(numbered(["a", None, None, None, "a", None, "b", "b"]))
+    predicted = [p.document.id for step in steps for p in step.predictions]
+    assert predicted == [str(number) for number in range(8)]
+    learned = {id_ for lesson in reader.learner.lessons for id_ in lesson}
+    assert learned == {"0", "4", "6", "7"}
+    assert [step.lesson is None for step in steps] == [False, True, False, False]
+    assert steps[-1].scores.whole.documents == 4
+
+
+def test_replay_is_of_the_past(consumer: Any, numbered: Any) -> None:
+    """Documents are sampled from the buffer before those just learned are added to it."""
+    reader = consumer(batch_size=4, replay_ratio=2.0)
+    steps = reader.read(numbered("abcd" * 6))
+    past: set[str] = set()
+    for step, lesson in zip(steps, reader.learner.lessons, strict=True):
+        new, replayed = lesson[:4], lesson[4:]
+        assert new == [p.document.id for p in step.predictions]
+        assert set(replayed) <= past
+        assert len(replayed) == len(set(replayed)) == min(8, len(past))
+        assert step.lesson == Lesson(4, len(replayed), 1 / len(lesson))
+        past.update(new)
+        assert step.remembered == len(past)
+
+
+def test_no_replay(consumer: Any, numbered: Any) -> None:
+    """With a ratio of 0 nothing is ever learned twice."""
+    reader = consumer(batch_size=4, replay_ratio=0.0)
+    reader.read(numbered("ab" * 10))
+    assert list(itertools.chain(*reader.learner.lessons)) == [str(n) for n in range(20)]
+
+
+@pytest.mark.parametrize(("batch_size", "ratio"), [(1, 0.5), (1, 1.5), (4, 0.1)])
+def test_replay_ratio_holds_over_the_stream(
+    consumer: Any, numbered: Any, batch_size: int, ratio: float
+) -> None:
+    """A ratio that gives no whole number of documents a step is kept over many steps."""
+    reader = consumer(batch_size=batch_size, replay_ratio=ratio)
+    steps = reader.read(numbered("ab" * 100))
+    replayed = sum(step.lesson.replayed for step in steps)
+    assert replayed == pytest.approx(200 * ratio, rel=0.1)
+
+
+def test_a_step_tells_all(consumer: Any, numbered: Any) -> None:
+    """A step holds positions, lag, labels, scores, dead letters and the time of each stage."""
+    letter = DeadLetter("documents", 0, 7, None, b"{", [], Reason.NOT_JSON, "value: not JSON")
+    ticks = itertools.count()
+    reader = consumer(batch_size=3, replay_ratio=0.0)
+    steps = reader.read(
+        numbered(["a", "b", "a", "a", "a"]),
+        groups=[2, 1, 2],
+        dead_letters=[letter],
+        clock=lambda: float(next(ticks)),
+    )
+    assert [step.positions for step in steps] == [{0: 2}, {0: 3}, {0: 5}]
+    assert [step.lag for step in steps] == [{0: 3}, {0: 2}, {0: 0}]
+    assert [list(step.labels) for step in steps] == [["a", "b"]] * 3
+    assert [list(step.dead_letters) for step in steps] == [[letter], [], []]
+    assert [step.remembered for step in steps] == [0, 3, 5]
+    assert [step.lesson and step.lesson.documents for step in steps] == [None, 3, 2]
+    assert [step.scores.whole.documents for step in steps] == [2, 3, 5]
+    assert steps[-1].scores.whole.accuracy == 2 / 5
+    assert all(step.seconds == {"fetch": 1, "predict": 1, "learn": 1} for step in steps)
+
+
+def test_steps_do_not_change_after_they_were_given(consumer: Any, numbered: Any) -> None:
+    """What a step says stays true of its moment while the loop goes on."""
+    reader = consumer(batch_size=1)
+    steps = reader.read(numbered("abc"))
+    assert [len(step.labels) for step in steps] == [1, 2, 3]
+    assert [sorted(step.scores.whole.recall) for step in steps] == [["a"], ["a", "b"], [*"abc"]]
+
+
+def test_the_last_documents_are_learned(consumer: Any, numbered: Any) -> None:
+    """At the end of the stream a micro-batch that is not full is learned; before it is not."""
+    reader = consumer(batch_size=4, replay_ratio=0.0)
+    reader.read(numbered("abcabc"))
+    assert reader.learner.lessons == [["0", "1", "2", "3"], ["4", "5"]]
+    waiting = consumer(batch_size=4, replay_ratio=0.0)
+    waiting.read(numbered("abcabc"), ends=False)
+    assert waiting.learner.lessons == [["0", "1", "2", "3"]]
+    assert len(waiting.micro_batch) == 2
+
+
+def test_the_end_alone_flushes(consumer: Any, numbered: Any) -> None:
+    """A last batch without documents still has the waiting ones learned."""
+    reader = consumer(batch_size=4, replay_ratio=0.0)
+    reader.read(numbered("ab"), groups=[2], ends=False)
+    assert reader.learner.lessons == []
+    steps = reader.read([])
+    assert reader.learner.lessons == [["0", "1"]]
+    assert [len(step.predictions) for step in steps] == [0]
+
+
+def test_an_empty_stream(consumer: Any) -> None:
+    """A stream that ends before it began asks nothing of the learner."""
+    reader = consumer()
+    steps = reader.read([])
+    assert [(step.lesson, step.remembered, list(step.labels)) for step in steps] == [(None, 0, [])]
+    assert reader.learner.calls == []
+
+
+def test_labels_beyond_the_limit_never_reach_the_learner(consumer: Any, numbered: Any) -> None:
+    """A source that lets one label too many through is stopped, not learned from."""
+    reader = consumer(batch_size=2)
+    reader.labels = LabelSet(limit=1)
+    documents = numbered("ab")
+
+    class Careless:
+        def read(self, at_most: int) -> Batch | None:
+            return Batch(documents[:at_most], [], {0: 2}, {0: 0})
+
+    with pytest.raises(LabelLimitError):
+        next(
+            run(
+                Careless(),
+                reader.learner,
+                reader.replay,
+                reader.evaluator,
+                reader.labels,
+                reader.micro_batch,
+                1.0,
+            )
+        )
+    assert reader.learner.lessons == []
+
+
+def test_predictions_of_a_label_not_learned_yet(consumer: Any, numbered: Any) -> None:
+    """A truth that the learner has no output for has probability 0; nothing to predict is fine."""
+    learner, labels = consumer().learner, LabelSet(limit=5)
+    (a, b, c) = numbered("abc")
+    for document in (a, b, c):
+        labels.add(document.label)
+    assert predict(learner, labels, []) == []
+    (before,) = predict(learner, labels, [a])
+    assert (before.label, before.probability, before.truth, before.correct) == (None, 0, 0, False)
+    learner.learn_many([b], [1])
+    after = predict(learner, labels, [a, b, c])
+    assert [(p.label, p.truth, p.correct) for p in after] == [
+        ("b", 0.0, False),
+        ("b", 1.0, True),
+        ("b", 0.0, False),
+    ]

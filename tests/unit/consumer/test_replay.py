@@ -1,0 +1,193 @@
+"""The replay buffers: bounded, fair, and exact over a restart."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
+from events.document import Document
+
+BUFFERS: list[type[Reservoir] | type[ClassBalancedReservoir]] = [Reservoir, ClassBalancedReservoir]
+SURE = 5.0
+"""Standard deviations that a fair count is off by once in millions of counts."""
+
+Buffer = Callable[[int, int], ReplayBuffer]
+Turns = list[tuple[int, int]]
+"""Documents asked for, and then offered, in each turn of a loop."""
+SKEW = [0.5, 0.2, 0.15, 0.1, 0.04, 0.01]
+label_lists = st.lists(st.sampled_from(["a", "b", "c", "d", "è", ""]), max_size=120)
+skewed = st.integers(0, 2**32).map(
+    lambda seed: list(np.random.default_rng(seed).choice(list("abcdef"), 150, p=SKEW))
+)
+"""Streams that fill any buffer, in which some labels are rare."""
+
+
+def labelled(labels: Sequence[str]) -> list[Document]:
+    return [Document(str(n), f"text {n}", str(label)) for n, label in enumerate(labels)]
+
+
+def content(buffer: ReplayBuffer) -> list[Document]:
+    return buffer.sample(len(buffer))
+
+
+def counts(buffer: ReplayBuffer) -> Counter[str | None]:
+    return Counter(document.label for document in content(buffer))
+
+
+@pytest.mark.parametrize("buffer", BUFFERS)
+@given(
+    labels=label_lists,
+    capacity=st.integers(1, 30),
+    groups=st.lists(st.integers(1, 20), min_size=1),
+    asked=st.integers(0, 40),
+)
+def test_bounded(
+    buffer: Buffer, labels: list[str], capacity: int, groups: list[int], asked: int
+) -> None:
+    """It holds what it was given until it is full; a sample is of that, and has no duplicates."""
+    replay = buffer(capacity, 0)
+    documents = labelled(labels)
+    seen = 0
+    for group in [*groups, len(documents)]:
+        replay.add(documents[seen : seen + group])
+        seen = min(seen + group, len(documents))
+        assert len(replay) == min(seen, capacity)
+        sample = replay.sample(asked)
+        assert len(sample) == min(asked, len(replay))
+        assert len({document.id for document in sample}) == len(sample)
+        assert set(sample) <= set(documents[:seen])
+
+
+@pytest.mark.parametrize("buffer", BUFFERS)
+@given(
+    labels=skewed,
+    capacity=st.integers(1, 30),
+    turns=st.lists(st.tuples(st.integers(0, 8), st.integers(2, 9)), min_size=20, max_size=20),
+    stop=st.integers(0, 19),
+)
+def test_restored_has_the_same_future(
+    buffer: Buffer, labels: list[str], capacity: int, turns: Turns, stop: int
+) -> None:
+    """Saved as JSON and restored anywhere in a stream, it goes on as if it had never stopped."""
+
+    def go_on(replay: ReplayBuffer, stream: Iterator[Document], turns: Turns) -> list[Any]:
+        seen: list[Any] = []
+        for asked, offered in turns:
+            seen.append(replay.sample(asked))
+            replay.add(islice(stream, offered))
+            seen.append(len(replay))
+        return seen
+
+    uninterrupted, stopped, restored = (buffer(capacity, seed) for seed in (1, 1, 2))
+    whole = go_on(uninterrupted, iter(labelled(labels)), turns)
+
+    stream = iter(labelled(labels))
+    before = go_on(stopped, stream, turns[:stop])
+    restored.load_state_dict(json.loads(json.dumps(stopped.state_dict())))
+    after = go_on(restored, stream, turns[stop:])
+
+    assert before + after == whole
+    assert content(restored) == content(uninterrupted)
+
+
+def test_time_survives_a_restart() -> None:
+    """A document comes back from a saved buffer with everything it had."""
+    time = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    document = Document("ü", "\n\u2028\U0001f4f0", "läbel", time)
+    saved, restored = Reservoir(3, 0), Reservoir(3, 0)
+    saved.add([document])
+    restored.load_state_dict(json.loads(json.dumps(saved.state_dict())))
+    assert content(restored) == [document]
+
+
+def inclusion(buffer: Buffer, documents: list[Document], capacity: int, runs: int) -> list[int]:
+    """Count how often each document is in the buffer at the end of the stream."""
+    held: Counter[str] = Counter()
+    for seed in range(runs):
+        replay = buffer(capacity, seed)
+        for start in range(0, len(documents), 7):
+            replay.sample(3)
+            replay.add(documents[start : start + 7])
+        held.update(document.id for document in content(replay))
+    return [held[document.id] for document in documents]
+
+
+def test_reservoir_is_unbiased() -> None:
+    """Whenever a document came, it is in the reservoir with the same probability."""
+    runs, capacity, stream = 2000, 20, 100
+    held = inclusion(Reservoir, labelled(["a"] * stream), capacity, runs)
+    share = capacity / stream
+    deviation = math.sqrt(runs * share * (1 - share))
+    assert max(abs(count - runs * share) for count in held) < SURE * deviation
+
+
+def test_class_balanced_is_unbiased_within_a_label() -> None:
+    """Of the documents of one label, early and late ones are held with the same probability."""
+    runs, capacity = 2000, 20
+    labels = (["a"] * 9 + ["b"]) * 10  # in the end 10 of each are held
+    held = inclusion(ClassBalancedReservoir, labelled(labels), capacity, runs)
+    often = [count for count, label in zip(held, labels, strict=True) if label == "a"]
+    share = 10 / len(often)
+    deviation = math.sqrt(runs * share * (1 - share))
+    assert max(abs(count - runs * share) for count in often) < SURE * deviation
+    assert all(count == runs for count, label in zip(held, labels, strict=True) if label == "b")
+
+
+@pytest.mark.parametrize("buffer", BUFFERS)
+def test_samples_are_unbiased(buffer: Buffer) -> None:
+    """Every document in the buffer is replayed equally often."""
+    replay = buffer(30, 0)
+    replay.add(labelled(["a", "b", "b"] * 10))
+    draws, asked = 3000, 5
+    drawn = Counter(document.id for _ in range(draws) for document in replay.sample(asked))
+    share = asked / len(replay)
+    deviation = math.sqrt(draws * share * (1 - share))
+    assert len(drawn) == len(replay)
+    assert max(abs(count - draws * share) for count in drawn.values()) < SURE * deviation
+
+
+@given(label_lists, st.integers(1, 30))
+def test_class_balanced_as_far_as_the_stream_allows(labels: list[str], capacity: int) -> None:
+    """A label that has fewer documents than the largest one, but for one, has all it ever had."""
+    replay = ClassBalancedReservoir(capacity, 0)
+    documents = labelled(labels)
+    for document in documents:
+        replay.add([document])
+    held, seen = counts(replay), Counter(labels)
+    largest = max(held.values(), default=0)
+    assert all(held[label] >= min(seen[label], largest - 1) for label in seen)
+
+
+def test_class_balanced_on_a_zipf_stream() -> None:
+    """Where a reservoir forgets the rare labels, this one holds as many of them as of any."""
+    random = np.random.default_rng(0)
+    weights = 1 / np.arange(1, 21) ** 1.5
+    numbers = random.choice(20, 5000, p=weights / weights.sum())
+    stream = labelled([f"label {number}" for number in numbers])
+    seen = Counter(document.label for document in stream)
+    assert max(seen.values()) > 30 * min(seen.values())  # it is a hard one
+
+    balanced, plain = ClassBalancedReservoir(200, 0), Reservoir(200, 0)
+    balanced.add(stream)
+    plain.add(stream)
+    assert set(counts(balanced).values()) <= {9, 10, 11}
+    assert min(counts(plain)[label] for label in seen) < 5
+
+
+@pytest.mark.parametrize("buffer", BUFFERS)
+def test_restored_into_a_smaller_buffer(buffer: Buffer) -> None:
+    """A restart with a smaller capacity leaves no more than that in the buffer."""
+    large, small = buffer(20, 0), buffer(10, 0)
+    large.add(labelled(["a", "b"] * 20))
+    small.load_state_dict(json.loads(json.dumps(large.state_dict())))
+    small.add(labelled(["a", "b"] * 20))
+    assert len(small) <= 10
