@@ -17,13 +17,14 @@ from consumer.checkpoint import CheckpointStore, Stateful
 from consumer.commit import Committer
 from consumer.dead_letters import DeadLetterPublisher
 from consumer.encoder import Encoder
-from consumer.evaluation import Evaluator
+from consumer.evaluation import Evaluator, Scores
 from consumer.labels import LabelSet
 from consumer.learners.finetune import FineTune
+from consumer.learners.protocol import Learner
 from consumer.metrics import Metrics
 from consumer.micro_batch import MicroBatch
 from consumer.poller import Poller
-from consumer.progress import Progress
+from consumer.progress import Progress, without_nan
 from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
 from consumer.settings import EvaluateSettings, Settings
 from consumer.source import KafkaSource
@@ -49,8 +50,9 @@ def learn(argv: Sequence[str]) -> None:
 
 
 def _learn(settings: Settings, stack: ExitStack) -> None:
+    stop = stack.enter_context(Stop())
     if settings.summary is not None:
-        _write_summary(settings.summary, {})  # better to fail now than after hours
+        _check_writable(settings.summary)  # better to fail now than after hours
     store = CheckpointStore(settings.checkpoint_dir, settings.keep_checkpoints)
     store.open(stack)
     registry = CollectorRegistry()
@@ -70,7 +72,6 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     app = server.app(registry, progress.snapshot, alive=poller.complaint, ready=poller.not_ready)
     address = stack.enter_context(server.serve(app, settings.http_host, settings.http_port))
 
-    stop = stack.enter_context(Stop())
     labels = LabelSet(settings.max_labels)
     learner = _learner(settings)
     replay = _replay(settings)
@@ -86,7 +87,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     }
     describes = learner.describe() | {"replay": settings.replay}
     if start.checkpoint is not None:
-        _restore(store.folder / start.checkpoint, parts, describes)
+        _restore(store.folder / start.checkpoint, parts, describes, start.positions)
     source = KafkaSource(
         poller,
         labels,
@@ -122,19 +123,14 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
         dead_letters.send(step.dead_letters)
         if committer.due():
             committer.commit(step)
-    if step is not None:
+    if step is not None and committer.outstanding:
         committer.commit(step)
 
-    topic = topics.heldout(settings.topic)
-    examined = (
-        None
-        if stop.asked
-        else heldout.evaluate(learner, labels, heldout.read(settings.bootstrap_servers, topic))
-    )
-    summary = progress.summary(examined, model=settings.model, seed=settings.seed)
+    scores = None if stop.asked else _examine(settings, learner, labels, stop)
+    summary = progress.summary(scores, model=settings.model, seed=settings.seed)
     log.info("done", **{name: value for name, value in summary.items() if name in SHOWN})
     if settings.summary is not None:
-        _write_summary(settings.summary, summary)
+        settings.summary.write_text(json.dumps(summary, indent=2) + "\n")
 
 
 SHOWN = ("documents", "labels", "prequential_accuracy", "heldout_accuracy", "dead_letters")
@@ -173,7 +169,14 @@ def evaluate(argv: Sequence[str]) -> None:
         "heldout_documents": scores.documents,
         "recall": dict(sorted(scores.recall.items())),
     }
-    print(json.dumps(report, indent=2))  # noqa: T201 - the result
+    print(json.dumps(without_nan(report), indent=2))  # noqa: T201 - the result
+
+
+def _examine(settings: Settings, learner: Learner, labels: LabelSet, stop: Stop) -> Scores | None:
+    """Examine the learner on the held-out topic, unless that is asked to stop, too."""
+    documents = heldout.read(settings.bootstrap_servers, topics.heldout(settings.topic))
+    scores = heldout.evaluate(learner, labels, documents, stopping=lambda: stop.asked)
+    return None if stop.asked else scores
 
 
 def _learner(settings: Settings) -> FineTune:
@@ -192,16 +195,23 @@ def _replay(settings: Settings) -> ReplayBuffer:
     return Reservoir(settings.replay_capacity, settings.seed)
 
 
-def _restore(folder: Path, parts: Mapping[str, Stateful], describes: Mapping[str, Any]) -> None:
-    checkpoint.require_fit(checkpoint.read_manifest(folder), describes)
+def _restore(
+    folder: Path,
+    parts: Mapping[str, Stateful],
+    describes: Mapping[str, Any],
+    positions: Mapping[int, int],
+) -> None:
+    manifest = checkpoint.read_manifest(folder)
+    checkpoint.require_fit(manifest, describes)
+    checkpoint.require_positions(manifest, positions)
     checkpoint.restore(folder, parts)
     log.info("restored", checkpoint=folder.name)
 
 
-def _write_summary(path: Path, summary: Mapping[str, Any]) -> None:
+def _check_writable(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(summary, indent=2) + "\n")
+        path.open("a").close()
     except OSError as error:
         raise SummaryError(
             f"can't write {str(path)!r} ({error.strerror}); name another file with --summary"

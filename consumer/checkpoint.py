@@ -16,12 +16,12 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from consumer import state_tree
 from service.errors import UserError
 
 FORMAT = 1
 """Raised when an older newsreel could not read the files."""
 MANIFEST, STATE, TENSORS = "manifest.json", "state.json", "tensors.safetensors"
-TENSOR_MARK = "__tensor__"
 
 
 class CheckpointError(UserError):
@@ -118,7 +118,9 @@ class CheckpointStore:
         id_ = f"{about['documents']:012d}-{uuid.uuid4().hex[:8]}"
         draft = self.folder / f".{id_}"
         tensors: dict[str, torch.Tensor] = {}
-        state = {name: _pack(part.state_dict(), name, tensors) for name, part in parts.items()}
+        state = {
+            name: state_tree.pack(part.state_dict(), name, tensors) for name, part in parts.items()
+        }
         try:
             draft.mkdir()
             files = {
@@ -210,7 +212,7 @@ def restore(folder: Path, parts: Mapping[str, Stateful]) -> None:
         tensors = safetensors.torch.load(files[TENSORS])
         state = json.loads(files[STATE])
         for name, part in parts.items():
-            part.load_state_dict(_unpack(state[name], tensors))
+            part.load_state_dict(state_tree.unpack(state[name], tensors))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise _broken(folder, error) from error
 
@@ -235,44 +237,21 @@ def require_fit(manifest: Manifest, describes: Mapping[str, Any]) -> None:
         )
 
 
-def _pack(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """Move tensors out of a tree of primitives, leaving their names."""
-    match value:
-        case torch.Tensor():
-            tensors[name] = value.detach().cpu().contiguous()
-            return {TENSOR_MARK: name}
-        case dict():
-            return {
-                _key(key): _pack(item, f"{name}/{_escape(key)}", tensors)
-                for key, item in value.items()
-            }
-        case list() | tuple():
-            return [_pack(item, f"{name}/{index}", tensors) for index, item in enumerate(value)]
-        case None | bool() | int() | float() | str():
-            return value
-    raise TypeError(f"{name}: {type(value).__name__} is neither a tensor nor a primitive")
+def require_positions(manifest: Manifest, positions: Mapping[int, int]) -> None:
+    """Refuse to go on from other offsets than those that the checkpoint ends at.
 
-
-def _key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"key {key!r} is no string: JSON would make it one, and not say so")
-    return key
-
-
-def _escape(key: str) -> str:
-    """Keep keys with slashes apart, as in RFC 6901."""
-    return key.replace("~", "~0").replace("/", "~1")
-
-
-def _unpack(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    match value:
-        case {"__tensor__": str(name)}:
-            return tensors[name]
-        case dict():
-            return {key: _unpack(item, tensors) for key, item in value.items()}
-        case list():
-            return [_unpack(item, tensors) for item in value]
-    return value
+    Raises
+    ------
+    CheckpointError
+        Somebody has moved the group's offsets.
+    """
+    moved = [p for p, offset in manifest.positions.items() if positions.get(int(p)) != offset]
+    if moved:
+        raise CheckpointError(
+            f"the offsets of group {manifest.group!r} were moved since checkpoint {manifest.id}"
+            f" (partition {', '.join(moved)}); set them back, or start afresh with another"
+            " --checkpoint-dir and --group"
+        )
 
 
 def _broken(folder: Path, error: Exception) -> CheckpointError:

@@ -14,6 +14,10 @@ from consumer.progress import Progress
 from consumer.source import KafkaSource
 from service.errors import UserError
 
+PATIENCE_SECONDS = 60.0
+"""How long a commit is tried before the consumer gives up."""
+RETRY_SECONDS = 1.0
+
 log = structlog.get_logger()
 
 
@@ -41,7 +45,7 @@ class Committer:
     about
         Topic and group, for the manifest.
     every
-        Documents between two commits.
+        Records between two commits.
     observe
         Told how many seconds each one took.
     """
@@ -67,11 +71,16 @@ class Committer:
         self._about = about
         self._every = every
         self._observe = observe
-        self._committed = progress.documents
+        self._committed = progress.records
+
+    @property
+    def outstanding(self) -> int:
+        """Records since the last commit."""
+        return self._progress.records - self._committed
 
     def due(self) -> bool:
-        """Whether enough documents have come since the last commit."""
-        return self._progress.documents - self._committed >= self._every
+        """Whether enough records have come since the last commit."""
+        return self.outstanding >= self._every
 
     def commit(self, step: Step) -> None:
         """Make everything up to a step final.
@@ -90,15 +99,24 @@ class Committer:
             describes=self._describes,
         )
         self._dead_letters.flush()
-        try:
-            self._source.commit(step.positions, id_)
-        except KafkaError as error:
-            raise CommitError(
-                f"the broker did not take the commit of checkpoint {id_} ({error}); what was"
-                " learned since the last one will be learned again: start again"
-            ) from error
+        self._commit_offsets(step.positions, id_)
         self._store.prune(id_)
-        self._committed = self._progress.documents
+        self._committed = self._progress.records
         seconds = time.perf_counter() - started
         self._observe(seconds)
         log.info("committed", checkpoint=id_, seconds=round(seconds, 2))
+
+    def _commit_offsets(self, positions: Mapping[int, int], id_: str) -> None:
+        """Commit, and try again while the broker is away or the group is rebalancing."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._source.commit(positions, id_)
+            except KafkaError as error:
+                if time.monotonic() > deadline:
+                    raise CommitError(
+                        f"the broker did not take the commit of checkpoint {id_} ({error}); what"
+                        " was learned since the last one will be learned again: start again"
+                    ) from error
+                log.warning("commit failed, trying again", checkpoint=id_, error=str(error))
+                time.sleep(RETRY_SECONDS)

@@ -12,6 +12,8 @@ from service.errors import UserError
 
 MAX_REQUEST_BYTES = 64 << 20
 """Whatever the stream's broker took must fit; the broker has the last word."""
+PENDING_BYTES = 16 << 20
+"""Letters kept until their delivery is known, in bytes of their values."""
 FLUSH_SECONDS = 60.0
 
 log = structlog.get_logger()
@@ -41,9 +43,16 @@ class DeadLetterPublisher:
         )
         self._topic = topic
         self._pending: list[tuple[DeadLetter, Any]] = []
+        self._pending_bytes = 0
 
     def send(self, letters: Iterable[DeadLetter]) -> None:
-        """Begin to publish letters."""
+        """Begin to publish letters.
+
+        Raises
+        ------
+        DeadLetterError
+            Earlier ones could not be delivered.
+        """
         for letter in letters:
             log.warning(
                 "dead letter",
@@ -53,6 +62,9 @@ class DeadLetterPublisher:
                 offset=letter.offset,
             )
             self._pending.append((letter, self._publish(letter, letter.value, [])))
+            self._pending_bytes += len(letter.value or b"")
+            if self._pending_bytes > PENDING_BYTES:
+                self.flush()
 
     def flush(self) -> None:
         """Wait until every letter is delivered.
@@ -62,7 +74,7 @@ class DeadLetterPublisher:
         DeadLetterError
             One could not be: its position must not be committed.
         """
-        pending, self._pending = self._pending, []
+        pending, self._pending, self._pending_bytes = self._pending, [], 0
         try:
             self._producer.flush(timeout=FLUSH_SECONDS)
             for letter, delivery in pending:

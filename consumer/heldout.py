@@ -1,7 +1,7 @@
 """Held-out evaluation: a topic of documents that the model is examined on and never learns."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from kafka import KafkaConsumer, TopicPartition
@@ -25,12 +25,22 @@ class HeldOutError(UserError):
     """The held-out topic can't be read to its end."""
 
 
-def evaluate(learner: Learner, labels: LabelSet, documents: Iterable[Document]) -> Scores:
-    """Score a learner on documents, leaving it as it is; unlabelled ones don't count."""
+def evaluate(
+    learner: Learner,
+    labels: LabelSet,
+    documents: Iterable[Document],
+    stopping: Callable[[], bool] = lambda: False,
+) -> Scores:
+    """Score a learner on documents, leaving it as it is; unlabelled ones don't count.
+
+    When told to stop, it scores what it has examined by then.
+    """
     evaluator = Evaluator()
     # Alike in length, they need less padding.
     by_length = sorted(documents, key=lambda document: len(document.text))
     for start in range(0, len(by_length), BATCH_SIZE):
+        if stopping():
+            break
         evaluator.update(predict(learner, labels, by_length[start : start + BATCH_SIZE]))
     return evaluator.scores().whole
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from consumer import documents as packing
+from consumer import packing
 from events.document import Document
 
 

@@ -1,21 +1,25 @@
 """Polling Kafka in a thread of its own, so that a long training step never costs membership."""
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError
+from kafka.errors import CommitFailedError, KafkaError
 
 from service.errors import UserError
 
 POLL_SECONDS = 0.1
 STALLED_SECONDS = 60.0
+LOOK_SECONDS = 2.0
+CAPACITY_BYTES = 16 << 20
 
 log = structlog.get_logger()
 
@@ -38,7 +42,7 @@ class Poller:
     topic
         What to subscribe to.
     capacity
-        Records queued before partitions are paused.
+        Records queued before partitions are paused; 16 MiB of them pause, too.
     """
 
     def __init__(self, consumer: KafkaConsumer, topic: str, capacity: int) -> None:
@@ -47,12 +51,14 @@ class Poller:
         self._capacity = capacity
         self._changed = threading.Condition()
         self._records: deque[ConsumerRecord] = deque()
+        self._bytes = 0
         self._requests: deque[tuple[Callable[[], None], Future[None]]] = deque()
         self._assigned: frozenset[int] = frozenset()
         self._ends: dict[int, int] = {}
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
         self._polled = time.monotonic()
+        self._next_look = -math.inf
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     @property
@@ -94,11 +100,13 @@ class Poller:
         with self._changed:
             self._changed.wait_for(lambda: self._records or self._failure, timeout)
             if self._records:
-                return self._records.popleft()
+                record = self._records.popleft()
+                self._bytes -= _size(record)
+                return record
             if self._failure is not None:
                 raise PollError(
-                    f"reading {self._topic!r} failed: {self._failure};"
-                    " nothing past the last commit is lost, start again to go on from there"
+                    f"reading {self._topic!r} failed: {self._failure}; nothing is lost: mend the"
+                    " cause and start again, to go on from the last commit"
                 ) from self._failure
             return None
 
@@ -118,8 +126,9 @@ class Poller:
                 for partition, offset in positions.items()
                 if partition in self._assigned
             }
-            if offsets:
-                self._consumer.commit(offsets)
+            if not offsets:
+                raise CommitFailedError("no partition is ours at the moment")
+            self._consumer.commit(offsets)
 
         with self._changed:
             if self._failure is not None:
@@ -147,7 +156,7 @@ class Poller:
             self._serve_requests()
 
     def _poll(self) -> None:
-        room = self._capacity - len(self._records)
+        room = self._capacity - len(self._records) if self._bytes < CAPACITY_BYTES else 0
         # A rebalance forgets what was paused, so it is said anew each time.
         if room <= 0:
             self._consumer.pause(*self._consumer.assignment())
@@ -158,14 +167,21 @@ class Poller:
         )
         self._polled = time.monotonic()
         owned = self._consumer.assignment()  # which polling may have changed
-        self._ends = {
-            tp.partition: end for tp in owned if (end := self._consumer.highwater(tp)) is not None
-        }
+        if owned and self._polled >= self._next_look:
+            self._look_at_ends(owned)
         with self._changed:
             self._assigned = frozenset(partition.partition for partition in owned)
             for records in fetched.values():
                 self._records.extend(records)
+                self._bytes += sum(map(_size, records))
             self._changed.notify_all()
+
+    def _look_at_ends(self, owned: Collection[TopicPartition]) -> None:
+        """Ask where the partitions end: fetched records tell only what was true back then."""
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        with suppress(KafkaError):  # the last answer stands
+            ends = self._consumer.end_offsets(owned, timeout_ms=int(LOOK_SECONDS * 1000))
+            self._ends = {tp.partition: end for tp, end in ends.items()}
 
     def _serve_requests(self) -> None:
         while True:
@@ -175,7 +191,7 @@ class Poller:
                 request, done = self._requests.popleft()
             try:
                 request()
-            except KafkaError as error:
+            except Exception as error:  # noqa: BLE001 - handed to whoever waits
                 done.set_exception(error)
             else:
                 done.set_result(None)
@@ -185,7 +201,12 @@ class Poller:
         numbers = {partition.partition for partition in lost}
         with self._changed:
             self._records = deque(r for r in self._records if r.partition not in numbers)
+            self._bytes = sum(map(_size, self._records))
             self._assigned = frozenset(self._assigned - numbers)
+
+
+def _size(record: ConsumerRecord) -> int:
+    return len(record.value or b"")
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

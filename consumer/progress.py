@@ -51,6 +51,11 @@ class Progress:
         """Documents predicted since the stream began."""
         return self._counts["documents"]
 
+    @property
+    def records(self) -> int:
+        """Records used or found unusable since the stream began."""
+        return self._counts["documents"] + self._counts["dead_letters"]
+
     def observe(self, step: Step) -> None:
         """Take in a step."""
         now = self._clock()
@@ -91,7 +96,7 @@ class Progress:
         self._curve.append((scored, step.scores.whole.accuracy, step.scores.window.accuracy))
         if len(self._curve) > CURVE_POINTS:
             self._curve = self._curve[1::2]
-            self._stride = 2 * max(self._stride, self._curve[1][0] - self._curve[0][0])
+            self._stride = self._curve[1][0] - self._curve[0][0]
 
     def snapshot(self) -> dict[str, Any]:
         """Return everything known now, ready for JSON: `null` stands for "not known yet"."""
@@ -108,7 +113,7 @@ class Progress:
                 "curve": list(self._curve),
                 "mistakes": list(self._mistakes),
             }
-        return _without_nan(shown)
+        return without_nan(shown)
 
     def summary(self, heldout: Scores | None, **about: Any) -> dict[str, Any]:
         """Return the results of a run, ready for JSON."""
@@ -135,7 +140,7 @@ class Progress:
             "peak_rss_mb": peak_rss_mb(),
             "curve": now["curve"],
         }
-        return _without_nan(summary)
+        return without_nan(summary)
 
     def state_dict(self) -> dict[str, Any]:
         """Return counts and curve: they continue over a restart."""
@@ -160,7 +165,7 @@ def peak_rss_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _without_nan(value: dict[str, Any]) -> dict[str, Any]:
+def without_nan(value: dict[str, Any]) -> dict[str, Any]:
     """JSON has no NaN: what isn't known is null."""
 
     def clean(item: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from consumer import documents as packing
+from consumer import packing
 from events.document import Document
 
 

@@ -13,7 +13,7 @@ from events.document import Document, decode
 from events.errors import DecodeError, Reason
 
 MAX_TEXT_CHARACTERS = 20_000
-"""What is kept of a text; no encoder reads further, and memory stays bounded."""
+"""What is kept of a text, some 4,000 tokens: the replay buffer's memory stays bounded."""
 WAKE_SECONDS = 0.1
 
 
@@ -108,7 +108,9 @@ class KafkaSource:
                 self._sort(record, documents, dead_letters)
             if first is not None and now - first >= self._linger:
                 break
-            if record is None and first is None and self._idle(now, waiting_since):
+            if not self._poller.assigned:
+                waiting_since = now  # nothing can arrive yet
+            if record is None and first is None and self._idle(now - waiting_since):
                 self._over = True
                 break
         if not documents and not dead_letters and not self._over:
@@ -128,10 +130,8 @@ class KafkaSource:
         """Whether it was not read before: a partition that was lost and came back starts over."""
         return bool(record.offset >= self._positions.get(record.partition, 0))
 
-    def _idle(self, now: float, since: float) -> bool:
-        if not self._poller.assigned:
-            return False
-        return self._idle_limit is not None and now - since >= self._idle_limit
+    def _idle(self, seconds: float) -> bool:
+        return self._idle_limit is not None and seconds >= self._idle_limit
 
     def _sort(
         self, record: ConsumerRecord, documents: list[Document], dead_letters: list[DeadLetter]

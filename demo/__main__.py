@@ -29,6 +29,8 @@ IDLE_SECONDS = 60
 REFRESH_SECONDS = 0.5
 LOG_LINES = 15
 SUMMARY, PLOT = "summary.json", "accuracy.png"
+STATE = ".demo"
+"""What the broker and the consumer keep; a name that nobody else gives to a folder."""
 
 
 class DemoError(UserError):
@@ -44,7 +46,7 @@ def demo(argv: Sequence[str]) -> None:
     with ExitStack() as stack:
         servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
         if servers is None:
-            servers = stack.enter_context(EmbeddedKafka(folder / "kafka")).bootstrap_servers
+            servers = stack.enter_context(EmbeddedKafka(folder / STATE / "kafka")).bootstrap_servers
         console.print(f"Kafka is at {servers}; logs are in {folder}/")
         # Of its own each time: a broker that outlives the demo must not mix two of them.
         topic = f"demo-{uuid.uuid4().hex[:8]}"
@@ -89,7 +91,7 @@ def _stream(settings: Settings, topic: str) -> list[str]:
 def _learn(settings: Settings, topic: str, port: int) -> list[str]:
     return [
         *("--topic", topic, "--group", topic, "--seed", str(settings.seed)),
-        *("--checkpoint-dir", str(settings.folder / "checkpoints")),
+        *("--checkpoint-dir", str(settings.folder / STATE / "checkpoints")),
         *("--summary", str(settings.folder / SUMMARY), "--http-port", str(port)),
         *("--stop-after", str(settings.documents), "--stop-when-idle", str(IDLE_SECONDS)),
     ]
@@ -142,8 +144,7 @@ def _clear(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("kafka", "checkpoints"):
-            shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.rmtree(folder / STATE, ignore_errors=True)
         for name in (SUMMARY, PLOT):
             (folder / name).unlink(missing_ok=True)
         (folder / "producer.log").touch()

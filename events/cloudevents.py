@@ -1,5 +1,6 @@
 """CloudEvents 1.0, Kafka binding, binary mode: a record's key and headers."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -8,6 +9,10 @@ from events.errors import SHOWN_CHARACTERS, DecodeError, Reason, shorten
 CE_TYPE = "newsreel.document"
 CONTENT_TYPE = "application/json"
 MAX_ID_CHARACTERS = 1024
+
+RFC_3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
 
 Headers = list[tuple[str, bytes]]
 
@@ -51,6 +56,10 @@ def identity(key: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> 
                     Reason.BAD_HEADER,
                     f"header {name}: {shorten(found.get(name))}, expected {expected!r}",
                 )
+        if "ce_time" in found and not RFC_3339.fullmatch(found["ce_time"]):
+            raise DecodeError(
+                Reason.BAD_HEADER, f"header ce_time: {shorten(found['ce_time'])} is not RFC 3339"
+            )
         for name in ("ce_id", "ce_source"):
             if not found.get(name):
                 raise DecodeError(Reason.BAD_HEADER, f"header {name}: missing or empty")

@@ -14,10 +14,9 @@ Kafka can feed newsreel; where such headers are present they must be right.
 """
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import (
@@ -38,16 +37,12 @@ MAX_RECORD_BYTES = 1 << 20
 """Largest value of a record, in bytes: what Kafka brokers take by default."""
 MAX_LABEL_CHARACTERS = 256
 
-RFC_3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
-)
-
 
 def _rfc_3339(time: object) -> object:
     """Refuse what pydantic would take beyond RFC 3339: numbers, and offsets with seconds."""
     if time is None or isinstance(time, datetime):
         return time
-    if isinstance(time, str) and RFC_3339.fullmatch(time):
+    if isinstance(time, str) and cloudevents.RFC_3339.fullmatch(time):
         return time
     raise ValueError("should be RFC 3339, such as 1993-04-05T12:00:00Z")
 
@@ -110,8 +105,8 @@ def encode(document: Document, source: str) -> Record:
     """
     try:
         moment = document.time
-        if moment and moment.tzinfo:
-            moment = moment.astimezone(UTC)  # RFC 3339 can't write every offset
+        if moment and (moment.utcoffset() or timedelta()) % timedelta(minutes=1):
+            moment = moment.astimezone(UTC)  # RFC 3339 has no seconds in an offset
         value = DocumentValue(text=document.text, label=document.label, time=moment)
         payload = value.model_dump_json(exclude_none=True).encode()
         headers = cloudevents.attributes(document.id, source, moment or datetime.now(UTC))

@@ -3,12 +3,13 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.labels import LabelLimitError, LabelSet
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=3)), st.integers(0, 50))
 def test_numbers_follow_first_appearance(labels: list[str], stop: int) -> None:
     """A label's number is that of its first appearance, whether or not a restart lies between."""

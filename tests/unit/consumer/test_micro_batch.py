@@ -58,6 +58,7 @@ def test_a_stop_does_not_matter(
     assert repr(restarted.evaluator.scores()) == repr(uninterrupted.evaluator.scores())
 
 
+@settings(deadline=None)
 @given(labels=streams, size=st.integers(1, 9))
 def test_every_document_with_a_label_is_learned_once(
     consumer: Any, numbered: Any, labels: list[str | None], size: int

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
@@ -44,6 +44,7 @@ def counts(buffer: ReplayBuffer) -> Counter[str | None]:
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
+@settings(deadline=None)
 @given(
     labels=label_lists,
     capacity=st.integers(1, 30),
@@ -68,6 +69,7 @@ def test_bounded(
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
+@settings(deadline=None)
 @given(
     labels=skewed,
     capacity=st.integers(1, 30),
@@ -155,6 +157,7 @@ def test_samples_are_unbiased(buffer: Buffer) -> None:
     assert max(abs(count - draws * share) for count in drawn.values()) < SURE * deviation
 
 
+@settings(deadline=None)
 @given(label_lists, st.integers(1, 30))
 def test_class_balanced_as_far_as_the_stream_allows(labels: list[str], capacity: int) -> None:
     """A label that has fewer documents than the largest one, but for one, has all it ever had."""

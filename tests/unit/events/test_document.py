@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from events.cloudevents import CE_TYPE, MAX_ID_CHARACTERS, Headers
@@ -61,6 +61,7 @@ def as_json(document: Document) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
+@settings(deadline=None)
 @given(documents)
 @example(
     Document(
@@ -74,6 +75,7 @@ def test_round_trip(document: Document) -> None:
     assert decode(record.key, record.value, record.headers, default_id="default") == document
 
 
+@settings(deadline=None)
 @given(documents)
 def test_what_is_written_is_a_cloud_event(document: Document) -> None:
     """A record is keyed by the document and carries every attribute that CloudEvents requires."""
@@ -89,6 +91,7 @@ def test_what_is_written_is_a_cloud_event(document: Document) -> None:
     assert document.time is None or event_time == document.time
 
 
+@settings(deadline=None)
 @given(documents)
 def test_what_is_written_fits_the_published_schema(document: Document) -> None:
     """A value is JSON that the published schema takes, without fields that are not known."""
@@ -119,6 +122,7 @@ REFUSED: dict[Reason, list[Record]] = {
         Record(b"42", b'{"text":"a"}', [*CLOUD_EVENT[:3], ("ce_type", b"other")]),
         Record(b"42", b'{"text":"a"}', [*CLOUD_EVENT[:2], ("ce_source", b""), CLOUD_EVENT[3]]),
         Record(b"42", b'{"text":"a"}', [*CLOUD_EVENT, ("ce_subject", b"\xff")]),
+        Record(b"42", b'{"text":"a"}', [*CLOUD_EVENT, ("ce_time", b"yesterday")]),
         Record(b"42", b'{"text":"a"}', [*CLOUD_EVENT, ("content-type", b"text/plain")]),
         Record(b"42", b'{"text":"a"}', [("content-type", b"application/jsonl")]),
     ],
@@ -207,6 +211,7 @@ nearly_values = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     key=st.none() | st.just(b"42") | st.binary(),
     value=st.none()
@@ -291,6 +296,7 @@ def test_largest_value_is_accepted() -> None:
 # --- encode -------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     id_=st.text(st.characters(codec="utf-8"), max_size=5) | st.just("x" * (MAX_ID_CHARACTERS + 1)),
     text=unicode | st.sampled_from(["", " ", "\n\u3000"]),
@@ -341,3 +347,17 @@ def test_offset_with_seconds() -> None:
     except EncodeError:
         return
     assert decode(record.key, record.value, record.headers, default_id="") == document
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=5))),
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))),
+    ],
+)
+def test_first_and_last_moment(time: datetime) -> None:
+    """A time that decode takes can be encoded, at the ends of the calendar too."""
+    document = Document("1", "t", None, time)
+    assert read(as_json(document), b"1") == document
+    assert read(encode(document, "/test").value, b"1") == document
