@@ -123,7 +123,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
         dead_letters.send(step.dead_letters)
         if committer.due():
             committer.commit(step)
-    if step is not None and committer.outstanding:
+    if step is not None and not committer.covers(step):
         committer.commit(step)
 
     scores = None if stop.asked else _examine(settings, learner, labels, stop)

@@ -72,15 +72,15 @@ class Committer:
         self._every = every
         self._observe = observe
         self._committed = progress.records
-
-    @property
-    def outstanding(self) -> int:
-        """Records since the last commit."""
-        return self._progress.records - self._committed
+        self._last: Step | None = None
 
     def due(self) -> bool:
         """Whether enough records have come since the last commit."""
-        return self.outstanding >= self._every
+        return self._progress.records - self._committed >= self._every
+
+    def covers(self, step: Step) -> bool:
+        """Whether a step, and so all before it, is committed."""
+        return step is self._last
 
     def commit(self, step: Step) -> None:
         """Make everything up to a step final.
@@ -102,6 +102,7 @@ class Committer:
         self._commit_offsets(step.positions, id_)
         self._store.prune(id_)
         self._committed = self._progress.records
+        self._last = step
         seconds = time.perf_counter() - started
         self._observe(seconds)
         log.info("committed", checkpoint=id_, seconds=round(seconds, 2))

@@ -121,12 +121,21 @@ def test_unfit_checkpoints(
 
     manifest.write_text(written)
     state = manifest.with_name("state.json")
-    state.write_bytes(state.read_bytes()[:-1])
+    whole = state.read_bytes()
+    state.write_bytes(whole[:-1])
     assert "broken or incomplete" in complain()
 
     elsewhere = tmp_path / "elsewhere"
     assert "which is not there" in complain("--checkpoint-dir", elsewhere)
     assert "has committed none of them" in complain("--group", f"{topic}-other")
+
+    moved = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=topic)
+    here = TopicPartition(topic, 0)
+    committed = moved.committed(here, metadata=True)
+    state.write_bytes(whole)
+    moved.commit({here: committed._replace(offset=3)})
+    moved.close()
+    assert "were moved since checkpoint" in complain()
 
     reset = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=topic)
     reset.commit({TopicPartition(topic, 0): OffsetAndMetadata(0, "", -1)})

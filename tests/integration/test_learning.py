@@ -47,7 +47,11 @@ def test_the_rest_is_learned_when_the_stream_is_over(
 ) -> None:
     """Documents that don't fill a micro-batch are learned once the stream has ended."""
     publish(topic, documents(21))
-    assert learn(topic, "--stop-when-idle", 2)["learned_documents"] == 21
+    # The commit at 21 documents comes before the rest is learned: it must not be the last.
+    options = ("--stop-when-idle", 2, "--checkpoint-every", 21)
+    assert learn(topic, *options)["learned_documents"] == 21
+    publish(topic, documents(11, start=21))
+    assert learn(topic, *options)["learned_documents"] == 32
 
 
 def test_any_labelled_csv_goes_through_producer_and_consumer(
@@ -178,3 +182,10 @@ def test_metrics_and_health_are_served_while_it_learns(
         assert 'newsreel_prequential_accuracy{window="whole"}' in metrics
         assert 'newsreel_consumer_lag_documents{partition="0"} 0.0' in metrics
         assert running.get("/healthz") == running.get("/readyz") == "ok"
+
+
+def test_poison_alone_is_committed_too(publish: Publish, consumer: Start, topic: str) -> None:
+    """A stream of nothing but unusable records moves on, and a restart does not repeat them."""
+    publish(topic, [b"{"] * 30)
+    with consumer(topic, "--checkpoint-every", 10) as running:
+        running.wait_for(lambda: "committed" in running.log)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from helpers import Publish, documents
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError
 
 from consumer import group, prequential
@@ -120,7 +120,35 @@ def test_lost_partitions_take_their_queued_records_with_them(
             assert (record.partition, record.offset) == (moved, 0)
             # A commit speaks only for what is still owned.
             first.commit({kept: 20, moved: 20}, "checkpoint")
+            with pytest.raises(CommitFailedError):
+                first.commit({moved: 20}, "checkpoint")
             reader = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=topic)
             assert reader.committed(TopicPartition(topic, kept)) == 20
             assert reader.committed(TopicPartition(topic, moved)) is None
             reader.close()
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+def test_every_codec_of_kafka_is_read(
+    publish: Publish, topic: str, bootstrap_servers: str, codec: str
+) -> None:
+    """However another producer compresses its records, they can be read."""
+    publish(topic, [])
+    producer = KafkaProducer(bootstrap_servers=bootstrap_servers, compression_type=codec)
+    producer.send(topic, value=codec.encode() * 100).get(timeout=30)
+    producer.close()
+    with polling(bootstrap_servers, topic) as poller:
+        record = poller.take(30)
+        assert record is not None
+        assert record.value == codec.encode() * 100
+
+
+def test_lag_counts_what_was_not_fetched_yet(
+    publish: Publish, topic: str, bootstrap_servers: str
+) -> None:
+    """Where the partition ends is known although the queue is full and nothing is fetched."""
+    publish(topic, documents(10))
+    with polling(bootstrap_servers, topic, capacity=4) as poller:
+        wait_until(lambda: poller.ends.get(0) == 10)
+        publish(topic, documents(30))
+        wait_until(lambda: poller.ends.get(0) == 40)

@@ -155,3 +155,12 @@ def test_records_read_before_do_not_end_the_run(linger: float) -> None:
     while (batch := stream.read(4)) is not None:
         found += ids(batch)
     assert found == [f"documents/0/{n}" for n in range(15, 20)]
+
+
+def test_idleness_begins_with_the_assignment() -> None:
+    """A consumer that waits for its partitions is not at the end of the stream."""
+    clock = Clock()
+    stream = reading([], stop_when_idle=5.0, clock=clock, stopping=lambda: clock.now > 20)
+    stream._poller._assigned = frozenset()
+    assert stream.read(1) is None
+    assert clock.now > 20
