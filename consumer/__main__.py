@@ -21,6 +21,7 @@ from consumer.evaluation import Evaluator, Scores
 from consumer.labels import LabelSet
 from consumer.learners.finetune import FineTune
 from consumer.learners.protocol import Learner
+from consumer.manifest import Manifest
 from consumer.metrics import Metrics
 from consumer.micro_batch import MicroBatch
 from consumer.poller import Poller
@@ -140,7 +141,7 @@ def evaluate(argv: Sequence[str]) -> None:
     """Examine a checkpoint on the held-out topic."""
     settings = cli.parse(EvaluateSettings, argv)
     folder = checkpoint.newest(settings.checkpoint)
-    manifest = checkpoint.read_manifest(folder)
+    manifest = Manifest.read(folder)
     documents = heldout.read(settings.bootstrap_servers, settings.topic)
     if not documents:
         raise heldout.HeldOutError(
@@ -155,7 +156,7 @@ def evaluate(argv: Sequence[str]) -> None:
         learning_rate=0.0,
         head_learning_rate=0.0,
     )
-    checkpoint.require_fit(manifest, learner.describe())
+    manifest.require_fit(learner.describe())
     labels = LabelSet(limit=sys.maxsize)
     checkpoint.restore(folder, {"labels": labels, "learner": learner})
     scores = heldout.evaluate(learner, labels, documents)
@@ -201,9 +202,9 @@ def _restore(
     describes: Mapping[str, Any],
     positions: Mapping[int, int],
 ) -> None:
-    manifest = checkpoint.read_manifest(folder)
-    checkpoint.require_fit(manifest, describes)
-    checkpoint.require_positions(manifest, positions)
+    manifest = Manifest.read(folder)
+    manifest.require_fit(describes)
+    manifest.require_positions(positions)
     checkpoint.restore(folder, parts)
     log.info("restored", checkpoint=folder.name)
 

@@ -8,7 +8,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,15 +17,9 @@ import torch
 from safetensors import SafetensorError
 
 from consumer import state_tree
-from service.errors import UserError
+from consumer.manifest import FORMAT, MANIFEST, CheckpointError, Manifest, broken
 
-FORMAT = 1
-"""Raised when an older newsreel could not read the files."""
-MANIFEST, STATE, TENSORS = "manifest.json", "state.json", "tensors.safetensors"
-
-
-class CheckpointError(UserError):
-    """A checkpoint can't be written, found, read, or does not fit."""
+STATE, TENSORS = "state.json", "tensors.safetensors"
 
 
 class Stateful(Protocol):
@@ -38,24 +32,6 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a checkpoint is of.
-
-    ``describes`` is what the learner says of itself, ``positions`` the next offset of each
-    partition of ``topic``, ``sha256`` the digest of each file.
-    """
-
-    format: int
-    id: str
-    topic: str
-    group: str
-    positions: dict[str, int]
-    documents: int
-    describes: dict[str, Any]
-    sha256: dict[str, str]
 
 
 class CheckpointStore:
@@ -170,31 +146,6 @@ def newest(folder: Path) -> Path:
     return folder / ids[-1]
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read what a checkpoint is of.
-
-    Raises
-    ------
-    CheckpointError
-        It is missing, unreadable, or of a newer format.
-    """
-    try:
-        fields = json.loads((folder / MANIFEST).read_bytes())
-        version = fields["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _broken(folder, error) from error
-    if version != FORMAT:
-        raise CheckpointError(
-            f"checkpoint {str(folder)!r} has format {version!r}, this newsreel reads {FORMAT};"
-            " use the newsreel that wrote it, or start afresh with another --checkpoint-dir"
-            " and --group"
-        )
-    try:
-        return Manifest(**fields)
-    except TypeError as error:
-        raise _broken(folder, error) from error
-
-
 def restore(folder: Path, parts: Mapping[str, Stateful]) -> None:
     """Load a checkpoint's state into parts, after its digests were found right.
 
@@ -203,62 +154,18 @@ def restore(folder: Path, parts: Mapping[str, Stateful]) -> None:
     CheckpointError
         A file is missing or not what was written.
     """
-    manifest = read_manifest(folder)
+    manifest = Manifest.read(folder)
     try:
         files = {name: (folder / name).read_bytes() for name in (STATE, TENSORS)}
         for name, data in files.items():
             if hashlib.sha256(data).hexdigest() != manifest.sha256[name]:
-                raise _broken(folder, ValueError(f"{name} is not what was written"))
+                raise broken(folder, ValueError(f"{name} is not what was written"))
         tensors = safetensors.torch.load(files[TENSORS])
         state = json.loads(files[STATE])
         for name, part in parts.items():
             part.load_state_dict(state_tree.unpack(state[name], tensors))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise _broken(folder, error) from error
-
-
-def require_fit(manifest: Manifest, describes: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint of another model.
-
-    Raises
-    ------
-    CheckpointError
-        Naming each difference.
-    """
-    differences = [
-        f"{name} is {manifest.describes.get(name)!r} there and {now!r} here"
-        for name, now in describes.items()
-        if manifest.describes.get(name) != now
-    ]
-    if differences:
-        raise CheckpointError(
-            f"checkpoint {manifest.id} is of another model: {'; '.join(differences)}. Set these"
-            " back, or start afresh with another --checkpoint-dir and --group"
-        )
-
-
-def require_positions(manifest: Manifest, positions: Mapping[int, int]) -> None:
-    """Refuse to go on from other offsets than those that the checkpoint ends at.
-
-    Raises
-    ------
-    CheckpointError
-        Somebody has moved the group's offsets.
-    """
-    moved = [p for p, offset in manifest.positions.items() if positions.get(int(p)) != offset]
-    if moved:
-        raise CheckpointError(
-            f"the offsets of group {manifest.group!r} were moved since checkpoint {manifest.id}"
-            f" (partition {', '.join(moved)}); set them back, or start afresh with another"
-            " --checkpoint-dir and --group"
-        )
-
-
-def _broken(folder: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(
-        f"checkpoint {str(folder)!r} is broken or incomplete ({error}); restore the folder from a"
-        " copy, or start afresh with another --checkpoint-dir and --group"
-    )
+        raise broken(folder, error) from error
 
 
 def _write(path: Path, data: bytes) -> None:

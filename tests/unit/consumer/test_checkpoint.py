@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer import checkpoint
-from consumer.checkpoint import CheckpointError, CheckpointStore
+from consumer.checkpoint import CheckpointStore
+from consumer.manifest import CheckpointError, Manifest
 
 ABOUT: dict[str, Any] = {
     "topic": "documents",
@@ -134,7 +135,7 @@ def test_a_saved_tensor_is_a_copy(store: CheckpointStore) -> None:
 def test_manifest_says_what_it_is_of(store: CheckpointStore) -> None:
     """The manifest holds the id, the count and all that the caller said."""
     id_ = store.save({"part": Part(1)}, documents=500, **ABOUT)
-    manifest = dataclasses.asdict(checkpoint.read_manifest(store.folder / id_))
+    manifest = dataclasses.asdict(Manifest.read(store.folder / id_))
     assert ABOUT.items() <= manifest.items()
     assert (manifest["id"], manifest["documents"]) == (id_, 500)
 
@@ -286,7 +287,7 @@ def test_missing_or_truncated_file(saved: Path, name: str, keep: float | None) -
 def test_manifest_of_another_shape(saved: Path, content: str) -> None:
     """JSON that is no manifest is a broken checkpoint."""
     (saved / "manifest.json").write_text(content)
-    assert "broken" in refusal(lambda: checkpoint.read_manifest(saved))
+    assert "broken" in refusal(lambda: Manifest.read(saved))
 
 
 def test_newer_format(saved: Path) -> None:
@@ -306,10 +307,10 @@ def test_missing_part(saved: Path) -> None:
 
 def test_another_model(saved: Path) -> None:
     """Each difference between the checkpoint's learner and this one is named."""
-    manifest = checkpoint.read_manifest(saved)
-    checkpoint.require_fit(manifest, ABOUT["describes"])
+    manifest = Manifest.read(saved)
+    manifest.require_fit(ABOUT["describes"])
     here = ABOUT["describes"] | {"model": "bert-base-uncased", "layers": None}
-    message = refusal(lambda: checkpoint.require_fit(manifest, here))
+    message = refusal(lambda: manifest.require_fit(here))
     assert "model is 'all-MiniLM-L6-v2' there and 'bert-base-uncased' here" in message
     assert "layers is 2 there and None here" in message
     assert "learner" not in message

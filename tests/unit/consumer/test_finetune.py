@@ -12,6 +12,7 @@ from consumer import checkpoint
 from consumer.checkpoint import CheckpointStore
 from consumer.encoder import DEFAULT_MODEL, Encoder, LayersError
 from consumer.learners.finetune import FineTune, OptimizerName
+from consumer.manifest import Manifest
 from events.document import Document
 
 WORDS = {
@@ -75,7 +76,7 @@ def restart(tmp_path: Path) -> Callable[[FineTune, FineTune], None]:
             documents=1,
             describes=old.describe(),
         )
-        checkpoint.require_fit(checkpoint.read_manifest(tmp_path / id_), new.describe())
+        Manifest.read(tmp_path / id_).require_fit(new.describe())
         checkpoint.restore(tmp_path / id_, {"learner": new})
 
     return call

@@ -1,0 +1,103 @@
+"""What a checkpoint is of, and whether it fits."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from service.errors import UserError
+
+FORMAT = 1
+"""Raised when an older newsreel could not read the files."""
+MANIFEST = "manifest.json"
+
+
+class CheckpointError(UserError):
+    """A checkpoint can't be written, found, read, or does not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a checkpoint is of.
+
+    ``describes`` is what the learner says of itself, ``positions`` the next offset of each
+    partition of ``topic``, ``sha256`` the digest of each file.
+    """
+
+    format: int
+    id: str
+    topic: str
+    group: str
+    positions: dict[str, int]
+    documents: int
+    describes: dict[str, Any]
+    sha256: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what a checkpoint is of.
+
+        Raises
+        ------
+        CheckpointError
+            It is missing, unreadable, or of a newer format.
+        """
+        try:
+            fields = json.loads((folder / MANIFEST).read_bytes())
+            version = fields["format"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise broken(folder, error) from error
+        if version != FORMAT:
+            raise CheckpointError(
+                f"checkpoint {str(folder)!r} has format {version!r}, this newsreel reads {FORMAT};"
+                " use the newsreel that wrote it, or start afresh with another --checkpoint-dir"
+                " and --group"
+            )
+        try:
+            return cls(**fields)
+        except TypeError as error:
+            raise broken(folder, error) from error
+
+    def require_fit(self, describes: Mapping[str, Any]) -> None:
+        """Refuse a checkpoint of another model.
+
+        Raises
+        ------
+        CheckpointError
+            Naming each difference.
+        """
+        differences = [
+            f"{name} is {self.describes.get(name)!r} there and {now!r} here"
+            for name, now in describes.items()
+            if self.describes.get(name) != now
+        ]
+        if differences:
+            raise CheckpointError(
+                f"checkpoint {self.id} is of another model: {'; '.join(differences)}. Set these"
+                " back, or start afresh with another --checkpoint-dir and --group"
+            )
+
+    def require_positions(self, positions: Mapping[int, int]) -> None:
+        """Refuse to go on from other offsets than those that the checkpoint ends at.
+
+        Raises
+        ------
+        CheckpointError
+            Somebody has moved the group's offsets.
+        """
+        moved = [p for p, offset in self.positions.items() if positions.get(int(p)) != offset]
+        if moved:
+            raise CheckpointError(
+                f"the offsets of group {self.group!r} were moved since checkpoint {self.id}"
+                f" (partition {', '.join(moved)}); set them back, or start afresh with another"
+                " --checkpoint-dir and --group"
+            )
+
+
+def broken(folder: Path, error: Exception) -> CheckpointError:
+    """Build the error of a checkpoint that is not what was written."""
+    return CheckpointError(
+        f"checkpoint {str(folder)!r} is broken or incomplete ({error}); restore the folder from a"
+        " copy, or start afresh with another --checkpoint-dir and --group"
+    )
