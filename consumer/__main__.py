@@ -129,7 +129,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
 
     scores = None if stop.asked else _examine(settings, learner, labels, stop)
     summary = progress.summary(scores, model=settings.model, seed=settings.seed)
-    log.info("done", **{name: value for name, value in summary.items() if name in SHOWN})
+    log.info("done", **{name: summary[name] for name in SHOWN if summary[name] is not None})
     if settings.summary is not None:
         settings.summary.write_text(json.dumps(summary, indent=2) + "\n")
 
@@ -146,7 +146,7 @@ def evaluate(argv: Sequence[str]) -> None:
     if not documents:
         raise heldout.HeldOutError(
             f"topic {settings.topic!r} has no documents; publish some with: python -m producer"
-            f" --topic {settings.topic} --split test"
+            f" --topic {settings.topic} --split test (or --corpus and a file of your own)"
         )
     described = manifest.describes
     learner = FineTune(
@@ -170,7 +170,7 @@ def evaluate(argv: Sequence[str]) -> None:
         "heldout_documents": scores.documents,
         "recall": dict(sorted(scores.recall.items())),
     }
-    print(json.dumps(without_nan(report), indent=2))  # noqa: T201 - the result
+    print(json.dumps(without_nan(report), indent=2, ensure_ascii=False))  # noqa: T201 - the result
 
 
 def _examine(settings: Settings, learner: Learner, labels: LabelSet, stop: Stop) -> Scores | None:

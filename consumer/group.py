@@ -7,6 +7,9 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from service.errors import UserError
 
+SESSION_TIMEOUT_MS = 10_000
+MAX_POLL_INTERVAL_MS = 15_000
+"""How long Kafka may wait for a consumer that was killed; polling never pauses that long."""
 FRESH = "no checkpoint yet"
 """What the commit of a new group says in place of a checkpoint's id."""
 
@@ -24,7 +27,7 @@ class StartingPoint:
 
 
 def connect(
-    bootstrap_servers: str, group: str, max_poll_interval_ms: int = 300_000
+    bootstrap_servers: str, group: str, max_poll_interval_ms: int = MAX_POLL_INTERVAL_MS
 ) -> KafkaConsumer:
     """Connect as a member-to-be of the group; nothing is subscribed yet."""
     return KafkaConsumer(
@@ -34,6 +37,7 @@ def connect(
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         max_poll_interval_ms=max_poll_interval_ms,
+        session_timeout_ms=SESSION_TIMEOUT_MS,
     )
 
 

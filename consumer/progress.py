@@ -44,7 +44,8 @@ class Progress:
         self._curve: list[tuple[int, float, float]] = []
         self._stride = 1
         self._mistakes: deque[dict[str, Any]] = deque(maxlen=MISTAKES)
-        self._last: Step | None = None
+        self._latest: dict[str, Any] = {"labels": 0, "replay_buffer": 0, "prequential": None}
+        self._lag: int | None = None
 
     @property
     def documents(self) -> int:
@@ -72,7 +73,14 @@ class Progress:
                 self._counts["replayed"] += step.lesson.replayed
             self._remember_mistakes(step)
             self._extend_curve(step)
-            self._last = step
+            self._lag = sum(step.lag.values())
+            self._latest = without_nan(
+                {
+                    "labels": len(step.labels),
+                    "replay_buffer": step.remembered,
+                    "prequential": asdict(step.scores),
+                }
+            )
 
     def _remember_mistakes(self, step: Step) -> None:
         for prediction in step.predictions:
@@ -101,15 +109,12 @@ class Progress:
     def snapshot(self) -> dict[str, Any]:
         """Return everything known now, ready for JSON: `null` stands for "not known yet"."""
         with self._lock:
-            last = self._last
             rate = self._documents_this_run / self._seconds if self._seconds else math.nan
             shown: dict[str, Any] = {
                 **self._counts,
                 "documents_per_second": rate,
-                "labels": len(last.labels) if last else 0,
-                "lag": sum(last.lag.values()) if last else None,
-                "replay_buffer": last.remembered if last else 0,
-                "prequential": asdict(last.scores) if last else None,
+                **self._latest,
+                "lag": self._lag,
                 "curve": list(self._curve),
                 "mistakes": list(self._mistakes),
             }
@@ -147,6 +152,7 @@ class Progress:
         with self._lock:
             return {
                 "counts": dict(self._counts),
+                "latest": self._latest,
                 "curve": list(self._curve),
                 "stride": self._stride,
             }
@@ -155,6 +161,7 @@ class Progress:
         """Restore what `state_dict` returned."""
         with self._lock:
             self._counts = dict(state["counts"])
+            self._latest = state["latest"]
             self._curve = [(n, whole, window) for n, whole, window in state["curve"]]
             self._stride = state["stride"]
 

@@ -74,7 +74,7 @@ def serve(application: Starlette, host: str, port: int) -> Iterator[str]:
     except OSError as error:
         raise PortError(
             f"can't listen on {host}:{port} ({error.strerror}); name another port with --http-port"
-            " (0 picks a free one)"
+            " (0 picks a free one), or another --http-host"
         ) from error
     config = uvicorn.Config(application, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)

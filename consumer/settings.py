@@ -38,10 +38,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS"),
         description="Kafka brokers, host:port, comma-separated",
     )
-    topic: str = Field(topics.DOCUMENTS, description="topic to learn from")
-    group: str = Field("newsreel", description="Kafka consumer group")
+    topic: str = Field(topics.DOCUMENTS, pattern=topics.PATTERN, description="topic to learn from")
+    group: str = Field("newsreel", min_length=1, description="Kafka consumer group")
     checkpoint_dir: Path = Field(Path("checkpoints"), description="folder of checkpoints")
-    checkpoint_every: int = Field(500, ge=1, description="documents between checkpoints")
+    checkpoint_every: int = Field(
+        500, ge=1, description="documents between checkpoints, rounded up to whole steps"
+    )
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints to keep")
 
     model: str = Field(DEFAULT_MODEL, description="encoder: Hugging Face name or folder")
@@ -55,16 +57,21 @@ class Settings(BaseSettings):
     learning_rate: float = Field(
         default_factory=lambda set_: RATES[set_["optimizer"]][0],
         gt=0,
+        allow_inf_nan=False,
         description="of the encoder's layers; default: 1e-4 with adamw, 3e-2 with sgd",
     )
     head_learning_rate: float = Field(
         default_factory=lambda set_: RATES[set_["optimizer"]][1],
         gt=0,
+        allow_inf_nan=False,
         description="of the output layer; default: 5e-3 with adamw, 3e-1 with sgd",
     )
     batch_size: int = Field(16, ge=1, description="new documents of a learning step")
     linger: float = Field(
-        1.0, ge=0, description="seconds a prediction waits for others to be made with it"
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="seconds a prediction waits for others to be made with it",
     )
     max_labels: int = Field(1000, ge=1, description="labels to discover; more are dead letters")
 
@@ -72,7 +79,9 @@ class Settings(BaseSettings):
         "reservoir", description="what the replay buffer keeps"
     )
     replay_capacity: int = Field(2000, ge=1, description="documents in the replay buffer")
-    replay_ratio: float = Field(1.0, ge=0, description="replayed documents for each new one")
+    replay_ratio: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="replayed documents for each new one"
+    )
     seed: int = Field(0, ge=0, description="of everything random")
 
     http_host: str = Field("127.0.0.1", description="address to serve HTTP on")
@@ -80,7 +89,7 @@ class Settings(BaseSettings):
 
     stop_after: int | None = Field(None, ge=1, description="end after so many documents")
     stop_when_idle: float | None = Field(
-        None, gt=0, description="end after so many seconds without a document"
+        None, gt=0, allow_inf_nan=False, description="end after so many seconds without a document"
     )
     summary: Path | None = Field(None, description="file to write the results to, as JSON")
 
@@ -96,6 +105,8 @@ class EvaluateSettings(BaseSettings):
         description="Kafka brokers, host:port, comma-separated",
     )
     checkpoint: Path = Field(description="a checkpoint, or a folder of them: then the newest")
-    topic: str = Field(topics.heldout(topics.DOCUMENTS), description="held-out topic")
+    topic: str = Field(
+        topics.heldout(topics.DOCUMENTS), pattern=topics.PATTERN, description="held-out topic"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Precision = Field("auto", description="of matrix products; auto: bf16 if native")

@@ -1,6 +1,8 @@
 """Topic names: everything that belongs to a stream is named after its document topic."""
 
 DOCUMENTS = "documents"
+PATTERN = r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,248}$"
+"""What Kafka takes for a topic's name."""
 
 
 def heldout(topic: str) -> str:

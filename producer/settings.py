@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     )
     topic: str = Field(
         topics.DOCUMENTS,
-        pattern=r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,248}$",
+        pattern=topics.PATTERN,
         description="topic to publish to; it is created where it is missing",
     )
     partitions: PositiveInt = Field(
@@ -71,7 +71,9 @@ class Settings(BaseSettings):
         " with the same options stopped",
     )
     rate: PositiveFloat | None = Field(
-        None, description="documents per second; as fast as the broker takes them if not given"
+        None,
+        allow_inf_nan=False,
+        description="documents per second; as fast as the broker takes them if not given",
     )
     arrivals: Literal["constant", "poisson"] = Field(
         "constant", description="how documents arrive at that rate: evenly, or as a Poisson process"

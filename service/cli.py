@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, CliApp, SettingsError
 
 from service.errors import UserError
 
+CLOSE = 0.7
+"""How alike an unknown option and a known one are, at least, for it to be suggested."""
 SHOWN_CHARACTERS = 80
 """How much of a wrong value is repeated."""
 
@@ -95,5 +97,7 @@ def _variable(settings: type[BaseSettings], name: str) -> str:
 def _suggest(settings: type[BaseSettings], complaint: str) -> str:
     flags = [_flag(name) for name in settings.model_fields]
     unknown = re.findall(r"--[\w-]+", complaint)
-    close = [match for flag in unknown for match in difflib.get_close_matches(flag, flags, n=1)]
+    close = [
+        match for flag in unknown for match in difflib.get_close_matches(flag, flags, 1, CLOSE)
+    ]
     return f" (did you mean {', '.join(close)}?)" if close and close != unknown else ""

@@ -10,11 +10,16 @@ from torch import nn
 
 from consumer.encoder import Encoder
 from events.document import Document
+from service.errors import UserError
 
 OptimizerName = Literal["adamw", "sgd"]
 
 GRADIENT_NORM = 1.0
 """Gradients are clipped to this Euclidean norm."""
+
+
+class DivergedError(UserError):
+    """Learning has gone out of bounds."""
 
 
 class FineTune:
@@ -68,11 +73,22 @@ class FineTune:
         return probabilities
 
     def learn_many(self, documents: Sequence[Document], targets: Sequence[int]) -> float:
-        """Take one optimizer step on the mean cross-entropy; returns it, in nats."""
+        """Take one optimizer step on the mean cross-entropy; returns it, in nats.
+
+        Raises
+        ------
+        DivergedError
+            The loss is infinite or no number; the parameters are left as they are.
+        """
         self._grow(max(targets) + 1)
         loss = nn.functional.cross_entropy(
             self._logits(documents), torch.tensor(targets, device=self._encoder.device)
         )
+        if not loss.isfinite():
+            raise DivergedError(
+                "the loss is not finite, the model has diverged; nothing is committed past the last"
+                " checkpoint: lower --learning-rate and --head-learning-rate and start again"
+            )
         self._optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._parameters.values(), GRADIENT_NORM)
