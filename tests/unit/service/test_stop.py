@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM."""
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +16,14 @@ def test_first_signal_asks(number: signal.Signals) -> None:
         signal.raise_signal(number)
         assert stop.asked
         stop.sleep(3600)
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_heard() -> Iterator[None]:
+    """Undo what a shell may do to background jobs: start them with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_second_signal_ends() -> None:
