@@ -12,23 +12,22 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from consumer import checkpoint, group, heldout, prequential, server
+from consumer import checkpoint, composition, group, heldout, prequential, server
+from consumer.assembly import Assembled, Machine, Recipe, assemble
 from consumer.checkpoint import CheckpointStore, Stateful
 from consumer.commit import Committer
 from consumer.dead_letters import DeadLetterPublisher
-from consumer.encoder import Encoder
-from consumer.evaluation import Evaluator, Scores
+from consumer.evaluation import Evaluator
 from consumer.labels import LabelSet
-from consumer.learners.finetune import FineTune
-from consumer.learners.protocol import Learner
+from consumer.learners.gradient import Training
 from consumer.manifest import Manifest
 from consumer.metrics import Metrics
 from consumer.micro_batch import MicroBatch
 from consumer.poller import Poller
 from consumer.progress import Progress, without_nan
-from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
 from consumer.settings import EvaluateSettings, Settings
 from consumer.source import KafkaSource
+from consumer.tally import Scores
 from events import topics
 from service import cli, kafka, logs
 from service.errors import UserError
@@ -74,19 +73,21 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     address = stack.enter_context(server.serve(app, settings.http_host, settings.http_port))
 
     labels = LabelSet(settings.max_labels)
-    learner = _learner(settings)
-    replay = _replay(settings)
+    assembled = composition.assembled(settings)
+    replay = composition.replay_buffer(settings)
+    replay_ratio = composition.replay_ratio(settings)
     evaluator = Evaluator()
     micro_batch = MicroBatch(settings.batch_size)
     parts: dict[str, Stateful] = {
         "labels": labels,
-        "learner": learner,
+        "learner": assembled.learner,
         "replay": replay,
+        "replay_ratio": replay_ratio,
         "evaluator": evaluator,
         "micro_batch": micro_batch,
         "progress": progress,
     }
-    describes = learner.describe() | {"replay": settings.replay}
+    describes = assembled.describes | {"replay": settings.replay}
     if start.checkpoint is not None:
         _restore(store.folder / start.checkpoint, parts, describes, start.positions)
     source = KafkaSource(
@@ -117,7 +118,14 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     log.info("learning", topic=settings.topic, group=settings.group, http=address)
     step = None
     for step in prequential.run(
-        source, learner, replay, evaluator, labels, micro_batch, settings.replay_ratio
+        source,
+        assembled.extractor,
+        assembled.learner,
+        replay,
+        replay_ratio,
+        evaluator,
+        labels,
+        micro_batch,
     ):
         progress.observe(step)
         metrics.observe(step)
@@ -127,8 +135,9 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     if step is not None and not committer.covers(step):
         committer.commit(step)
 
-    scores = None if stop.asked else _examine(settings, learner, labels, stop)
-    summary = progress.summary(scores, model=settings.model, seed=settings.seed)
+    scores = None if stop.asked else _examine(settings, assembled, labels, stop)
+    about = {"learner": settings.learner, "model": settings.model, "seed": settings.seed}
+    summary = progress.summary(scores, **about)
     log.info("done", **{name: summary[name] for name in SHOWN if summary[name] is not None})
     if settings.summary is not None:
         settings.summary.write_text(json.dumps(summary, indent=2) + "\n")
@@ -149,17 +158,14 @@ def evaluate(argv: Sequence[str]) -> None:
             f" --topic {settings.topic} --split test (or --corpus and a file of your own)"
         )
     described = manifest.describes
-    learner = FineTune(
-        Encoder(described["model"], described["max_tokens"], settings.device, settings.precision),
-        described["layers"],
-        described["optimizer"],
-        learning_rate=0.0,
-        head_learning_rate=0.0,
-    )
-    manifest.require_fit(learner.describe())
+    recipe = Recipe.read(described)
+    machine = Machine(settings.device, settings.precision, settings.runtime)
+    still = Training(described["optimizer"], 0.0, 0.0, described["averaging"], 0.0)
+    assembled = assemble(recipe, machine, still, learn_tokens=recipe.max_tokens, seed=0)
+    manifest.require_fit(assembled.describes)
     labels = LabelSet(limit=sys.maxsize)
-    checkpoint.restore(folder, {"labels": labels, "learner": learner})
-    scores = heldout.evaluate(learner, labels, documents)
+    checkpoint.restore(folder, {"labels": labels, "learner": assembled.learner})
+    scores = heldout.evaluate(assembled.extractor, assembled.learner, labels, documents)
     report = {
         "checkpoint": manifest.id,
         "documents_learned_from": manifest.documents,
@@ -173,27 +179,15 @@ def evaluate(argv: Sequence[str]) -> None:
     print(json.dumps(without_nan(report), indent=2, ensure_ascii=False))  # noqa: T201 - the result
 
 
-def _examine(settings: Settings, learner: Learner, labels: LabelSet, stop: Stop) -> Scores | None:
+def _examine(
+    settings: Settings, assembled: Assembled, labels: LabelSet, stop: Stop
+) -> Scores | None:
     """Examine the learner on the held-out topic, unless that is asked to stop, too."""
     documents = heldout.read(settings.bootstrap_servers, topics.heldout(settings.topic))
-    scores = heldout.evaluate(learner, labels, documents, stopping=lambda: stop.asked)
-    return None if stop.asked else scores
-
-
-def _learner(settings: Settings) -> FineTune:
-    return FineTune(
-        Encoder(settings.model, settings.max_tokens, settings.device, settings.precision),
-        None if settings.layers == "all" else settings.layers,
-        settings.optimizer,
-        settings.learning_rate,
-        settings.head_learning_rate,
+    scores = heldout.evaluate(
+        assembled.extractor, assembled.learner, labels, documents, stopping=lambda: stop.asked
     )
-
-
-def _replay(settings: Settings) -> ReplayBuffer:
-    if settings.replay == "class-balanced":
-        return ClassBalancedReservoir(settings.replay_capacity, settings.seed)
-    return Reservoir(settings.replay_capacity, settings.seed)
+    return None if stop.asked else scores
 
 
 def _restore(

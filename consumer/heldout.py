@@ -7,11 +7,13 @@ from contextlib import suppress
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from consumer.evaluation import Evaluator, Scores
+from consumer.evaluation import Evaluator
+from consumer.features import Extractor
 from consumer.labels import LabelSet
 from consumer.learners.protocol import Learner
-from consumer.prequential import predict
+from consumer.prequential import named, predict
 from consumer.source import read_document
+from consumer.tally import Scores
 from events.document import Document
 from events.errors import DecodeError
 from service import kafka
@@ -26,6 +28,7 @@ class HeldOutError(UserError):
 
 
 def evaluate(
+    extractor: Extractor,
     learner: Learner,
     labels: LabelSet,
     documents: Iterable[Document],
@@ -41,7 +44,8 @@ def evaluate(
     for start in range(0, len(by_length), BATCH_SIZE):
         if stopping():
             break
-        evaluator.update(predict(learner, labels, by_length[start : start + BATCH_SIZE]))
+        arrived = predict(extractor, learner, by_length[start : start + BATCH_SIZE])
+        evaluator.update(named(arrived, labels))
     return evaluator.scores().whole
 
 

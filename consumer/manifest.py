@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from service.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older newsreel could not read the files."""
 MANIFEST = "manifest.json"
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from consumer.evaluation import Scores
 from consumer.prequential import Step
+from consumer.tally import Scores
 
 MAX_LABEL_SERIES = 100
 """Labels that get a series of their own: the first to appear. The others count in the rest."""
@@ -42,6 +42,15 @@ class Metrics:
             f"Recall of a label over the last 1000 documents, first {MAX_LABEL_SERIES} labels",
             "label",
         )
+        self._expert_accuracy = gauge(
+            "expert_accuracy", "Accuracy of an expert by itself over the last 1000", "expert"
+        )
+        self._expert_log_loss = gauge(
+            "expert_log_loss", "Cross-entropy of an expert by itself over the last 1000", "expert"
+        )
+        self._expert_share = gauge(
+            "expert_share", "How much an expert weighs in the blend; they add up to 1", "expert"
+        )
         self._documents = counter("documents", "Documents predicted, labelled or not", "labelled")
         self._learned = counter("learned_documents", "New documents learned")
         self._replayed = counter("replayed_documents", "Documents learned again from the buffer")
@@ -50,6 +59,9 @@ class Metrics:
         self._loss = gauge("loss", "Mean cross-entropy of the last learning step in nats")
         self._labels = gauge("labels", "Labels discovered")
         self._replay_buffer = gauge("replay_buffer_documents", "Documents in the replay buffer")
+        self._replay_ratio = gauge(
+            "replay_ratio", "Replayed documents for each new one in the last learning step"
+        )
         self._lag = gauge("consumer_lag_documents", "Records waiting in a partition", "partition")
         self._checkpoints = counter("checkpoints", "Checkpoints written and committed")
         self._stage = Histogram(
@@ -69,16 +81,22 @@ class Metrics:
         for label in step.labels[:MAX_LABEL_SERIES]:
             if label in step.scores.window.recall:
                 self._recall.labels(label).set(step.scores.window.recall[label])
+        for name, scores in step.scores.experts.items():
+            self._expert_accuracy.labels(name).set(scores.accuracy)
+            self._expert_log_loss.labels(name).set(scores.log_loss)
+        for name, share in step.shares.items():
+            self._expert_share.labels(name).set(share)
         for prediction in step.predictions:
             labelled = prediction.document.label is not None
             self._documents.labels(str(labelled).lower()).inc()
         for letter in step.dead_letters:
             self._dead_letters.labels(str(letter.reason)).inc()
-        if step.lesson is not None:
+        if step.learned is not None:
             self._steps.inc()
-            self._learned.inc(step.lesson.documents)
-            self._replayed.inc(step.lesson.replayed)
-            self._loss.set(step.lesson.loss)
+            self._learned.inc(step.learned.documents)
+            self._replayed.inc(step.learned.replayed)
+            self._replay_ratio.set(step.learned.replayed / step.learned.documents)
+            self._loss.set(step.learned.loss)
         self._labels.set(len(step.labels))
         self._replay_buffer.set(step.remembered)
         self._observe_lag(step.lag)

@@ -45,9 +45,9 @@ class MicroBatch:
         self._documents.extend(documents)
 
     def take(self) -> list[Document]:
-        """Empty it, returning the documents that have a label to learn from."""
+        """Empty it, returning its documents."""
         taken, self._documents = self._documents, []
-        return [document for document in taken if document.label is not None]
+        return taken
 
     def state_dict(self) -> dict[str, Any]:
         """Return the documents gathered so far."""

@@ -1,16 +1,20 @@
 """The loop: predict, score, learn, remember."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from consumer.evaluation import Evaluator, Prediction, Prequential
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer.evaluation import Evaluator, Opinion, Prediction, Prequential
+from consumer.features import Example, Extractor, Features
 from consumer.labels import LabelSet
-from consumer.learners.protocol import Learner
+from consumer.learners.protocol import Forecast, Learner, Lesson
 from consumer.micro_batch import MicroBatch
 from consumer.replay import ReplayBuffer
+from consumer.replay_ratio import ReplayRatio
 from consumer.source import Batch, DeadLetter
 from events.document import Document
 
@@ -24,7 +28,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Learned:
     """One learning step: its new documents, the replayed ones, and their mean loss in nats."""
 
     documents: int
@@ -37,43 +41,52 @@ class Step:
     """One turn of the loop: all that metrics, progress and checkpoints need to know of it.
 
     ``positions`` and ``lag`` are by partition: the next offset to read, and how many records wait
-    behind it. ``seconds`` are by stage.
+    behind it. ``shares`` say how much each expert of a blend weighs. ``seconds`` are by stage.
     """
 
     positions: Mapping[int, int]
     lag: Mapping[int, int]
     predictions: Sequence[Prediction]
     dead_letters: Sequence[DeadLetter]
-    lesson: Lesson | None
+    learned: Learned | None
     remembered: int
     labels: Sequence[str]
     scores: Prequential
+    shares: Mapping[str, float]
     seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Documents in the order of the stream, as they were predicted: rows of the same order."""
+
+    documents: Sequence[Document]
+    features: Sequence[Features]
+    forecast: Forecast
 
 
 def run(
     source: Source,
+    extractor: Extractor,
     learner: Learner,
     replay: ReplayBuffer,
+    replay_ratio: ReplayRatio,
     evaluator: Evaluator,
     labels: LabelSet,
     micro_batch: MicroBatch,
-    replay_ratio: float,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Step]:
     """Learn from a stream: test, then train, each document once (prequential evaluation).
 
     Parameters
     ----------
-    replay_ratio
-        Replayed documents for each new one.
     clock
         Seconds, for the time each stage takes.
 
     Yields
     ------
     Step
-        After each batch read; a lesson is in it when the batch made a micro-batch full.
+        After each batch read; ``learned`` is in it when the batch made a micro-batch full.
     """
     while True:
         started = clock()
@@ -81,22 +94,31 @@ def run(
         if batch is None:
             return
         fetched = clock()
-        predictions = predict(learner, labels, batch.documents)
+        arrived = predict(extractor, learner, batch.documents)
+        predictions = named(arrived, labels)
         evaluator.update(predictions)
         predicted = clock()
         micro_batch.add(batch.documents)
-        lesson = None
+        learned = None
         if batch.last or micro_batch.full:
-            lesson = _learn(micro_batch.take(), learner, replay, labels, replay_ratio)
+            together = micro_batch.take()
+            # What came in pieces is read again as a whole: what is learned may depend on the
+            # stream alone, and matrix products of other shapes round differently.
+            if len(together) != len(arrived.documents):
+                arrived = predict(extractor, learner, together)
+            new = sum(document.label is not None for document in together)
+            count = replay_ratio.due(new, sum(batch.lag.values()))
+            learned = learn(arrived, learner, replay, labels, count)
         yield Step(
             positions=batch.positions,
             lag=batch.lag,
             predictions=predictions,
             dead_letters=batch.dead_letters,
-            lesson=lesson,
+            learned=learned,
             remembered=len(replay),
             labels=labels.names,
             scores=evaluator.scores(),
+            shares=arrived.forecast.shares,
             seconds={
                 "fetch": fetched - started,
                 "predict": predicted - fetched,
@@ -105,41 +127,54 @@ def run(
         )
 
 
-def predict(learner: Learner, labels: LabelSet, documents: Sequence[Document]) -> list[Prediction]:
+def predict(extractor: Extractor, learner: Learner, documents: Sequence[Document]) -> Arrived:
     """Predict documents with what the learner knows now."""
     if not documents:
-        return []
+        return Arrived([], [], Forecast(np.zeros((0, 0), dtype=np.float32)))
+    features = extractor.extract_many(documents)
+    return Arrived(documents, features, learner.predict_many(features))
+
+
+def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
+    """Put names to predictions: the learner knows labels by number only."""
     names = labels.names
-    predictions = []
-    for document, row in zip(documents, learner.predict_proba_many(documents), strict=True):
+
+    def opinion(row: NDArray[np.float32], truth: str | None) -> Opinion:
         known = names[: len(row)]
-        best = int(row.argmax()) if known else None
-        truth = float(row[known.index(document.label)]) if document.label in known else 0.0
-        predictions.append(
-            Prediction(
-                document=document,
-                label=None if best is None else known[best],
-                probability=0.0 if best is None else float(row[best]),
-                truth=truth,
-            )
+        if not known:
+            return Opinion(None, 0.0, 0.0)
+        best = int(row.argmax())
+        right = float(row[known.index(truth)]) if truth in known else 0.0
+        return Opinion(known[best], float(row[best]), right)
+
+    forecast = arrived.forecast
+    return [
+        Prediction(
+            document,
+            opinion(forecast.probabilities[row], document.label),
+            {name: opinion(said[row], document.label) for name, said in forecast.experts.items()},
         )
-    return predictions
+        for row, document in enumerate(arrived.documents)
+    ]
 
 
-def _learn(
-    documents: list[Document],
-    learner: Learner,
-    replay: ReplayBuffer,
-    labels: LabelSet,
-    replay_ratio: float,
-) -> Lesson | None:
+def learn(
+    arrived: Arrived, learner: Learner, replay: ReplayBuffer, labels: LabelSet, count: int
+) -> Learned | None:
     """Learn documents mixed with replayed ones, then remember them."""
-    if not documents:
+    rows = [row for row, document in enumerate(arrived.documents) if document.label is not None]
+    if not rows:
         return None
-    # Counted over the whole stream, so that a ratio of 0.1 holds in steps of one document too.
-    due = math.floor(replay_ratio * (replay.seen + len(documents)))
-    replayed = replay.sample(due - math.floor(replay_ratio * replay.seen))
-    mixed = documents + replayed
-    loss = learner.learn_many(mixed, [labels.add(d.label) for d in mixed if d.label is not None])
-    replay.add(documents)
-    return Lesson(len(documents), len(replayed), loss)
+    new = [Example(arrived.documents[row], arrived.features[row]) for row in rows]
+    replayed = replay.sample(count)
+    loss = learner.learn_many(
+        lesson(new, labels), lesson(replayed, labels), arrived.forecast.of(rows)
+    )
+    replay.add(Example(one.document, learner.keep(one.features)) for one in new)
+    return Learned(len(new), len(replayed), loss)
+
+
+def lesson(examples: Sequence[Example], labels: LabelSet) -> Lesson:
+    """Turn examples, all of which have a label, into something to learn."""
+    targets = [labels.add(one.document.label) for one in examples if one.document.label is not None]
+    return Lesson([one.features for one in examples], targets)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from consumer.evaluation import Scores
 from consumer.prequential import Step
+from consumer.tally import Scores
 
 CURVE_POINTS = 400
 """Most points kept of the accuracy over the stream; older ones are thinned out evenly."""
@@ -44,7 +44,12 @@ class Progress:
         self._curve: list[tuple[int, float, float]] = []
         self._stride = 1
         self._mistakes: deque[dict[str, Any]] = deque(maxlen=MISTAKES)
-        self._latest: dict[str, Any] = {"labels": 0, "replay_buffer": 0, "prequential": None}
+        self._latest: dict[str, Any] = {
+            "labels": 0,
+            "replay_buffer": 0,
+            "prequential": None,
+            "shares": {},
+        }
         self._lag: int | None = None
 
     @property
@@ -68,9 +73,9 @@ class Progress:
             self._documents_this_run += len(step.predictions)
             self._counts["documents"] += len(step.predictions)
             self._counts["dead_letters"] += len(step.dead_letters)
-            if step.lesson is not None:
-                self._counts["learned"] += step.lesson.documents
-                self._counts["replayed"] += step.lesson.replayed
+            if step.learned is not None:
+                self._counts["learned"] += step.learned.documents
+                self._counts["replayed"] += step.learned.replayed
             self._remember_mistakes(step)
             self._extend_curve(step)
             self._lag = sum(step.lag.values())
@@ -79,6 +84,8 @@ class Progress:
                     "labels": len(step.labels),
                     "replay_buffer": step.remembered,
                     "prequential": asdict(step.scores),
+                    # A step without documents, as at the end of a stream, has none.
+                    "shares": dict(step.shares) or self._latest["shares"],
                 }
             )
 
@@ -86,14 +93,14 @@ class Progress:
         for prediction in step.predictions:
             if prediction.document.label is None:
                 self._counts["unlabelled"] += 1
-            elif prediction.label is not None and not prediction.correct:
+            elif prediction.opinion.label is not None and not prediction.correct:
                 self._mistakes.append(
                     {
                         "id": prediction.document.id,
                         "text": prediction.document.text[:EXCERPT_CHARACTERS],
                         "label": prediction.document.label,
-                        "predicted": prediction.label,
-                        "probability": round(prediction.probability, 4),
+                        "predicted": prediction.opinion.label,
+                        "probability": round(prediction.opinion.probability, 4),
                     }
                 )
 
@@ -138,6 +145,10 @@ class Progress:
             "prequential_kappa": scores["whole"].get("kappa"),
             "prequential_log_loss": scores["whole"].get("log_loss"),
             "recall_last_1000": scores["window"].get("recall"),
+            "experts_accuracy_last_1000": {
+                name: expert["accuracy"] for name, expert in scores.get("experts", {}).items()
+            },
+            "experts_share": now["shares"],
             "heldout_accuracy": heldout.accuracy if heldout else None,
             "heldout_macro_f1": heldout.macro_f1 if heldout else None,
             "heldout_documents": heldout.documents if heldout else 0,

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from consumer import packing
-from events.document import Document
+from consumer.features import Example
 
 
 class ReplayBuffer(Protocol):
@@ -21,11 +21,11 @@ class ReplayBuffer(Protocol):
         """How many documents it was ever offered."""
         ...
 
-    def sample(self, count: int) -> list[Document]:
+    def sample(self, count: int) -> list[Example]:
         """Draw documents uniformly without replacement; fewer than ``count`` if it holds fewer."""
         ...
 
-    def add(self, documents: Iterable[Document]) -> None:
+    def add(self, documents: Iterable[Example]) -> None:
         """Offer documents that were just learned."""
         ...
 
@@ -54,45 +54,45 @@ class Reservoir:
     def __init__(self, capacity: int, seed: int) -> None:
         self._capacity = capacity
         self._random = np.random.default_rng(seed)
-        self._documents: list[Document] = []
+        self._examples: list[Example] = []
         self._seen = 0
 
     def __len__(self) -> int:
-        return len(self._documents)
+        return len(self._examples)
 
     @property
     def seen(self) -> int:
         """How many documents it was ever offered."""
         return self._seen
 
-    def sample(self, count: int) -> list[Document]:
+    def sample(self, count: int) -> list[Example]:
         """Draw documents uniformly without replacement."""
-        return _draw(self._random, self._documents, count)
+        return _draw(self._random, self._examples, count)
 
-    def add(self, documents: Iterable[Document]) -> None:
+    def add(self, documents: Iterable[Example]) -> None:
         """Keep the n-th document seen with probability capacity / n."""
         for document in documents:
             self._seen += 1
             if len(self) < self._capacity:
-                self._documents.append(document)
+                self._examples.append(document)
             elif (slot := int(self._random.integers(self._seen))) < self._capacity:
-                self._documents[slot] = document
+                self._examples[slot] = document
 
     def state_dict(self) -> dict[str, Any]:
         """Return the documents, how many were seen, and the random generator."""
         return {
-            "documents": packing.pack(self._documents),
+            "examples": packing.pack_examples(self._examples),
             "seen": self._seen,
             "random": self._random.bit_generator.state,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned; of more than fit, a random part is kept."""
-        self._documents = packing.unpack(state["documents"])
+        self._examples = packing.unpack_examples(state["examples"])
         self._seen = state["seen"]
         self._random.bit_generator.state = state["random"]
         if len(self) > self._capacity:
-            self._documents = self.sample(self._capacity)
+            self._examples = self.sample(self._capacity)
 
 
 class ClassBalancedReservoir:
@@ -113,7 +113,7 @@ class ClassBalancedReservoir:
     def __init__(self, capacity: int, seed: int) -> None:
         self._capacity = capacity
         self._random = np.random.default_rng(seed)
-        self._by_label: dict[str, list[Document]] = {}
+        self._by_label: dict[str, list[Example]] = {}
         self._seen_of: dict[str, int] = {}
         self._full: set[str] = set()
 
@@ -125,16 +125,16 @@ class ClassBalancedReservoir:
         """How many documents it was ever offered."""
         return sum(self._seen_of.values())
 
-    def sample(self, count: int) -> list[Document]:
+    def sample(self, count: int) -> list[Example]:
         """Draw documents uniformly without replacement."""
-        return _draw(self._random, self._documents(), count)
+        return _draw(self._random, self._examples(), count)
 
-    def add(self, documents: Iterable[Document]) -> None:
+    def add(self, documents: Iterable[Example]) -> None:
         """Offer each document to its label's share."""
         for document in documents:
-            self._add(document, document.label or "")
+            self._add(document, document.document.label or "")
 
-    def _add(self, document: Document, label: str) -> None:
+    def _add(self, document: Example, label: str) -> None:
         self._seen_of[label] = self._seen_of.get(label, 0) + 1
         own = self._by_label.setdefault(label, [])
         if len(self) < self._capacity:
@@ -150,19 +150,19 @@ class ClassBalancedReservoir:
         elif (slot := int(self._random.integers(self._seen_of[label]))) < len(own):
             own[slot] = document
 
-    def _thin_out(self, share: list[Document]) -> None:
+    def _thin_out(self, share: list[Example]) -> None:
         """Drop a random document."""
         share[int(self._random.integers(len(share)))] = share[-1]
         share.pop()
 
-    def _documents(self) -> list[Document]:
+    def _examples(self) -> list[Example]:
         return [document for share in self._by_label.values() for document in share]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the documents, how many were seen of each label, and the random generator."""
         return {
             "labels": list(self._by_label),
-            "documents": packing.pack(self._documents()),
+            "examples": packing.pack_examples(self._examples()),
             "seen": dict(self._seen_of),
             "full": sorted(self._full),
             "random": self._random.bit_generator.state,
@@ -171,8 +171,8 @@ class ClassBalancedReservoir:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned; of more than fit, the largest labels give."""
         self._by_label = {label: [] for label in state["labels"]}
-        for document in packing.unpack(state["documents"]):
-            self._by_label[document.label or ""].append(document)
+        for document in packing.unpack_examples(state["examples"]):
+            self._by_label[document.document.label or ""].append(document)
         self._seen_of = dict(state["seen"])
         self._full = set(state["full"])
         self._random.bit_generator.state = state["random"]
@@ -180,6 +180,6 @@ class ClassBalancedReservoir:
             self._thin_out(max(self._by_label.values(), key=len))
 
 
-def _draw(random: np.random.Generator, documents: list[Document], count: int) -> list[Document]:
+def _draw(random: np.random.Generator, documents: list[Example], count: int) -> list[Example]:
     chosen = random.choice(len(documents), min(count, len(documents)), replace=False)
     return [documents[index] for index in chosen]

@@ -6,11 +6,15 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from consumer.encoder import DEFAULT_MODEL, Precision
-from consumer.learners.finetune import OptimizerName
+from consumer.assembly import LearnerName, TextName
+from consumer.hardware import Precision
+from consumer.learners.gradient import OptimizerName
+from consumer.pretrained import DEFAULT_MODEL
+from consumer.runtime import RuntimeName
 from events import topics
 
-RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (1e-4, 5e-3), "sgd": (3e-2, 3e-1)}
+RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (3e-4, 2e-3), "sgd": (3e-2, 3e-1)}
+EXPERT = "latent|analytic|bayes|ngram|finetune"
 
 
 def _config(program: str, prefix: str) -> SettingsConfigDict:
@@ -46,25 +50,62 @@ class Settings(BaseSettings):
     )
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints to keep")
 
+    learner: LearnerName = Field("blend", description="how to learn; docs/learners.md compares")
+    experts: str = Field(
+        "latent,analytic,bayes",
+        pattern=rf"^({EXPERT})(,({EXPERT}))*$",
+        description="what a blend is of: some of latent,analytic,bayes,ngram,finetune",
+    )
     model: str = Field(DEFAULT_MODEL, description="encoder: Hugging Face name or folder")
     layers: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
-        2, description="top layers to train, the others are frozen; all: the whole encoder"
+        2,
+        description="top layers that latent and finetune train, the others are frozen; all: the"
+        " whole encoder (finetune only)",
+    )
+    adapters: int = Field(
+        0, ge=0, description="rank of LoRA adapters to train instead of whole layers; 0: none"
+    )
+    text: TextName = Field(
+        "mail",
+        description="what the encoder reads; mail: of messages with headers the subject, sender and"
+        " organization, then the body; plain: the text as it is",
     )
     max_tokens: int = Field(128, ge=4, description="tokens read of each text")
+    learn_tokens: int = Field(
+        64, ge=2, description="tokens, chosen at random, that latent learns of each text"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Precision = Field("auto", description="of matrix products; auto: bf16 if native")
+    runtime: RuntimeName = Field(
+        "auto", description="what runs frozen layers: torch, openvino (faster on a CPU)"
+    )
     optimizer: OptimizerName = Field("adamw", description="how gradients become steps")
     learning_rate: float = Field(
         default_factory=lambda set_: RATES[set_["optimizer"]][0],
         gt=0,
         allow_inf_nan=False,
-        description="of the encoder's layers; default: 1e-4 with adamw, 3e-2 with sgd",
+        description="of the encoder's layers; default: 3e-4 with adamw, 3e-2 with sgd",
     )
     head_learning_rate: float = Field(
         default_factory=lambda set_: RATES[set_["optimizer"]][1],
         gt=0,
         allow_inf_nan=False,
-        description="of the output layer; default: 5e-3 with adamw, 3e-1 with sgd",
+        description="of the output layer; default: 2e-3 with adamw, 3e-1 with sgd",
+    )
+    averaging: float = Field(
+        0.995,
+        ge=0,
+        lt=1,
+        description="what a step leaves of the average of the weights that predicts; 0: no average",
+    )
+    logit_adjustment: float = Field(
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="how much the loss makes up for labels that are learned often; 0: not at all",
+    )
+    ridge: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="regularization of the analytic learner"
     )
     batch_size: int = Field(16, ge=1, description="new documents of a learning step")
     linger: float = Field(
@@ -76,11 +117,17 @@ class Settings(BaseSettings):
     max_labels: int = Field(1000, ge=1, description="labels to discover; more are dead letters")
 
     replay: Literal["reservoir", "class-balanced"] = Field(
-        "reservoir", description="what the replay buffer keeps"
+        "class-balanced", description="what the replay buffer keeps"
     )
     replay_capacity: int = Field(2000, ge=1, description="documents in the replay buffer")
     replay_ratio: float = Field(
         1.0, ge=0, allow_inf_nan=False, description="replayed documents for each new one"
+    )
+    target_lag: int | None = Field(
+        None,
+        ge=1,
+        description="records that may wait; with more of them less is replayed. None: replay does"
+        " not depend on time, and a run can be repeated exactly",
     )
     seed: int = Field(0, ge=0, description="of everything random")
 
@@ -110,3 +157,4 @@ class EvaluateSettings(BaseSettings):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Precision = Field("auto", description="of matrix products; auto: bf16 if native")
+    runtime: RuntimeName = Field("auto", description="what runs frozen layers: torch, openvino")

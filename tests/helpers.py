@@ -17,7 +17,10 @@ TOPICS = {
     "sport": ["hockey", "goal", "team", "player", "season", "coach", "match", "league", "score"],
     "space": ["orbit", "rocket", "moon", "launch", "satellite", "shuttle", "nasa", "mars", "probe"],
 }
-SMALL = ("--max-tokens", 16, "--layers", 1, "--precision", "fp32", "--http-port", 0)
+SMALL = (
+    *("--max-tokens", 16, "--layers", 1, "--precision", "fp32", "--runtime", "torch"),
+    *("--http-port", 0),
+)
 """Options that keep a test short; fp32, so that predictions don't depend on their company."""
 
 

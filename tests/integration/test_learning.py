@@ -79,7 +79,7 @@ def test_the_methods_of_the_mission_can_be_chosen(
     publish(topic, documents(48))
     summary = learn(
         topic,
-        *("--optimizer", "sgd", "--layers", "all", "--precision", "bf16"),
+        *("--learner", "finetune", "--layers", "all", "--optimizer", "sgd", "--precision", "bf16"),
         *("--replay", "class-balanced", "--replay-ratio", 2, "--stop-after", 48),
     )
     assert summary["learned_documents"] == 48

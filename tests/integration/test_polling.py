@@ -1,7 +1,7 @@
 """Polling does not wait for learning."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -10,15 +10,16 @@ from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartitio
 from kafka.errors import CommitFailedError
 
 from consumer import group, prequential
-from consumer.encoder import Encoder
 from consumer.evaluation import Evaluator
 from consumer.labels import LabelSet
-from consumer.learners.finetune import FineTune
+from consumer.learners.bayes import ComplementBayes
+from consumer.learners.protocol import Forecast, Lesson
 from consumer.micro_batch import MicroBatch
+from consumer.ngrams import Ngrams
 from consumer.poller import Poller
 from consumer.replay import Reservoir
+from consumer.replay_ratio import FixedRatio
 from consumer.source import KafkaSource
-from events.document import Document
 
 INTERVAL_MS = 1500
 STEP_SECONDS = 4.0
@@ -41,12 +42,12 @@ def wait_until(condition: object, seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-class SlowFineTune(FineTune):
-    """The real learner on a machine that is too slow for its stream."""
+class SlowBayes(ComplementBayes):
+    """A real learner on a machine that is too slow for its stream."""
 
-    def learn_many(self, documents: Sequence[Document], targets: Sequence[int]) -> float:
+    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:
         time.sleep(STEP_SECONDS)
-        return super().learn_many(documents, targets)
+        return super().learn_many(new, replayed, forecast)
 
 
 def test_a_step_longer_than_the_poll_interval_keeps_the_membership(
@@ -54,14 +55,20 @@ def test_a_step_longer_than_the_poll_interval_keeps_the_membership(
 ) -> None:
     """Partitions stay, every document is learned once, and the commit is taken."""
     publish(topic, documents(32))
-    learner = SlowFineTune(Encoder("all-MiniLM-L6-v2", 16, "cpu", "fp32"), 1, "adamw", 1e-4, 5e-3)
     labels = LabelSet(10)
     with polling(bootstrap_servers, topic) as poller:
         source = KafkaSource(poller, labels, {}, linger=5, stop_after=32)
         generation = None
         ids = []
         for step in prequential.run(
-            source, learner, Reservoir(100, 0), Evaluator(), labels, MicroBatch(16), 1.0
+            source,
+            Ngrams(),
+            SlowBayes(),
+            Reservoir(100, 0),
+            FixedRatio(1.0),
+            Evaluator(),
+            labels,
+            MicroBatch(16),
         ):
             ids += [prediction.document.id for prediction in step.predictions]
             assert list(poller.assigned) == [0]

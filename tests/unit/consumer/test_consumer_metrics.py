@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.metrics import MAX_LABEL_SERIES, Metrics
 from consumer.source import DeadLetter
+from consumer.tally import Scores
 from events.errors import Reason
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -59,13 +60,14 @@ def test_what_steps_brought(exported: Exported, consumer: Any, numbered: Any) ->
     )
     for step in steps:
         exported.metrics.observe(step)
-    lessons = [step.lesson for step in steps if step.lesson]
+    lessons = [step.learned for step in steps if step.learned]
     assert exported.value("documents_total", labelled="true") == 6
     assert exported.value("documents_total", labelled="false") == 1
     assert exported.value("learned_documents_total") == 6
     assert exported.value("replayed_documents_total") == sum(x.replayed for x in lessons) == 3
     assert exported.value("learning_steps_total") == 2
     assert exported.value("loss") == lessons[-1].loss
+    assert exported.value("replay_ratio") == lessons[-1].replayed / lessons[-1].documents
     assert exported.value("dead_letters_total", reason="not_json") == 2
     assert exported.value("dead_letters_total", reason="bad_id") == 1
     assert exported.value("labels") == 2
@@ -137,3 +139,22 @@ def test_any_label_can_be_read_back(
     for step in consumer().read(numbered([label])):
         exported.metrics.observe(step)
     assert exported.series("prequential_recall", "label") == {label}
+
+
+def test_experts(exported: Exported, consumer: Any, numbered: Any) -> None:
+    """A blend's experts have scores and shares of their own; another learner has no experts."""
+    (step,) = consumer().read(numbered("a"))
+    exported.metrics.observe(step)
+    assert exported.series("expert_share", "expert") == set()
+    scores = {
+        "latent": Scores(9, 0.75, 0.5, 0.5, 0.25, {}),
+        "bayes": Scores(9, 0.5, 0.5, 0.5, 1.5, {}),
+    }
+    shares = {"latent": 0.9, "bayes": 0.1}
+    exported.metrics.observe(
+        replace(step, scores=replace(step.scores, experts=scores), shares=shares)
+    )
+    for name, expert in scores.items():
+        assert exported.value("expert_accuracy", expert=name) == expert.accuracy
+        assert exported.value("expert_log_loss", expert=name) == expert.log_loss
+        assert exported.value("expert_share", expert=name) == shares[name]

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.evaluation import Scores
+from consumer.evaluation import Opinion
 from consumer.progress import CURVE_POINTS, EXCERPT_CHARACTERS, MISTAKES, Progress
 from consumer.source import DeadLetter
+from consumer.tally import Scores
 from events.document import Document
 from events.errors import Reason
 
@@ -55,7 +56,7 @@ def test_diverged(consumer: Any, numbered: Any) -> None:
     """A learner whose loss is no number any more does not break the page."""
     shown = progress()
     (step,) = consumer().read(numbered("a"))
-    broken = replace(step.predictions[0], label="b", probability=math.nan)
+    broken = replace(step.predictions[0], opinion=Opinion("b", math.nan, math.nan))
     worse = replace(step.scores, whole=replace(step.scores.whole, log_loss=math.inf))
     shown.observe(replace(step, predictions=[broken], scores=worse))
     snapshot = strict(shown.snapshot())
@@ -104,7 +105,7 @@ def test_documents_per_second(consumer: Any, numbered: Any) -> None:
         shown.observe(last)
     assert last is not None
     seconds += 1000.0
-    shown.observe(replace(last, predictions=[], lesson=None))
+    shown.observe(replace(last, predictions=[], learned=None))
     assert shown.snapshot()["documents_per_second"] == pytest.approx(20 / 8)
 
 
@@ -164,3 +165,23 @@ def test_restored_goes_on(consumer: Any, numbered: Callable[..., Any], stop: int
     assert restored.documents == uninterrupted.documents
     assert restored.snapshot()["curve"] == uninterrupted.snapshot()["curve"]
     assert restored.state_dict() == uninterrupted.state_dict()
+
+
+def test_experts(consumer: Any, numbered: Any) -> None:
+    """A blend's experts and their shares are shown; the end of a stream, without any, hides none.
+
+    They outlast a restart, too.
+    """
+    (step,) = consumer().read(numbered("a"))
+    experts = {"latent": Scores(9, 0.75, 0.5, math.nan, 0.25, {}), "bayes": NOTHING_KNOWN}
+    blended = replace(step, scores=replace(step.scores, experts=experts))
+    shown, restored = progress(), progress()
+    assert shown.summary(None)["experts_share"] == {}
+    shown.observe(replace(blended, shares={"latent": 0.9, "bayes": 0.1}))
+    shown.observe(replace(blended, predictions=[], learned=None, shares={}))
+    restored.load_state_dict(strict(shown.state_dict()))
+    for one in (shown, restored):
+        summary = strict(one.summary(None))
+        assert summary["experts_share"] == {"latent": 0.9, "bayes": 0.1}
+        assert summary["experts_accuracy_last_1000"] == {"latent": 0.75, "bayes": None}
+        assert one.snapshot()["prequential"]["experts"]["latent"]["log_loss"] == 0.25

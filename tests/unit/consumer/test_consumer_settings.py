@@ -15,6 +15,19 @@ def test_layers(given: str, layers: int | str) -> None:
     assert cli.parse(Settings, ["--layers", given]).layers == layers
 
 
+@pytest.mark.parametrize("experts", ["latent", "analytic,bayes", "latent,analytic,bayes,ngram"])
+def test_experts(experts: str) -> None:
+    """A blend is of any of the experts."""
+    assert cli.parse(Settings, ["--experts", experts]).experts == experts
+
+
+def test_defaults() -> None:
+    """What is not asked for is a run that can be repeated: replay does not depend on time."""
+    chosen = cli.parse(Settings, [])
+    assert (chosen.learner, chosen.experts) == ("blend", "latent,analytic,bayes")
+    assert chosen.target_lag is None
+
+
 @pytest.mark.parametrize("optimizer", RATES)
 def test_rates_follow_the_optimizer(optimizer: str) -> None:
     """Each optimizer brings its own rates, unless they are given."""
@@ -30,6 +43,16 @@ def test_rates_follow_the_optimizer(optimizer: str) -> None:
         ("--layers", "-1"),
         ("--layers", "most"),
         ("--optimizer", "adam"),
+        ("--learner", "bert"),
+        ("--experts", "latent,bert"),
+        ("--experts", "blend"),
+        ("--runtime", "onnx"),
+        ("--adapters", "-1"),
+        ("--learn-tokens", "1"),
+        ("--averaging", "1"),
+        ("--logit-adjustment", "-1"),
+        ("--ridge", "0"),
+        ("--target-lag", "0"),
         ("--precision", "fp16"),
         ("--batch-size", "0"),
         ("--replay", "none"),

@@ -4,6 +4,7 @@ import json
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,13 @@ from sklearn import metrics
 
 from consumer.evaluation import (
     FADING_FACTOR,
-    LEAST_PROBABILITY,
     WINDOW,
     Evaluator,
+    Opinion,
     Prediction,
     Scores,
 )
+from consumer.learners.protocol import LEAST_PROBABILITY
 from events.document import Document
 
 NOTHING = "(no label was known)"
@@ -32,7 +34,7 @@ outcomes = st.tuples(
 
 def predictions(outcomes: Sequence[tuple[str | None, str | None, float]]) -> list[Prediction]:
     return [
-        Prediction(Document(str(number), "text", truth), predicted, 0.5, probability)
+        Prediction(Document(str(number), "text", truth), Opinion(predicted, 0.5, probability))
         for number, (truth, predicted, probability) in enumerate(outcomes)
     ]
 
@@ -156,6 +158,48 @@ def test_nothing_to_score() -> None:
 def test_restored_goes_on(stop: int) -> None:
     """Saved as JSON and restored anywhere, it ends with the same scores to the last bit."""
     stream = predictions(drifting(2100))
+    uninterrupted, stopped, restored = Evaluator(), Evaluator(), Evaluator()
+    uninterrupted.update(stream)
+    stopped.update(stream[:stop])
+    restored.load_state_dict(json.loads(json.dumps(stopped.state_dict())))
+    restored.update(stream[stop:])
+    assert restored.scores() == uninterrupted.scores()
+
+
+def told_by(experts: dict[str, list[tuple[str, str | None, float]]]) -> list[Prediction]:
+    """Make predictions of a blend: of the first expert's outcomes, with what all of them said."""
+    columns = {name: predictions(outcomes) for name, outcomes in experts.items()}
+    return [
+        Prediction(
+            row[0].document,
+            row[0].opinion,
+            dict(zip(columns, [p.opinion for p in row], strict=True)),
+        )
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def test_experts_are_scored_over_the_window() -> None:
+    """Each expert of a blend has the scores of its own predictions of the last 1000 documents."""
+    truths = drifting(1300)
+    random = np.random.default_rng(2)
+    others: list[tuple[str, str | None, float]] = [
+        (truth, f"label {random.integers(8)}", float(random.random())) for truth, _, _ in truths
+    ]
+    evaluator = Evaluator()
+    evaluator.update(told_by({"one": truths, "other": others}))
+    scores = evaluator.scores()
+    check(scores.window, truths[-1000:])
+    assert list(scores.experts) == ["one", "other"]
+    check(scores.experts["one"], truths[-1000:])
+    check(scores.experts["other"], others[-1000:])
+
+
+@pytest.mark.parametrize("stop", [0, 300, 1200])
+def test_scores_of_experts_go_on_after_a_restart(stop: int) -> None:
+    """Saved and restored anywhere, every expert ends with the same scores to the last bit."""
+    stream = told_by({"one": drifting(1500), "other": drifting(1500)[::-1]})
+    stream = [replace(prediction, document=stream[0].document) for prediction in stream]
     uninterrupted, stopped, restored = Evaluator(), Evaluator(), Evaluator()
     uninterrupted.update(stream)
     stopped.update(stream[:stop])

@@ -19,7 +19,7 @@ def test_scores_of_a_learner_that_stays_as_it_is(consumer: Any, numbered: Any) -
     documents = [
         Document(str(n), "x" * (n * 37 % 100 + 1), label) for n, label in enumerate(labels)
     ]
-    scores = heldout.evaluate(reader.learner, reader.labels, documents)
+    scores = heldout.evaluate(reader.extractor, reader.learner, reader.labels, documents)
     truths = [label for label in labels if label is not None]
     assert scores.documents == len(truths) == 120
     assert scores.accuracy == pytest.approx(accuracy_score(truths, ["a"] * len(truths)))
@@ -32,6 +32,6 @@ def test_nothing_to_examine(consumer: Any, numbered: Any) -> None:
     """Without a labelled document there are no scores."""
     reader = consumer()
     for documents in ([], numbered([None, None])):
-        scores = heldout.evaluate(reader.learner, reader.labels, documents)
+        scores = heldout.evaluate(reader.extractor, reader.learner, reader.labels, documents)
         assert scores.documents == 0
         assert math.isnan(scores.accuracy)

@@ -1,18 +1,19 @@
 """The replay buffers: bounded, fair, and exact over a restart."""
 
-import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer.features import Example
 from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
 from events.document import Document
 
@@ -21,6 +22,7 @@ SURE = 5.0
 """Standard deviations that a fair count is off by once in millions of counts."""
 
 Buffer = Callable[[int, int], ReplayBuffer]
+Restore = Callable[[ReplayBuffer, ReplayBuffer], None]
 Turns = list[tuple[int, int]]
 """Documents asked for, and then offered, in each turn of a loop."""
 SKEW = [0.5, 0.2, 0.15, 0.1, 0.04, 0.01]
@@ -31,16 +33,30 @@ skewed = st.integers(0, 2**32).map(
 """Streams that fill any buffer, in which some labels are rare."""
 
 
-def labelled(labels: Sequence[str]) -> list[Document]:
-    return [Document(str(n), f"text {n}", str(label)) for n, label in enumerate(labels)]
+def labelled(labels: Sequence[str]) -> list[Example]:
+    """Make examples, each with features that tell which document they are of."""
+    return [
+        Example(Document(str(n), f"text {n}", str(label)), {"number": torch.tensor([n] * (n % 4))})
+        for n, label in enumerate(labels)
+    ]
 
 
-def content(buffer: ReplayBuffer) -> list[Document]:
+def documents(examples: Iterable[Example]) -> list[Document]:
+    return [example.document for example in examples]
+
+
+def content(buffer: ReplayBuffer) -> list[Example]:
     return buffer.sample(len(buffer))
 
 
 def counts(buffer: ReplayBuffer) -> Counter[str | None]:
-    return Counter(document.label for document in content(buffer))
+    return Counter(document.label for document in documents(content(buffer)))
+
+
+def intact(examples: Iterable[Example]) -> bool:
+    """Whether every document still has its own features."""
+    numbers = [(int(e.document.id), e.features["number"].tolist()) for e in examples]
+    return all(values == [number] * (number % 4) for number, values in numbers)
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
@@ -56,16 +72,18 @@ def test_bounded(
 ) -> None:
     """It holds what it was given until it is full; a sample is of that, and has no duplicates."""
     replay = buffer(capacity, 0)
-    documents = labelled(labels)
+    stream = labelled(labels)
     seen = 0
-    for group in [*groups, len(documents)]:
-        replay.add(documents[seen : seen + group])
-        seen = min(seen + group, len(documents))
+    for group in [*groups, len(stream)]:
+        replay.add(stream[seen : seen + group])
+        seen = min(seen + group, len(stream))
         assert len(replay) == min(seen, capacity)
+        assert replay.seen == seen
         sample = replay.sample(asked)
         assert len(sample) == min(asked, len(replay))
-        assert len({document.id for document in sample}) == len(sample)
-        assert set(sample) <= set(documents[:seen])
+        assert len({example.document.id for example in sample}) == len(sample)
+        assert set(documents(sample)) <= set(documents(stream[:seen]))
+        assert intact(sample)
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
@@ -77,14 +95,16 @@ def test_bounded(
     stop=st.integers(0, 19),
 )
 def test_restored_has_the_same_future(
-    buffer: Buffer, labels: list[str], capacity: int, turns: Turns, stop: int
+    restore: Restore, buffer: Buffer, labels: list[str], capacity: int, turns: Turns, stop: int
 ) -> None:
-    """Saved as JSON and restored anywhere in a stream, it goes on as if it had never stopped."""
+    """Saved and restored anywhere in a stream, it goes on as if it had never stopped."""
 
-    def go_on(replay: ReplayBuffer, stream: Iterator[Document], turns: Turns) -> list[Any]:
+    def go_on(replay: ReplayBuffer, stream: Iterator[Example], turns: Turns) -> list[Any]:
         seen: list[Any] = []
         for asked, offered in turns:
-            seen.append(replay.sample(asked))
+            sample = replay.sample(asked)
+            assert intact(sample)
+            seen.append(documents(sample))
             replay.add(islice(stream, offered))
             seen.append(len(replay))
         return seen
@@ -94,33 +114,51 @@ def test_restored_has_the_same_future(
 
     stream = iter(labelled(labels))
     before = go_on(stopped, stream, turns[:stop])
-    restored.load_state_dict(json.loads(json.dumps(stopped.state_dict())))
+    restore(stopped, restored)
     after = go_on(restored, stream, turns[stop:])
 
     assert before + after == whole
-    assert content(restored) == content(uninterrupted)
+    assert documents(content(restored)) == documents(content(uninterrupted))
 
 
-def test_time_survives_a_restart() -> None:
-    """A document comes back from a saved buffer with everything it had."""
+@pytest.mark.parametrize("buffer", BUFFERS)
+def test_examples_survive_a_restart(restore: Restore, buffer: Buffer) -> None:
+    """A document comes back from a saved buffer with everything it had, features too."""
     time = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     document = Document("ü", "\n\u2028\U0001f4f0", "läbel", time)
-    saved, restored = Reservoir(3, 0), Reservoir(3, 0)
-    saved.add([document])
-    restored.load_state_dict(json.loads(json.dumps(saved.state_dict())))
-    assert content(restored) == [document]
+    features = {"hidden": torch.randn(3, 4).half(), "tokens": torch.arange(3, dtype=torch.int32)}
+    saved, restored = buffer(3, 0), buffer(3, 0)
+    saved.add([Example(document, features)])
+    restore(saved, restored)
+    (example,) = content(restored)
+    assert example.document == document
+    assert list(example.features) == list(features)
+    for name, tensor in features.items():
+        assert example.features[name].dtype == tensor.dtype
+        assert torch.equal(example.features[name], tensor)
 
 
-def inclusion(buffer: Buffer, documents: list[Document], capacity: int, runs: int) -> list[int]:
+@pytest.mark.parametrize("buffer", BUFFERS)
+def test_nothing_survives_a_restart(restore: Restore, buffer: Buffer) -> None:
+    """A buffer that is empty, or whose documents need no features, is restored, too."""
+    saved, restored = buffer(3, 0), buffer(3, 0)
+    restore(saved, restored)
+    assert content(restored) == []
+    saved.add([Example(Document("1", "text", "a"), {})])
+    restore(saved, restored)
+    assert content(restored) == [Example(Document("1", "text", "a"), {})]
+
+
+def inclusion(buffer: Buffer, stream: list[Example], capacity: int, runs: int) -> list[int]:
     """Count how often each document is in the buffer at the end of the stream."""
     held: Counter[str] = Counter()
     for seed in range(runs):
         replay = buffer(capacity, seed)
-        for start in range(0, len(documents), 7):
+        for start in range(0, len(stream), 7):
             replay.sample(3)
-            replay.add(documents[start : start + 7])
-        held.update(document.id for document in content(replay))
-    return [held[document.id] for document in documents]
+            replay.add(stream[start : start + 7])
+        held.update(document.id for document in documents(content(replay)))
+    return [held[document.id] for document in documents(stream)]
 
 
 def test_reservoir_is_unbiased() -> None:
@@ -150,7 +188,7 @@ def test_samples_are_unbiased(buffer: Buffer) -> None:
     replay = buffer(30, 0)
     replay.add(labelled(["a", "b", "b"] * 10))
     draws, asked = 3000, 5
-    drawn = Counter(document.id for _ in range(draws) for document in replay.sample(asked))
+    drawn = Counter(one.document.id for _ in range(draws) for one in replay.sample(asked))
     share = asked / len(replay)
     deviation = math.sqrt(draws * share * (1 - share))
     assert len(drawn) == len(replay)
@@ -162,9 +200,8 @@ def test_samples_are_unbiased(buffer: Buffer) -> None:
 def test_class_balanced_as_far_as_the_stream_allows(labels: list[str], capacity: int) -> None:
     """A label that has fewer documents than the largest one, but for one, has all it ever had."""
     replay = ClassBalancedReservoir(capacity, 0)
-    documents = labelled(labels)
-    for document in documents:
-        replay.add([document])
+    for example in labelled(labels):
+        replay.add([example])
     held, seen = counts(replay), Counter(labels)
     largest = max(held.values(), default=0)
     assert all(held[label] >= min(seen[label], largest - 1) for label in seen)
@@ -176,7 +213,7 @@ def test_class_balanced_on_a_zipf_stream() -> None:
     weights = 1 / np.arange(1, 21) ** 1.5
     numbers = random.choice(20, 5000, p=weights / weights.sum())
     stream = labelled([f"label {number}" for number in numbers])
-    seen = Counter(document.label for document in stream)
+    seen = Counter(document.label for document in documents(stream))
     assert max(seen.values()) > 30 * min(seen.values())  # it is a hard one
 
     balanced, plain = ClassBalancedReservoir(200, 0), Reservoir(200, 0)
@@ -187,10 +224,11 @@ def test_class_balanced_on_a_zipf_stream() -> None:
 
 
 @pytest.mark.parametrize("buffer", BUFFERS)
-def test_restored_into_a_smaller_buffer(buffer: Buffer) -> None:
+def test_restored_into_a_smaller_buffer(restore: Restore, buffer: Buffer) -> None:
     """A restart with a smaller capacity leaves no more than that in the buffer."""
     large, small = buffer(20, 0), buffer(10, 0)
     large.add(labelled(["a", "b"] * 20))
-    small.load_state_dict(json.loads(json.dumps(large.state_dict())))
+    restore(large, small)
+    assert intact(content(small))
     small.add(labelled(["a", "b"] * 20))
     assert len(small) <= 10

@@ -1,0 +1,45 @@
+"""From settings to parts: what both the consumer and its benchmarks are made of."""
+
+from consumer.assembly import Assembled, Machine, Recipe, assemble
+from consumer.learners.gradient import Training
+from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
+from consumer.replay_ratio import FixedRatio, LagAwareRatio, ReplayRatio
+from consumer.settings import Settings
+
+
+def assembled(settings: Settings) -> Assembled:
+    """Build the extractor and the learner."""
+    experts = settings.experts.split(",") if settings.learner == "blend" else [settings.learner]
+    recipe = Recipe(
+        learner=settings.learner,
+        experts=tuple(experts),
+        model=settings.model,
+        text=settings.text,
+        max_tokens=settings.max_tokens,
+        layers=None if settings.layers == "all" else settings.layers,
+        adapters=settings.adapters,
+        ridge=settings.ridge,
+    )
+    training = Training(
+        settings.optimizer,
+        settings.learning_rate,
+        settings.head_learning_rate,
+        settings.averaging,
+        settings.logit_adjustment,
+    )
+    machine = Machine(settings.device, settings.precision, settings.runtime)
+    return assemble(recipe, machine, training, settings.learn_tokens, settings.seed)
+
+
+def replay_ratio(settings: Settings) -> ReplayRatio:
+    """Build what says how much is replayed."""
+    if settings.target_lag is None:
+        return FixedRatio(settings.replay_ratio)
+    return LagAwareRatio(settings.replay_ratio, settings.target_lag)
+
+
+def replay_buffer(settings: Settings) -> ReplayBuffer:
+    """Build the replay buffer."""
+    if settings.replay == "class-balanced":
+        return ClassBalancedReservoir(settings.replay_capacity, settings.seed)
+    return Reservoir(settings.replay_capacity, settings.seed)

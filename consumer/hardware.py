@@ -1,0 +1,48 @@
+"""What the machine has: devices, and the precision they are fast in."""
+
+import platform
+from typing import Literal
+
+import torch
+
+from service.errors import UserError
+
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+class DeviceError(UserError):
+    """The wanted device or precision is not to be had."""
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device of that name; ``auto`` prefers a GPU.
+
+    Raises
+    ------
+    DeviceError
+        It is not here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise DeviceError(f"device {name!r} is not here; use --device cpu or auto") from error
+    return device
+
+
+def uses_bf16(device: torch.device, precision: Precision) -> bool:
+    """Return whether matrix products are to be in bf16."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported()
+    else:
+        native = bool(torch.backends.mkldnn.is_available()) and _cpu_has_bf16()
+    return native if precision == "auto" else precision == "bf16"
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether bf16 is native: oneDNN alone would say yes to emulating it, which is slow."""
+    if platform.machine().lower() in {"x86_64", "amd64"}:
+        return torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - the only way to ask
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - the only way to ask

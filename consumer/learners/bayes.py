@@ -1,0 +1,70 @@
+"""Complement naive Bayes on hashed n-grams: sums, so the order of the stream does not matter."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from consumer.features import Features
+from consumer.learners.protocol import Forecast, Lesson, log_loss
+from consumer.ngrams import HASH_BITS, DocumentFrequencies, Table, softmax, unit
+
+SMOOTHING = 0.1
+SHARPNESS = 6.0
+"""Scores times this are about as sure as they are right."""
+
+
+class ComplementBayes:
+    """How little a document looks like all other labels.
+
+    Rennie et al. (2003), "Tackling the poor assumptions of naive Bayes text classifiers", with
+    sums of log frequencies scaled to norm 1, and rarity (idf) in the document that is predicted
+    only: the sums, and so the classifier, are the same whatever the order of the documents.
+    """
+
+    def __init__(self) -> None:
+        self._frequencies = DocumentFrequencies()
+        self._sums = Table()
+        self._totals = np.zeros(0, dtype=np.float64)
+
+    def predict_many(self, features: Sequence[Features]) -> Forecast:
+        """Predict documents with what is known now."""
+        scores = np.zeros((len(features), self._sums.labels), dtype=np.float32)
+        total = self._totals.sum() - self._totals + SMOOTHING * (1 << HASH_BITS)
+        for row, document in zip(scores, features, strict=True):
+            numbers, values = self._frequencies.weigh(document)
+            own = self._sums.numbers[numbers]
+            others = np.maximum(own.sum(axis=1, keepdims=True) - own, 0) + SMOOTHING
+            row[:] = values.sum() * np.log(total) - values @ np.log(others)
+        return Forecast(softmax(SHARPNESS * scores))
+
+    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:  # noqa: ARG002
+        """Add new documents to the sums; returns their mean loss before that."""
+        labels = max(*new.targets, self._sums.labels - 1) + 1
+        self._sums.grow(labels)
+        self._totals = np.concatenate([self._totals, np.zeros(labels - len(self._totals))])
+        for document, target in zip(new.features, new.targets, strict=True):
+            self._frequencies.add(document)
+            values = unit(document["frequencies"].numpy())
+            self._sums.numbers[document["ngrams"].numpy(), target] += values
+            self._totals[target] += float(values.sum())
+        return log_loss(forecast.probabilities, new.targets)
+
+    def keep(self, features: Features) -> Features:  # noqa: ARG002
+        """Return nothing: what is learned is never forgotten."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums and the document frequencies."""
+        return {
+            "frequencies": self._frequencies.state_dict(),
+            "sums": self._sums.state_dict(),
+            "totals": torch.from_numpy(self._totals),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._frequencies.load_state_dict(state["frequencies"])
+        self._sums.load_state_dict(state["sums"])
+        self._totals = state["totals"].numpy().copy()

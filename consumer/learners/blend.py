@@ -1,0 +1,106 @@
+"""A mixture of learners, weighted by how well each has predicted what came next."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from consumer.features import Features
+from consumer.learners.protocol import Forecast, Learner, Lesson, log_loss
+
+LEAST = 1e-6
+"""Least probability that counts: one expert's certainty may not silence the others."""
+MEMORY = 0.999
+"""What a document leaves of the curvature before it: weights follow the last 1,000 or so."""
+CAUTION = 100.0
+"""Curvature to begin with: the weights stay near equal for about so many documents."""
+LARGEST_STEP = 0.1
+
+
+class Blend:
+    """A product of experts: log-probabilities are added up with weights and normalized again.
+
+    A weight is both how much an expert counts and its temperature. Weights are learned online, by
+    Newton steps (Hazan et al. 2007, "Logarithmic regret algorithms") on the log-loss of the
+    mixture over predictions that were made before the documents were learned. That loss is convex
+    in the weights, and each expert by itself is one choice of them: the mixture can't stay worse
+    than the best. Pools of this kind: Genest and Zidek (1986).
+
+    Parameters
+    ----------
+    experts
+        By name; all learn every document.
+    """
+
+    def __init__(self, experts: Mapping[str, Learner]) -> None:
+        self._experts = experts
+        count = len(experts)
+        self._weights: NDArray[np.float64] = np.full(count, 1.0 / count)
+        self._curvature: NDArray[np.float64] = CAUTION * np.eye(count)
+
+    def predict_many(self, features: Sequence[Features]) -> Forecast:
+        """Predict documents with what is known now, with what each expert says by itself."""
+        said = {
+            name: expert.predict_many(features).probabilities
+            for name, expert in self._experts.items()
+        }
+        scores = np.tensordot(self._weights, _logs(said), 1)
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
+        mixed = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        shares = self._weights / max(self._weights.sum(), LEAST)
+        return Forecast(mixed, said, dict(zip(self._experts, shares.tolist(), strict=True)))
+
+    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:
+        """Weigh the experts by their forecasts, then let each learn; returns the blend's loss."""
+        self._weigh(forecast, new.targets)
+        for name, expert in self._experts.items():
+            expert.learn_many(new, replayed, Forecast(forecast.experts[name]))
+        return log_loss(forecast.probabilities, new.targets)
+
+    def _weigh(self, forecast: Forecast, targets: Sequence[int]) -> None:
+        labels = forecast.probabilities.shape[1]
+        known = [row for row, target in enumerate(targets) if target < labels]
+        if not known or labels < 2:  # noqa: PLR2004 - of one label, all say the same
+            return
+        logs = _logs(forecast.experts)[:, known]
+        mixed = forecast.probabilities[known].astype(np.float64)
+        expected = (logs * mixed).sum(axis=2)
+        right = logs[:, range(len(known)), [targets[row] for row in known]]
+        gradient = (expected - right).sum(axis=1)
+        curvature = np.einsum("enk,nk,fnk->ef", logs, mixed, logs) - expected @ expected.T
+        kept = MEMORY ** len(known)
+        floor = (1 - kept) * CAUTION * np.eye(len(self._weights))
+        self._curvature = kept * self._curvature + curvature + floor
+        step = np.linalg.solve(self._curvature, gradient)
+        step *= min(1.0, LARGEST_STEP / max(float(np.linalg.norm(step)), LEAST))
+        self._weights = np.maximum(self._weights - step, 0.0)
+
+    def keep(self, features: Features) -> Features:
+        """Return what any of the experts needs."""
+        return {
+            name: tensor
+            for expert in self._experts.values()
+            for name, tensor in expert.keep(features).items()
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the weights and every expert's state."""
+        return {
+            "weights": torch.from_numpy(self._weights),
+            "curvature": torch.from_numpy(self._curvature),
+            "experts": {name: expert.state_dict() for name, expert in self._experts.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._weights = state["weights"].numpy().copy()
+        self._curvature = state["curvature"].numpy().copy()
+        for name, expert in self._experts.items():
+            expert.load_state_dict(state["experts"][name])
+
+
+def _logs(said: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Log-probabilities, shape (experts, documents, labels)."""
+    return np.log(np.maximum(np.stack(list(said.values())), LEAST)).astype(np.float64)

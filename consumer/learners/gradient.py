@@ -1,0 +1,222 @@
+"""A transformer's trained layers and the linear classifier on top, moved by gradient steps."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from service.errors import UserError
+
+OptimizerName = Literal["adamw", "sgd"]
+
+GRADIENT_NORM = 1.0
+"""Gradients are clipped to this Euclidean norm."""
+PRIOR_MEMORY = 0.95
+"""What a step leaves of the running label prior: it follows what was learned in some 20 steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How gradients become steps.
+
+    ``optimizer`` is ``adamw`` (Loshchilov and Hutter 2019) or ``sgd`` with momentum 0.9;
+    ``learning_rate`` is the body's, ``head_learning_rate`` the output layer's. ``averaging`` is
+    what a step leaves of the average of the weights; 0 predicts with the weights themselves.
+    ``logit_adjustment`` is the strength of that adjustment; 0 for none.
+    """
+
+    optimizer: OptimizerName
+    learning_rate: float
+    head_learning_rate: float
+    averaging: float
+    logit_adjustment: float
+
+
+class DivergedError(UserError):
+    """Learning has gone out of bounds."""
+
+
+class Classifier(nn.Module):
+    """Vectors of a body, classified linearly; it has no outputs until it grows some.
+
+    Parameters
+    ----------
+    body
+        Turns a sequence of tensors into vectors, shape (texts, width).
+    width
+        Of these vectors.
+    device
+        Where it computes.
+    """
+
+    def __init__(self, body: nn.Module, width: int, device: torch.device) -> None:
+        super().__init__()
+        self.body = body
+        self.weight = nn.Parameter(torch.zeros(0, width, device=device))
+        self.bias = nn.Parameter(torch.zeros(0, device=device))
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Return logits, shape (texts, outputs)."""
+        return nn.functional.linear(self.body(inputs), self.weight, self.bias)
+
+
+class GradientSteps:
+    """Cross-entropy, step by step; predictions are made with the average of the weights.
+
+    The average is exponential (Polyak and Juditsky 1992; as in Tarvainen and Valpola 2017, it
+    follows faster while it is young). The loss is adjusted by the prior of the labels in what was
+    learned lately (Menon et al. 2021, "Long-tail learning via logit adjustment"), so that a label
+    is not predicted more for having been learned more often.
+
+    Parameters
+    ----------
+    body, width, device
+        As `Classifier` takes them; what requires a gradient is trained.
+    training
+        Optimizer and rates.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        width: int,
+        device: torch.device,
+        training: Training,
+    ) -> None:
+        self._device = device
+        self._averaging = training.averaging
+        self._adjustment = training.logit_adjustment
+        self._model = Classifier(body, width, device)
+        self._trained = {n: p for n, p in self._model.named_parameters() if p.requires_grad}
+        frozen = {id(p): p for p in self._model.parameters() if not p.requires_grad}
+        self._average = copy.deepcopy(self._model, frozen).requires_grad_(requires_grad=False)
+        names = set(self._trained)
+        self._averages = {n: p for n, p in self._average.named_parameters() if n in names}
+        self._steps = 0
+        self._prior = torch.zeros(0, device=device)
+        head = [self._model.weight, self._model.bias]
+        groups: list[dict[str, Any]] = [
+            {
+                "params": [p for p in body.parameters() if p.requires_grad],
+                "lr": training.learning_rate,
+            },
+            {"params": head, "lr": training.head_learning_rate, "weight_decay": 0.0},
+        ]
+        self._optimizer: torch.optim.Optimizer = (
+            torch.optim.AdamW(groups, weight_decay=0.01, foreach=True)
+            if training.optimizer == "adamw"
+            else torch.optim.SGD(groups, momentum=0.9, foreach=True)
+        )
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(parameter.numel() for parameter in self._trained.values())
+
+    def predict(self, inputs: Sequence[Tensor]) -> NDArray[np.float32]:
+        """Return probabilities, shape (texts, labels learned so far)."""
+        model = self._average if self._averaging else self._model
+        with torch.inference_mode():
+            probabilities: NDArray[np.float32] = model(inputs).softmax(1).cpu().numpy()
+        return probabilities
+
+    def step(self, inputs: Sequence[Tensor], targets: Sequence[int]) -> float:
+        """Take one optimizer step; returns the mean loss before it, in nats.
+
+        Raises
+        ------
+        DivergedError
+            The loss or its gradient is infinite or no number; the parameters are left as they
+            are.
+        """
+        self._grow(max(targets) + 1)
+        numbers = torch.tensor(targets, device=self._device)
+        logits = self._model(inputs)
+        if self._adjustment:
+            counts = torch.bincount(numbers, minlength=len(self._prior)).float()
+            self._prior = PRIOR_MEMORY * self._prior + counts
+            share = (self._prior + 1e-3) / (self._prior + 1e-3).sum()
+            logits = logits + self._adjustment * share.log()
+        loss = nn.functional.cross_entropy(logits, numbers)
+        self._optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._trained.values(), GRADIENT_NORM)
+        if not (loss + norm).isfinite():
+            raise DivergedError(
+                "the loss is not finite, the model has diverged; nothing is committed past the last"
+                " checkpoint: lower --learning-rate and --head-learning-rate and start again"
+            )
+        self._optimizer.step()
+        self._follow()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        if not self._averaging:
+            return
+        self._steps += 1
+        kept = min(self._averaging, (1 + self._steps) / (10 + self._steps))
+        torch._foreach_lerp_(list(self._averages.values()), list(self._trained.values()), 1 - kept)
+
+    def _grow(self, outputs: int) -> None:
+        """Add output rows of zeros, and room for them in the optimizer's moments."""
+        missing = outputs - len(self._model.bias)
+        if missing <= 0:
+            return
+        for parameter in (self._model.weight, self._model.bias):
+            shape = parameter.shape
+            moments = self._optimizer.state.get(parameter, {})
+            for name, tensor in moments.items():
+                if tensor is not None and tensor.shape == shape:
+                    moments[name] = _with_rows(tensor, missing)
+            parameter.data = _with_rows(parameter.data, missing)
+            parameter.grad = None
+        for parameter in (self._average.weight, self._average.bias):
+            parameter.data = _with_rows(parameter.data, missing)
+        self._prior = _with_rows(self._prior, missing)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was trained, its average and the optimizer's moments."""
+        return {
+            "outputs": len(self._model.bias),
+            "parameters": {name: p.detach() for name, p in self._trained.items()},
+            "averages": {name: p.detach() for name, p in self._averages.items() if self._averaging},
+            "steps": self._steps,
+            "prior": self._prior,
+            "optimizer": {
+                name: dict(self._optimizer.state.get(parameter, {}))
+                for name, parameter in self._trained.items()
+            },
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned; learning rates stay as they are set now."""
+        self._grow(state["outputs"])
+        for name, parameter in self._trained.items():
+            parameter.data.copy_(state["parameters"][name])
+            if self._averaging:
+                self._averages[name].data.copy_(state["averages"][name])
+        self._steps = state["steps"]
+        self._prior = state["prior"].to(self._device)
+        # The optimizer numbers parameters in the order of its groups.
+        order = [p for group in self._optimizer.param_groups for p in group["params"]]
+        names = {id(parameter): name for name, parameter in self._trained.items()}
+        self._optimizer.load_state_dict(
+            {
+                "state": {
+                    number: state["optimizer"][names[id(parameter)]]
+                    for number, parameter in enumerate(order)
+                    if state["optimizer"][names[id(parameter)]]
+                },
+                "param_groups": self._optimizer.state_dict()["param_groups"],
+            }
+        )
+
+
+def _with_rows(tensor: Tensor, count: int) -> Tensor:
+    return torch.cat([tensor, tensor.new_zeros(count, *tensor.shape[1:])])

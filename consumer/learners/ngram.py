@@ -1,0 +1,91 @@
+"""Softmax regression on hashed n-grams: the cheap baseline that a transformer has to beat."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from consumer.features import Features
+from consumer.learners.protocol import Forecast, Lesson
+from consumer.ngrams import DocumentFrequencies, Table, softmax
+
+LEARNING_RATE = 1.0
+BIAS_LEARNING_RATE = 0.1
+FIRST_GRADIENT = 0.01
+"""Squared gradient that every weight starts with: bounds its first steps."""
+
+
+class NgramSoftmax:
+    """Logistic regression by AdaGrad (Duchi et al. 2011), a document at a time.
+
+    Inputs are tf-idf weights with the document frequencies of the stream so far.
+    """
+
+    def __init__(self) -> None:
+        self._frequencies = DocumentFrequencies()
+        self._weights = Table()
+        self._squares = Table(FIRST_GRADIENT)
+        self._bias = np.zeros((2, 0), dtype=np.float32)
+
+    def predict_many(self, features: Sequence[Features]) -> Forecast:
+        """Predict documents with what is known now."""
+        scores = np.zeros((len(features), self._weights.labels), dtype=np.float32)
+        for row, document in zip(scores, features, strict=True):
+            row[:] = self._scores(*self._frequencies.weigh(document))
+        return Forecast(softmax(scores))
+
+    def _scores(self, numbers: NDArray[Any], values: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = values @ self._weights.numbers[numbers] + self._bias[0]
+        return scores
+
+    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:  # noqa: ARG002
+        """Take a step on each document; returns their mean loss, each before its own step."""
+        labels = max(*new.targets, *replayed.targets, self._weights.labels - 1) + 1
+        self._weights.grow(labels)
+        self._squares.grow(labels)
+        missing = labels - self._bias.shape[1]
+        fresh = np.array([[0.0], [FIRST_GRADIENT]], dtype=np.float32).repeat(missing, axis=1)
+        self._bias = np.concatenate([self._bias, fresh], axis=1)
+        for document in new.features:
+            self._frequencies.add(document)
+        losses = [
+            self._step(document, target)
+            for lesson in (new, replayed)
+            for document, target in zip(lesson.features, lesson.targets, strict=True)
+        ]
+        return float(np.mean(losses))
+
+    def _step(self, document: Features, target: int) -> float:
+        numbers, values = self._frequencies.weigh(document)
+        probabilities = softmax(self._scores(numbers, values))
+        error = probabilities.copy()
+        error[target] -= 1
+        gradient = values[:, None] * error
+        squares = self._squares.numbers[numbers] + gradient**2
+        self._squares.numbers[numbers] = squares
+        self._weights.numbers[numbers] -= LEARNING_RATE * gradient / np.sqrt(squares)
+        self._bias[1] += error**2
+        self._bias[0] -= BIAS_LEARNING_RATE * error / np.sqrt(self._bias[1])
+        return -float(np.log(max(probabilities[target], np.finfo(np.float32).tiny)))
+
+    def keep(self, features: Features) -> Features:
+        """Return the n-grams."""
+        return {name: features[name] for name in ("ngrams", "frequencies")}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return weights, squared gradients and document frequencies."""
+        return {
+            "frequencies": self._frequencies.state_dict(),
+            "weights": self._weights.state_dict(),
+            "squares": self._squares.state_dict(),
+            "bias": torch.from_numpy(self._bias),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._frequencies.load_state_dict(state["frequencies"])
+        self._weights.load_state_dict(state["weights"])
+        self._squares.load_state_dict(state["squares"])
+        self._bias = state["bias"].numpy().copy()

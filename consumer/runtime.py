@@ -1,0 +1,81 @@
+"""OpenVINO, a runtime that reads faster than torch on a CPU, for what is not trained."""
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from consumer.encoder import Encoder
+from service.errors import UserError
+
+RuntimeName = Literal["auto", "torch", "openvino"]
+Read = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Runtime = Callable[[nn.Module], Read]
+
+LENGTHS = 16
+"""Texts are padded to multiples of so many tokens: each new length is compiled once."""
+
+
+class RuntimeMissingError(UserError):
+    """OpenVINO is not to be had."""
+
+
+def find_runtime(name: RuntimeName, encoder: Encoder) -> Runtime | None:
+    """Return what compiles the frozen layers, None for torch itself.
+
+    Raises
+    ------
+    RuntimeMissingError
+        It is asked for and can't be had.
+    """
+    usable = encoder.device.type == "cpu" and importlib.util.find_spec("openvino") is not None
+    if name == "openvino" and not usable:
+        raise RuntimeMissingError(
+            "OpenVINO runs on the CPU and where it is installed: use --runtime torch or --device"
+            " cpu, or install it with: pip install openvino"
+        )
+    if name == "torch" or not usable:
+        return None
+    return Compiler("bf16" if encoder.bf16 else "f32", encoder.max_tokens)
+
+
+class Compiler:
+    """Compiles a module that reads token numbers and a mask, both of shape (texts, tokens).
+
+    Parameters
+    ----------
+    precision
+        Of matrix products, as OpenVINO names it: ``f32`` or ``bf16``.
+    longest
+        Tokens that the module can read.
+    """
+
+    def __init__(self, precision: str, longest: int) -> None:
+        self._precision = precision
+        self._longest = longest
+
+    def __call__(self, module: nn.Module) -> Read:
+        """Return a function that does what the module does."""
+        import openvino  # noqa: PLC0415 - an optional part
+
+        ids = torch.ones(2, min(LENGTHS, self._longest), dtype=torch.long)
+        mask = torch.ones_like(ids).tril(1)  # some padding: none would be optimized away
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tracing: what it warns of is checked by tests
+            converted = openvino.convert_model(module, example_input=(ids, mask))
+        compiled = openvino.Core().compile_model(
+            converted,
+            "CPU",
+            {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"},
+        )
+
+        def read(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+            missing = min(-ids.shape[1] % LENGTHS, self._longest - ids.shape[1])
+            rows = [nn.functional.pad(part, (0, missing)).numpy() for part in (ids, mask)]
+            hidden, pooled = compiled(rows).values()
+            return torch.from_numpy(hidden), torch.from_numpy(pooled)
+
+        return read

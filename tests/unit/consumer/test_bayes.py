@@ -1,0 +1,92 @@
+"""Complement naive Bayes: sums over documents, whatever their order."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from helpers import documents
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.features import Features
+from consumer.learners.bayes import SHARPNESS, SMOOTHING, ComplementBayes
+from consumer.learners.protocol import Lesson
+from consumer.ngrams import HASH_BITS, Ngrams
+from events.document import Document
+
+NOTHING = Lesson([], [])
+STREAM = documents(24)
+FEATURES = Ngrams().extract_many(STREAM)
+TARGETS = [number % 3 for number in range(len(STREAM))]
+NEW = Ngrams().extract_many([*documents(10, start=100), Document("", "none of these words")])
+
+
+def learned(features: Sequence[Features], targets: Sequence[int], size: int) -> ComplementBayes:
+    learner = ComplementBayes()
+    for start in range(0, len(features), size):
+        lesson = Lesson(features[start : start + size], targets[start : start + size])
+        learner.learn_many(lesson, NOTHING, learner.predict_many(lesson.features))
+    return learner
+
+
+@settings(deadline=None, max_examples=20)
+@given(order=st.permutations(range(len(STREAM))), size=st.integers(1, 24))
+def test_order_does_not_matter(order: list[int], size: int) -> None:
+    """The same documents in any order and any batches make the same predictions."""
+    one = learned(FEATURES, TARGETS, 24)
+    other = learned([FEATURES[n] for n in order], [TARGETS[n] for n in order], size)
+    np.testing.assert_allclose(
+        one.predict_many(NEW).probabilities, other.predict_many(NEW).probabilities, atol=1e-3
+    )
+
+
+def test_is_what_the_formula_says() -> None:
+    """Predictions are those of complement naive Bayes, computed from the texts directly."""
+    scores = []
+    containing = Counter(number for row in FEATURES for number in row["ngrams"].tolist())
+    for document in NEW:
+        numbers = document["ngrams"].tolist()
+        rarity = [np.log((1 + len(STREAM)) / (1 + containing[n])) + 1 for n in numbers]
+        values = document["frequencies"].numpy() * rarity
+        values = values / np.linalg.norm(values)
+        row = []
+        for label in range(3):
+            others = [f for f, target in zip(FEATURES, TARGETS, strict=True) if target != label]
+            sums: Counter[int] = Counter()
+            for other in others:
+                frequencies = other["frequencies"].numpy().astype(float)
+                frequencies /= np.linalg.norm(frequencies)
+                sums.update(dict(zip(other["ngrams"].tolist(), frequencies, strict=True)))
+            total = sum(sums.values()) + SMOOTHING * 2**HASH_BITS
+            logs = [np.log((sums[n] + SMOOTHING) / total) for n in numbers]
+            row.append(-float(np.dot(values, logs)))
+        scores.append(row)
+    powers = np.exp(SHARPNESS * (np.array(scores) - np.max(scores, axis=1, keepdims=True)))
+    expected = powers / powers.sum(1, keepdims=True)
+    predicted = learned(FEATURES, TARGETS, 5).predict_many(NEW).probabilities
+    np.testing.assert_allclose(predicted, expected, atol=2e-3)
+
+
+def test_totals_are_those_of_the_sums() -> None:
+    """What a label's documents sum up to is the sum over its n-grams."""
+    state = learned(FEATURES, TARGETS, 5).state_dict()
+    np.testing.assert_allclose(state["totals"], state["sums"]["numbers"].sum(0), rtol=1e-4)
+
+
+def test_replay_changes_nothing() -> None:
+    """Nothing is forgotten: what is replayed is not counted again."""
+    one, other = learned(FEATURES, TARGETS, 8), learned(FEATURES, TARGETS, 8)
+    assert one.keep(FEATURES[0]) == {}
+    forecast = one.predict_many(NEW[:2])
+    one.learn_many(Lesson(NEW[:2], [0, 1]), Lesson([{}], [2]), forecast)
+    other.learn_many(Lesson(NEW[:2], [0, 1]), NOTHING, forecast)
+    np.testing.assert_array_equal(
+        one.predict_many(NEW).probabilities, other.predict_many(NEW).probabilities
+    )
+
+
+def test_one_label() -> None:
+    """While there is but one label, it is certain."""
+    learner = learned(FEATURES[:4], [0] * 4, 4)
+    assert learner.predict_many(NEW).probabilities == pytest.approx(1)

@@ -1,0 +1,204 @@
+"""The frozen transformer, cut anywhere in any architecture, read by any runtime."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.encoder import Encoder
+from consumer.frozen import SPREAD, TOGETHER, FrozenLayers, TopLayers, buckets
+from consumer.pretrained import DEFAULT_MODEL, UnknownModelError
+from consumer.runtime import RuntimeMissingError, RuntimeName, find_runtime
+from events.document import Document
+
+Tiny = Callable[[str], Path]
+CUTTABLE = ["bert", "roberta", "distilbert", "mpnet", "modernbert"]
+TEXTS = [
+    "a probe orbits mars",
+    "moon",
+    "!!!",
+    "",
+    "the team won the hockey match with a late goal in the last season of the league",
+    "a text of some more words than that",
+]
+DOCUMENTS = [Document(str(number), text) for number, text in enumerate(TEXTS)]
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Encoder:
+    return Encoder(DEFAULT_MODEL, max_tokens=16, device="cpu", precision="fp32")
+
+
+def load(folder: Path, max_tokens: int = 16) -> Encoder:
+    return Encoder(str(folder), max_tokens, "cpu", "fp32")
+
+
+def check_cut(encoder: Encoder, layers: int) -> None:
+    """Check that frozen layers and those on top make the whole, with and without pooling."""
+    top = TopLayers(encoder, layers)
+    with torch.no_grad():
+        whole = encoder(encoder.tokenize(TEXTS))
+        for pooled in (True, False):
+            features = FrozenLayers(encoder, layers, pooled=pooled).extract_many(DOCUMENTS)
+            parted = top([row["hidden"] for row in features])
+            torch.testing.assert_close(parted, whole, rtol=0, atol=1e-2)
+
+
+# --- the cut ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", range(4))
+@pytest.mark.parametrize("name", CUTTABLE)
+def test_cut(tiny: Tiny, name: str, layers: int) -> None:
+    """Cut below any number of layers, none and all of them too, the halves make the whole."""
+    check_cut(load(tiny(name)), layers)
+
+
+@pytest.mark.parametrize("layers", [0, 2, 6])
+def test_cut_of_the_default_model(minilm: Encoder, layers: int) -> None:
+    """The model that newsreel comes with can be cut, too."""
+    check_cut(minilm, layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("gpt2", 1), ("electra", 1), ("electra", 0), ("albert", 1)]
+)
+def test_architecture_that_cannot_be_cut(tiny: Tiny, name: str, layers: int) -> None:
+    """An architecture that can't be cut is refused in one line, with what can be done instead."""
+    encoder = load(tiny(name))
+    with pytest.raises(UnknownModelError) as refused:
+        TopLayers(encoder, layers)
+    message = str(refused.value)
+    assert len(message.splitlines()) == 1
+    assert type(encoder.transformer).__name__ in message
+    assert "--l" in message  # --learner, --layers
+
+
+@pytest.mark.parametrize("name", CUTTABLE)
+def test_top_layers_are_trained_and_a_copy(tiny: Tiny, name: str) -> None:
+    """What is trained are the top layers, none of which is the encoder's own."""
+    encoder = load(tiny(name))
+    top = TopLayers(encoder, 2)
+    trained = [parameter for parameter in top.parameters() if parameter.requires_grad]
+    own = sum(p.numel() for layer in encoder.top(2) for p in layer.parameters())
+    assert own <= sum(p.numel() for p in trained) < 1.05 * own  # with what comes behind them
+    assert not {p.data_ptr() for p in trained} & {p.data_ptr() for p in encoder.parameters()}
+    top([torch.randn(5, encoder.width)]).sum().backward()
+    weights = {id(p) for layer in encoder.top(2) for p in layer.parameters()}
+    assert all(p.grad is None for p in encoder.parameters() if id(p) in weights)
+
+
+# --- features -----------------------------------------------------------------------------------
+
+
+def test_features(tiny: Tiny) -> None:
+    """Activations are of real tokens, in half precision; pooled features have one row."""
+    encoder = load(tiny("bert"))
+    frozen = FrozenLayers(encoder, 1, pooled=True)
+    features = frozen.extract_many(DOCUMENTS)
+    lengths = [len(row) for row in encoder.tokenize(TEXTS)]
+    assert [row["hidden"].shape for row in features] == [(length, 32) for length in lengths]
+    assert {row["hidden"].dtype for row in features} == {torch.float16}
+    assert {row["pooled"].shape for row in features} == {(1, frozen.pooled_width)}
+    assert frozen.pooled_width == 6 * 32
+    assert {row["pooled"].dtype for row in features} == {torch.float32}
+    for row in features:  # each of six parts is scaled to norm sqrt(width)
+        norms = row["pooled"].reshape(6, 32).norm(dim=1)
+        torch.testing.assert_close(norms, torch.full((6,), 32**0.5), rtol=1e-4, atol=1e-3)
+    plain = FrozenLayers(encoder, 1, pooled=False).extract_many(DOCUMENTS)
+    assert all(list(row) == ["hidden"] for row in plain)
+
+
+def test_pooled_features_are_what_they_say(minilm: Encoder) -> None:
+    """Averages of four hidden states, the first token of the last and its largest numbers."""
+    (row,) = FrozenLayers(minilm, 2, pooled=True).extract_many(DOCUMENTS[:1])
+    (tokens,) = minilm.tokenize(TEXTS[:1])
+    with torch.no_grad():
+        states = minilm.transformer(
+            input_ids=tokens.long().unsqueeze(0), output_hidden_states=True
+        ).hidden_states
+    parts = [states[layer][0].mean(0) for layer in (0, 2, 4, 6)]
+    parts += [states[-1][0, 0], states[-1][0].amax(0)]
+    expected = torch.cat([minilm.width**0.5 * part / part.norm() for part in parts])
+    torch.testing.assert_close(row["pooled"][0], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_company_does_not_matter(minilm: Encoder) -> None:
+    """A text has the same features alone and padded to the length of others, in its place."""
+    frozen = FrozenLayers(minilm, 2, pooled=True)
+    together = frozen.extract_many(DOCUMENTS * 2)
+    for row, document in zip(together, DOCUMENTS * 2, strict=True):
+        (alone,) = frozen.extract_many([document])
+        for name, tensor in alone.items():
+            torch.testing.assert_close(row[name], tensor, rtol=1e-2, atol=1e-2)
+
+
+def test_features_can_be_learned_from(tiny: Tiny) -> None:
+    """Activations can go through layers that need gradients."""
+    encoder = load(tiny("bert"))
+    features = FrozenLayers(encoder, 1, pooled=True).extract_many(DOCUMENTS)
+    top = TopLayers(encoder, 1)
+    top([row["hidden"] for row in features]).sum().backward()
+    assert not any(row["pooled"].requires_grad for row in features)
+
+
+@given(st.lists(st.integers(1, 512), max_size=60))
+def test_buckets(lengths: list[int]) -> None:
+    """Every text is in one group; groups are few, and of texts of similar length."""
+    groups = list(buckets(lengths))
+    assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
+    for group in groups:
+        inside = [lengths[index] for index in group]
+        assert inside == sorted(inside)
+        assert all(length <= SPREAD * inside[0] for length in inside[TOGETHER:])
+    assert all(len(group) >= TOGETHER for group in groups[:-1])
+
+
+# --- runtimes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "pooled"), [("bert", True), ("distilbert", False)])
+def test_openvino_reads_as_torch_does(tiny: Tiny, name: str, *, pooled: bool) -> None:
+    """Compiled by OpenVINO the same texts have the same features, but for rounding."""
+    pytest.importorskip("openvino")
+    encoder = load(tiny(name), max_tokens=40)
+    runtime = find_runtime("openvino", encoder)
+    texts = [*DOCUMENTS, Document("long", "some words more " * 30)]
+    expected = FrozenLayers(encoder, 1, pooled=pooled).extract_many(texts)
+    found = FrozenLayers(encoder, 1, pooled=pooled, runtime=runtime).extract_many(texts)
+    for row, wanted in zip(found, expected, strict=True):
+        assert list(row) == list(wanted)
+        for feature, tensor in wanted.items():
+            assert row[feature].dtype == tensor.dtype
+            torch.testing.assert_close(row[feature], tensor, rtol=1e-2, atol=1e-2)
+
+
+def test_openvino_in_half_precision(minilm: Encoder) -> None:
+    """In bf16 the default model's features point the way they do in torch and fp32."""
+    pytest.importorskip("openvino")
+    encoder = Encoder(DEFAULT_MODEL, 16, "cpu", "bf16")
+    runtime = find_runtime("openvino", encoder)
+    found = FrozenLayers(encoder, 2, pooled=True, runtime=runtime).extract_many(DOCUMENTS)
+    expected = FrozenLayers(minilm, 2, pooled=True).extract_many(DOCUMENTS)
+    for row, wanted in zip(found, expected, strict=True):
+        for feature, tensor in wanted.items():
+            pairs = (row[feature].float(), tensor.float())
+            assert (torch.cosine_similarity(*pairs, dim=1) > 0.99).all()
+
+
+def test_torch_itself(tiny: Tiny) -> None:
+    """Torch needs nothing to be compiled."""
+    assert find_runtime("torch", load(tiny("bert"))) is None
+
+
+def test_openvino_is_missing(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where OpenVINO is not, torch reads; whoever asks for OpenVINO is told what to do."""
+    encoder = load(tiny("bert"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    names: list[RuntimeName] = ["auto", "torch"]
+    assert [find_runtime(name, encoder) for name in names] == [None, None]
+    with pytest.raises(RuntimeMissingError, match=r"^[^\n]*pip install openvino$"):
+        find_runtime("openvino", encoder)

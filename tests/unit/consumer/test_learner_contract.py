@@ -1,0 +1,238 @@
+"""What the loop may expect of every learner."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import documents
+
+from consumer.assembly import Assembled
+from consumer.learners.protocol import Lesson
+from events.document import Document
+
+NOTHING = Lesson([], [])
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "finetune": ("finetune", {}),
+    "finetune-adapters": ("finetune", {"adapters": 2}),
+    "latent": ("latent", {}),
+    "latent-adapters": ("latent", {"adapters": 2}),
+    "latent-no-layers": ("latent", {"layers": 0}),
+    "analytic": ("analytic", {}),
+    "bayes": ("bayes", {}),
+    "ngram": ("ngram", {}),
+    "blend": ("blend", {}),
+}
+Fresh = Callable[[], Assembled]
+
+
+@pytest.fixture(params=KINDS)
+def fresh(request: pytest.FixtureRequest, build: Any) -> Fresh:
+    """Build learners of one kind that know nothing yet."""
+    learner, options = KINDS[request.param]
+    return lambda: build(learner, **options)
+
+
+def texts(*texts: str) -> list[Document]:
+    return [Document(str(number), text) for number, text in enumerate(texts)]
+
+
+def target(document: Document) -> int:
+    return ["sport", "space"].index(str(document.label))
+
+
+def teach(
+    assembled: Assembled,
+    documents: Sequence[Document],
+    targets: Sequence[int] | None = None,
+    replayed: Lesson = NOTHING,
+) -> float:
+    features = assembled.extractor.extract_many(documents)
+    lesson = Lesson(features, [target(d) for d in documents] if targets is None else targets)
+    return assembled.learner.learn_many(lesson, replayed, assembled.learner.predict_many(features))
+
+
+def predict(assembled: Assembled, documents: Sequence[Document]) -> Any:
+    features = assembled.extractor.extract_many(documents)
+    return assembled.learner.predict_many(features).probabilities
+
+
+def kept(assembled: Assembled, documents: Sequence[Document]) -> Lesson:
+    """Make a lesson of nothing but what the replay buffer holds of documents."""
+    features = assembled.extractor.extract_many(documents)
+    return Lesson([assembled.learner.keep(row) for row in features], list(map(target, documents)))
+
+
+def check(probabilities: Any, rows: int, labels: int) -> None:
+    assert probabilities.shape == (rows, labels)
+    assert probabilities.dtype == np.float32
+    assert (probabilities >= 0).all()
+    assert probabilities.sum(1) == pytest.approx(1, abs=1e-4)
+
+
+def lessons(count: int, start: int = 0, size: int = 8) -> Iterator[list[Document]]:
+    return (documents(size, start + size * number) for number in range(count))
+
+
+def test_learns(fresh: Fresh) -> None:
+    """A few lessons are enough to tell two topics apart in texts not seen before."""
+    assembled = fresh()
+    losses = [teach(assembled, lesson) for lesson in lessons(8)]
+    assert all(map(math.isfinite, losses))
+    assert losses[-1] < losses[0]
+    unseen = documents(40, start=1000)
+    hits = predict(assembled, unseen).argmax(1) == [target(document) for document in unseen]
+    assert hits.mean() >= 0.9
+
+
+def test_knows_no_label_to_begin_with(fresh: Fresh) -> None:
+    """Before any lesson there is a row for each document, and no column."""
+    assert predict(fresh(), documents(3)).shape == (3, 0)
+
+
+def test_grows(fresh: Fresh) -> None:
+    """Labels never seen, with gaps between their numbers, make room for themselves."""
+    assembled = fresh()
+    unseen = documents(4, start=100)
+    assert math.isfinite(teach(assembled, documents(4), [0, 0, 0, 0]))
+    check(predict(assembled, unseen), 4, 1)
+    assert math.isfinite(teach(assembled, documents(4), [0, 1, 0, 1]))
+    check(predict(assembled, unseen), 4, 2)
+    assert math.isfinite(teach(assembled, documents(4), [5, 1, 5, 1]))
+    check(predict(assembled, unseen), 4, 6)
+    assert math.isfinite(teach(assembled, documents(4), [2, 2, 40, 0]))
+    check(predict(assembled, unseen), 4, 41)
+    assert math.isfinite(teach(assembled, documents(4)))
+    check(predict(assembled, unseen), 4, 41)
+
+
+def test_first_label_has_a_high_number(fresh: Fresh) -> None:
+    """The first label learned need not be the first of all."""
+    assembled = fresh()
+    teach(assembled, documents(2), [3, 3])
+    check(predict(assembled, documents(5)), 5, 4)
+
+
+def test_predicting_changes_nothing(fresh: Fresh, saved: Any) -> None:
+    """Predictions leave no trace, and the same question gets the same answer."""
+    assembled = fresh()
+    unseen = documents(6, start=100)
+    for lesson in [[], *lessons(2)]:
+        if lesson:
+            teach(assembled, lesson)
+        before = saved(assembled.learner)
+        first = predict(assembled, unseen)
+        np.testing.assert_array_equal(predict(assembled, unseen), first)
+        assert saved(assembled.learner) == before
+
+
+def test_keeping_changes_nothing(fresh: Fresh, saved: Any) -> None:
+    """What is handed to the replay buffer is some of the features, as they are."""
+    assembled = fresh()
+    teach(assembled, documents(4))
+    before = saved(assembled.learner)
+    for row in assembled.extractor.extract_many(documents(4)):
+        for name, tensor in assembled.learner.keep(row).items():
+            assert tensor is row[name]
+    assert saved(assembled.learner) == before
+
+
+def test_features_stay_as_they_are(fresh: Fresh) -> None:
+    """A lesson does not change the features that it is of: they will be replayed."""
+    assembled = fresh()
+    features = assembled.extractor.extract_many(documents(4))
+    before = [{name: tensor.clone() for name, tensor in row.items()} for row in features]
+    lesson = Lesson(features, [0, 1, 0, 1])
+    forecast = assembled.learner.predict_many(features)
+    assembled.learner.learn_many(lesson, NOTHING, forecast)
+    for row, was in zip(features, before, strict=True):
+        assert all(torch.equal(row[name], was[name]) for name in was)
+
+
+@pytest.mark.parametrize("learned", [0, 1, 3])
+def test_restored_goes_on_as_if_it_had_never_stopped(
+    fresh: Fresh, saved: Any, restore: Any, learned: int
+) -> None:
+    """Through a checkpoint, with a label that appears only afterwards, bit for bit."""
+    uninterrupted, restored = fresh(), fresh()
+    for lesson in lessons(learned):
+        teach(uninterrupted, lesson, replayed=kept(uninterrupted, documents(3, 50)))
+    restore(uninterrupted.learner, restored.learner)
+    assert saved(restored.learner) == saved(uninterrupted.learner)
+    for lesson in lessons(3, start=500):
+        losses = [
+            teach(one, lesson, [0, 1, 2, 0, 1, 2, 0, 1], kept(one, documents(3, 50)))
+            for one in (uninterrupted, restored)
+        ]
+        assert losses[0] == losses[1]
+    assert saved(restored.learner) == saved(uninterrupted.learner)
+    unseen = documents(10, start=1000)
+    np.testing.assert_array_equal(predict(restored, unseen), predict(uninterrupted, unseen))
+
+
+def test_saved_state_is_of_its_moment(fresh: Fresh, saved: Any, restore: Any) -> None:
+    """What is learned after a restart does not reach the learner that was saved."""
+    old, new = fresh(), fresh()
+    teach(old, documents(8))
+    before = saved(old.learner)
+    restore(old.learner, new.learner)
+    teach(new, documents(8, start=8))
+    assert saved(old.learner) == before
+    assert saved(new.learner) != before
+
+
+def test_same_lessons_same_learner(fresh: Fresh, saved: Any) -> None:
+    """Two learners that were taught the same are the same, to the last bit."""
+    one, other = fresh(), fresh()
+    for lesson in lessons(3):
+        for assembled in (one, other):
+            teach(assembled, lesson, replayed=kept(assembled, documents(5, 50)))
+    assert saved(one.learner) == saved(other.learner)
+
+
+def test_replay_needs_no_more_than_was_kept(fresh: Fresh) -> None:
+    """Lessons with replay are learned, too, with the features that the buffer holds."""
+    assembled = fresh()
+    past = documents(8)
+    teach(assembled, past)
+    for lesson in lessons(6, start=8):
+        assert math.isfinite(teach(assembled, lesson, replayed=kept(assembled, past)))
+    unseen = documents(20, start=1000)
+    hits = predict(assembled, unseen).argmax(1) == [target(document) for document in unseen]
+    assert hits.mean() >= 0.9
+
+
+@pytest.mark.parametrize("text", ["!!!", "word", "", "\u200b", "x" * 5000, "a " * 5000])
+def test_odd_texts(fresh: Fresh, text: str) -> None:
+    """Texts without words, or of one, or of thousands, are predicted and learned like any."""
+    assembled = fresh()
+    for company in ([], documents(3)):
+        odd = [*texts(text), *company]
+        assert math.isfinite(teach(assembled, odd, [1, 0, 1, 0][: len(odd)]))
+        check(predict(assembled, odd), len(odd), 2)
+
+
+def test_company_does_not_matter(fresh: Fresh) -> None:
+    """A document is predicted the same alone and among others, but for rounding."""
+    assembled = fresh()
+    for lesson in lessons(3):
+        teach(assembled, lesson)
+    some = [*documents(5, start=100), *texts("short", "a much longer text than all of the others")]
+    alone = np.concatenate([predict(assembled, [document]) for document in some])
+    np.testing.assert_allclose(predict(assembled, some), alone, atol=5e-3)
+
+
+def test_forecast_of_some(fresh: Fresh) -> None:
+    """A forecast's rows are those of the documents, and those of some of them can be taken."""
+    assembled = fresh()
+    teach(assembled, documents(8))
+    features = assembled.extractor.extract_many(documents(6, start=100))
+    forecast = assembled.learner.predict_many(features)
+    some = forecast.of([4, 1])
+    np.testing.assert_array_equal(some.probabilities, forecast.probabilities[[4, 1]])
+    assert set(some.experts) == set(forecast.experts)
+    for name, said in forecast.experts.items():
+        np.testing.assert_array_equal(some.experts[name], said[[4, 1]])
+    assert some.shares == forecast.shares

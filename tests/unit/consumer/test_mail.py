@@ -1,0 +1,41 @@
+"""What the encoder reads of a message."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.mail import essence
+
+MESSAGE = (
+    "Path: a!b\nFrom: Ann <ann@x.org>\nSubject: Re: goals\n and more\nLines: 2\n\nShe\n\nscored."
+)
+
+
+def test_subject_sender_and_organization_come_first() -> None:
+    """Other headers are dropped, folded lines joined, the body stays as it is."""
+    assert essence(MESSAGE) == "Re: goals and more\nAnn <a@x.org>\nShe\n\nscored."
+    assert essence(MESSAGE.replace("\n", "\r\n")) == essence(MESSAGE)
+    assert essence("ORGANIZATION: Uni\n\nbody") == "Uni\nbody"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no headers at all",
+        "Note: this is a sentence.\nAnd another.\n\nA paragraph.",
+        "Subject: no body follows",
+        "Lines: 3\nPath: x\n\nnothing worth reading in these headers",
+        "",
+        "\n\n",
+    ],
+)
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    """What is no message, or says nothing in its headers, is not touched."""
+    assert essence(text) == text
+
+
+@given(st.text())
+def test_no_text_is_refused(text: str) -> None:
+    """Any text gives a text; one without a header of interest gives itself."""
+    seen = essence(text)
+    assert seen == text or "subject" in text.lower() or "from" in text.lower() or "org" in text
