@@ -24,9 +24,14 @@ def table(summary: Mapping[str, Any]) -> Table:
         f"held-out accuracy, {summary['heldout_documents']:,} documents": percent(
             summary["heldout_accuracy"]
         ),
+        **{
+            f"by itself, last 1,000: {name}": f"{percent(accuracy)}"
+            f" (share {percent(summary['experts_share'].get(name))})"
+            for name, accuracy in summary["experts_accuracy_last_1000"].items()
+        },
         "documents a second": f"{summary['documents_per_second'] or 0:.1f}",
         "peak memory of the consumer": f"{summary['peak_rss_mb']:,.0f} MB",
-        "model": str(summary["model"]),
+        "learner": f"{summary['learner']} on {summary['model']}",
     }
     for name, value in rows.items():
         shown.add_row(name, value)

@@ -203,8 +203,24 @@ def learning() -> list[Row]:
         noValue="none",
         **steps(GREEN, (1, RED)),
     )
+    experts = graph(
+        "Experts: accuracy",
+        "Each part of the blend by itself, over the last 1000 documents, and the blend. If the"
+        " transformer (latent) adds nothing, the blend is no better than the best of the others.",
+        query("newsreel_expert_accuracy", "{{expert}}"),
+        query('newsreel_prequential_accuracy{window="last_1000"}', "blend"),
+        **SHARE,
+    )
+    shares = graph(
+        "Experts: share",
+        "How much each part weighs in the blend, learned from how well it predicted so far.",
+        query("newsreel_expert_share", "{{expert}}"),
+        custom=STACKED,
+        **SHARE,
+    )
     return [
         (4, [(8, labels), (8, buffer), (8, checkpoints)]),
+        (8, [(12, experts), (12, shares)]),
         (8, [(12, mixture), (12, dead_letters)]),
     ]
 
