@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format schema dashboards clean
+.PHONY: help install demo test bench bench-quick lint format schema dashboards clean
 
 help: ## list the goals
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## create .venv with everything in it
 
@@ -23,6 +23,13 @@ demo: $(INSTALLED) ## watch a transformer learn 20 Newsgroups from an embedded K
 
 test: lint ## lint, types, import contracts and every test
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(INSTALLED) ## compare learners and peers on the whole of 20 Newsgroups (hours; can be stopped and continued)
+	$(BIN)/python -m benchmarks throughput
+	$(BIN)/python -m benchmarks quality $(ARGS)
+
+bench-quick: $(INSTALLED) ## the same on a part of it, in under 10 minutes
+	$(BIN)/python -m benchmarks quality --quick $(ARGS)
 
 lint: $(INSTALLED) ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .

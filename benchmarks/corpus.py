@@ -1,0 +1,63 @@
+"""20 Newsgroups in memory, and which copy of it that is."""
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from events.document import Document
+from producer import bydate, newsgroups
+
+_HEADER = re.compile(r"[\w-]+: ")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Both splits of a copy.
+
+    ``copy`` is a name for people, ``fingerprint`` tells copies apart; ``raw`` posts have headers.
+    """
+
+    train: list[Document]
+    test: list[Document]
+    copy: str
+    fingerprint: str
+    raw: bool
+
+    @property
+    def labels(self) -> list[str]:
+        """All labels of the train split, in alphabetical order."""
+        return sorted({document.label for document in self.train if document.label is not None})
+
+
+def load(path: Path | None) -> Corpus:
+    """Read the raw posts at a path, or else the copy that the producer finds.
+
+    Raises
+    ------
+    UserError
+        There is no copy, or it can't be read.
+    """
+    read: Callable[[Collection[str], Collection[str]], Iterator[Document]]
+    read = newsgroups.read if path is None else partial(bydate.read, path)
+    train: list[Document] = []
+    test: list[Document] = []
+    for document in read(("train", "test"), ()):
+        (train if document.id.startswith("train/") else test).append(document)
+    raw = sum(_HEADER.match(document.text) is not None for document in train) > len(train) / 2
+    if path is not None:
+        copy = path.name
+    else:
+        copy = "scikit-learn's copy" if raw else "PyPI's copy, letters only and without headers"
+    return Corpus(train, test, copy, _fingerprint((*train, *test)), raw)
+
+
+def _fingerprint(documents: Iterable[Document]) -> str:
+    """Digest of all documents, in whatever order a copy has them."""
+    digests = sorted(
+        hashlib.sha256(f"{document.id}\0{document.text}".encode()).digest()
+        for document in documents
+    )
+    return hashlib.sha256(b"".join(digests)).hexdigest()[:16]

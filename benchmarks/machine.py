@@ -1,0 +1,51 @@
+"""Where and with what figures are made."""
+
+import os
+import platform
+import resource
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers", "river", "vowpalwabbit")
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor, the cores this process may use, and the memory in GB (10^9 bytes)."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"cpu": _cpu(), "cores": _cores(), "memory_gb": round(memory / 1e9, 1)}
+
+
+def versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """Return the versions of Python and of the libraries that are installed."""
+    found = {"python": platform.python_version()}
+    for name in libraries:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_rss_mb() -> float:
+    """Most memory this process has had resident, in MB (10^6 bytes).
+
+    The consumer's own measure comes with torch, which a peer doesn't need and must not pay for.
+    """
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

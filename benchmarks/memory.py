@@ -1,0 +1,40 @@
+"""Documents from memory where the loop expects Kafka."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
+
+from consumer.labels import LabelSet
+from consumer.source import MAX_TEXT_CHARACTERS, Batch
+from events.document import Document
+
+
+class MemorySource:
+    """Gives documents to the loop as `KafkaSource` would, without waiting.
+
+    Parameters
+    ----------
+    documents
+        What is streamed.
+    labels
+        Learns the labels of the documents that are read.
+    """
+
+    def __init__(self, documents: Iterable[Document], labels: LabelSet) -> None:
+        self._documents = iter(documents)
+        self._labels = labels
+        self._position = 0
+
+    def read(self, at_most: int) -> Batch | None:
+        """Return up to ``at_most`` documents; None when there are no more."""
+        documents = [
+            replace(document, text=document.text[:MAX_TEXT_CHARACTERS])
+            for document in islice(self._documents, at_most)
+        ]
+        if not documents:
+            return None
+        for document in documents:
+            if document.label is not None:
+                self._labels.add(document.label)
+        self._position += len(documents)
+        return Batch(documents, [], positions={0: self._position}, lag={0: 0})

@@ -1,0 +1,152 @@
+"""newsreel's own learners, through the functions that its loop is made of."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from benchmarks.memory import MemorySource
+from benchmarks.model import Size
+from consumer import composition, prequential, state_tree
+from consumer.assembly import Assembled
+from consumer.evaluation import Evaluator, Prediction
+from consumer.labels import LabelSet
+from consumer.micro_batch import MicroBatch
+from consumer.prequential import Arrived, Step
+from consumer.replay import ReplayBuffer
+from consumer.replay_ratio import ReplayRatio
+from consumer.settings import Settings
+from events.document import Document
+
+
+class Newsreel:
+    """The consumer without Kafka.
+
+    Parameters
+    ----------
+    settings
+        As the command line would make them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._assembled = composition.assembled(settings)
+        self._replay = composition.replay_buffer(settings)
+        self._ratio = composition.replay_ratio(settings)
+        self._labels = LabelSet(settings.max_labels)
+        self._arrived: Arrived | None = None
+
+    @property
+    def batch_size(self) -> int:
+        """Documents of a micro-batch."""
+        return self._settings.batch_size
+
+    def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
+        """Predict documents with what is known now."""
+        assembled = self._assembled
+        self._arrived = prequential.predict(assembled.extractor, assembled.learner, documents)
+        return prequential.named(self._arrived, self._labels)
+
+    def learn_many(self, documents: Sequence[Document]) -> None:
+        """Learn documents that were just predicted."""
+        assert self._arrived is not None  # noqa: S101 - the protocol says so
+        for document in documents:
+            if document.label is not None:
+                self._labels.add(document.label)
+        count = self._ratio.due(len(documents), lag=0)
+        prequential.learn(self._arrived, self._assembled.learner, self._replay, self._labels, count)
+
+    def size(self) -> Size:
+        """Count what gradients change, and the bytes of what a checkpoint keeps."""
+        tensors: dict[str, torch.Tensor] = {}
+        state_tree.pack(self._assembled.learner.state_dict(), "learner", tensors)
+        trained = {
+            name: tensor
+            for name, tensor in tensors.items()
+            if "/parameters/" in name or name.endswith(("/weights", "/weights/numbers"))
+        }
+        state_tree.pack(self._replay.state_dict(), "replay", tensors)
+        return Size(
+            parameters=sum(tensor.numel() for tensor in trained.values()),
+            checkpoint_bytes=len(safetensors.torch.save(tensors)),
+        )
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what a checkpoint of it fits."""
+        return self._assembled.describes
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The parts of the consumer's loop, its source aside."""
+
+    assembled: Assembled
+    replay: ReplayBuffer
+    replay_ratio: ReplayRatio
+    evaluator: Evaluator
+    labels: LabelSet
+    batch_size: int
+
+    def run(self, documents: Iterable[Document]) -> Iterator[Step]:
+        """Learn documents from memory: a step for each micro-batch."""
+        return prequential.run(
+            MemorySource(documents, self.labels),
+            self.assembled.extractor,
+            self.assembled.learner,
+            self.replay,
+            self.replay_ratio,
+            self.evaluator,
+            self.labels,
+            MicroBatch(self.batch_size),
+        )
+
+
+def loop(assembled: Assembled | None = None, **options: Any) -> Loop:
+    """Build a loop from options of the command line, around what is assembled already, if any."""
+    settings = Settings.model_validate(options)
+    return Loop(
+        assembled or composition.assembled(settings),
+        composition.replay_buffer(settings),
+        composition.replay_ratio(settings),
+        Evaluator(),
+        LabelSet(settings.max_labels),
+        settings.batch_size,
+    )
+
+
+PLAIN: Mapping[str, Any] = {
+    "learner": "finetune",
+    "layers": "all",
+    "optimizer": "sgd",
+    "averaging": 0,
+    "logit_adjustment": 0,
+    "batch_size": 1,
+    "replay_ratio": 0,
+    "precision": "fp32",
+}
+"""Fine-tuning as a tutorial would write it."""
+
+
+def build(**options: Any) -> Callable[[Sequence[str], int], Newsreel]:
+    """Make what builds a learner from options of the command line, such as ``learner="latent"``."""
+
+    def call(_labels: Sequence[str], seed: int) -> Newsreel:
+        return Newsreel(Settings.model_validate({"seed": seed, **options}))
+
+    return call
+
+
+default = build()
+latent = build(learner="latent")
+analytic = build(learner="analytic")
+bayes = build(learner="bayes")
+ngram = build(learner="ngram")
+finetune = build(learner="finetune")
+adapters = build(learner="finetune", layers="all", adapters=8)
+without_gradients = build(experts="analytic,bayes")
+without_replay = build(replay_ratio=0)
+without_adjustment = build(logit_adjustment=0)
+without_average = build(averaging=0)
+plain = build(**PLAIN)

@@ -1,0 +1,76 @@
+"""River: pipelines of its own parts, one document at a time."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from river import compose, feature_extraction, linear_model, naive_bayes, optim
+
+from benchmarks.model import Size, prediction
+from benchmarks.peers.words import STOP_WORDS
+from consumer.evaluation import Prediction
+from events.document import Document
+
+LEARNING_RATE = 5.0
+SMOOTHING = 0.01
+
+
+class Pipeline:
+    """A River pipeline that takes texts.
+
+    Parameters
+    ----------
+    pipeline
+        Ends with a classifier.
+    parameters
+        Counts what it has learned.
+    settings
+        How it is set.
+    """
+
+    batch_size = 1
+
+    def __init__(
+        self, pipeline: compose.Pipeline, parameters: Callable[[], int], settings: dict[str, Any]
+    ) -> None:
+        self._pipeline = pipeline
+        self._parameters = parameters
+        self._settings = settings
+
+    def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
+        """Predict one after the other."""
+        predict = self._pipeline.predict_proba_one
+        return [prediction(document, predict(document.text)) for document in documents]
+
+    def learn_many(self, documents: Sequence[Document]) -> None:
+        """Learn one after the other."""
+        for document in documents:
+            self._pipeline.learn_one(document.text, document.label)
+
+    def size(self) -> Size:
+        """Count parameters; River has no format of its own to keep them in."""
+        return Size(self._parameters(), None)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the pipeline in words."""
+        return self._settings
+
+
+def softmax(_labels: Sequence[str], _seed: int) -> Pipeline:
+    """Feed TF-IDF of words without stop words into softmax regression by SGD."""
+    words = feature_extraction.TFIDF(stop_words=set(STOP_WORDS))
+    classifier = linear_model.SoftmaxRegression(optimizer=optim.SGD(LEARNING_RATE))
+    return Pipeline(
+        words | classifier,
+        lambda: sum(map(len, classifier.weights.values())),
+        {"pipeline": "TFIDF | SoftmaxRegression(SGD)", "learning_rate": LEARNING_RATE},
+    )
+
+
+def multinomial(_labels: Sequence[str], _seed: int) -> Pipeline:
+    """Feed counts of words into multinomial naive Bayes."""
+    classifier = naive_bayes.MultinomialNB(alpha=SMOOTHING)
+    return Pipeline(
+        feature_extraction.BagOfWords() | classifier,
+        lambda: sum(map(len, classifier.feature_counts.values())),
+        {"pipeline": "BagOfWords | MultinomialNB", "alpha": SMOOTHING},
+    )

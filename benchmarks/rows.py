@@ -1,0 +1,67 @@
+"""The rows of the benchmark. A library is imported when its row is built, and only then."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Generic, TypeVar
+
+from benchmarks.model import Model, Reference
+
+C = TypeVar("C", Model, Reference)
+
+Build = Callable[[Sequence[str], int], C]
+"""Takes all labels of the corpus, for libraries that must be told, and a seed."""
+
+
+@dataclass(frozen=True)
+class Row(Generic[C]):
+    """A title for people, and where its `Build` is, as ``module:name``."""
+
+    title: str
+    where: str
+
+    def build(self, labels: Sequence[str], seed: int) -> C:
+        """Build it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Its library is not installed.
+        """
+        module, _, name = self.where.partition(":")
+        build: Build[C] = getattr(import_module(module), name)
+        return build(labels, seed)
+
+
+ROWS: Mapping[str, Row[Model]] = {
+    "newsreel": Row("**newsreel** (default: blend)", "benchmarks.ours:default"),
+    "newsreel-latent": Row("newsreel, latent replay alone", "benchmarks.ours:latent"),
+    "newsreel-analytic": Row("newsreel, analytic alone", "benchmarks.ours:analytic"),
+    "newsreel-bayes": Row("newsreel, naive Bayes alone", "benchmarks.ours:bayes"),
+    "newsreel-ngram": Row("newsreel, n-gram softmax alone", "benchmarks.ours:ngram"),
+    "newsreel-finetune": Row("newsreel, fine-tuning 2 layers", "benchmarks.ours:finetune"),
+    "newsreel-adapters": Row("newsreel, LoRA in all layers", "benchmarks.ours:adapters"),
+    "without-gradients": Row("blend without gradient steps", "benchmarks.ours:without_gradients"),
+    "without-replay": Row("blend without replay", "benchmarks.ours:without_replay"),
+    "without-adjustment": Row(
+        "blend without logit adjustment", "benchmarks.ours:without_adjustment"
+    ),
+    "without-average": Row("blend without weight averaging", "benchmarks.ours:without_average"),
+    "plain-loop": Row("plain loop: SGD, one at a time, no replay, fp32", "benchmarks.ours:plain"),
+    "river-softmax": Row("River, TF-IDF, softmax", "benchmarks.peers.river:softmax"),
+    "river-naive-bayes": Row("River, counts, naive Bayes", "benchmarks.peers.river:multinomial"),
+    "sklearn-sgd": Row("scikit-learn, hashing, SGD", "benchmarks.peers.scikit_learn:HashingSGD"),
+    "vowpal-wabbit": Row("Vowpal Wabbit", "benchmarks.peers.vowpal_wabbit:OneAgainstAll"),
+}
+REFERENCES: Mapping[str, Row[Reference]] = {
+    "linear-svc": Row(
+        "scikit-learn, TF-IDF, LinearSVC (offline)", "benchmarks.peers.scikit_learn:OfflineSVC"
+    ),
+}
+NAMES: tuple[str, ...] = (*ROWS, *REFERENCES)
+
+
+def title(name: str) -> str:
+    """Return the title of a row, or its name where there is no such row any more."""
+    rows: Mapping[str, Row[Any]] = {**ROWS, **REFERENCES}
+    return rows[name].title if name in rows else name

@@ -1,0 +1,111 @@
+"""What can be chosen about a benchmark."""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, CliPositionalArg, SettingsConfigDict
+
+from benchmarks.rows import NAMES
+from benchmarks.streams import STREAMS
+
+RESULTS = Path("benchmarks/results")
+QUICK_DOCUMENTS = 2000
+QUICK_HELDOUT = 1000
+QUESTIONS = ("publishing", "streaming", "learning", "scaling")
+
+_ALIAS = AliasChoices("newsgroups-path", "NEWSGROUPS_PATH")
+_PATH = (
+    "raw 20 Newsgroups, as 'bydate' folder or .tar.gz; if not given, the copy the producer finds"
+)
+
+
+def _config(program: str) -> SettingsConfigDict:
+    return SettingsConfigDict(
+        env_prefix="BENCHMARKS_",
+        cli_prog_name=f"python -m benchmarks {program}",
+        cli_kebab_case=True,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+        cli_implicit_flags=True,
+    )
+
+
+class QualitySettings(BaseSettings):
+    """Compare learners on streams of 20 Newsgroups; each cell runs in a process of its own.
+
+    Cells that are there already are kept, so that a benchmark can be stopped and gone on with.
+    """
+
+    model_config = _config("quality")
+
+    quick: bool = Field(
+        False,
+        description=f"stream the first {QUICK_DOCUMENTS:,} documents, examine on"
+        f" {QUICK_HELDOUT:,}; unless --columns says otherwise, on the raw stream only",
+    )
+    rows: str = Field(",".join(NAMES), description="learners to compare, comma-separated")
+    columns: str | None = Field(
+        None, description=f"streams to compare on, some of {','.join(STREAMS)}; all if not given"
+    )
+    out: Path | None = Field(
+        None, description=f"folder of results; {RESULTS}, or {RESULTS / 'quick'} for --quick"
+    )
+    again: bool = Field(False, description="measure cells again that are there already")
+    seed: int = Field(0, ge=0, description="of the order of documents, and of learners")
+    newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
+
+
+class CellSettings(BaseSettings):
+    """Measure one learner on one stream."""
+
+    model_config = _config("cell")
+
+    row: CliPositionalArg[str] = Field(description=f"one of {','.join(NAMES)}")
+    column: CliPositionalArg[str] = Field(description=f"one of {','.join(STREAMS)}")
+    out: Path = Field(description="JSON file to write")
+    documents: int | None = Field(None, ge=1, description="documents to stream; all if not given")
+    heldout: int | None = Field(None, ge=1, description="documents to examine on; all if not given")
+    seed: int = Field(0, ge=0, description="of the order of documents, and of learners")
+    newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
+
+
+class ReportSettings(BaseSettings):
+    """Make table and plots of the cells that are there."""
+
+    model_config = _config("report")
+
+    out: Path = Field(RESULTS, description="folder of results")
+
+
+class ThroughputSettings(BaseSettings):
+    """Compare speeds, both sides of a comparison in turns; the ratios are what counts.
+
+    publishing: the producer and a bare Kafka client; streaming: the consumer over Kafka and its
+    learner fed from memory; learning: the default settings, encoding alone, and a plain loop;
+    scaling: the cost of a document as the replay buffer fills and labels are discovered. On two
+    cores it takes about 15 minutes, with --quick less than 4. Uses an embedded Kafka, or the one
+    that KAFKA_BOOTSTRAP_SERVERS names.
+    """
+
+    model_config = _config("throughput")
+
+    quick: bool = Field(False, description="fewer documents and rounds, so wider ranges")
+    questions: str = Field(
+        ",".join(QUESTIONS), description="what to measure, comma-separated: some of these"
+    )
+    out: Path | None = Field(
+        None, description=f"folder of results; {RESULTS}, or {RESULTS / 'quick'} for --quick"
+    )
+    seed: int = Field(0, ge=0, description="of the order of documents")
+    newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
+
+
+class MemorySettings(BaseSettings):
+    """Learn from memory as the consumer would over Kafka, with its default settings."""
+
+    model_config = _config("memory")
+
+    summary: Path = Field(description="file to write the results to, as JSON")
+    documents: int = Field(1024, ge=1, description="documents to learn")
+    seed: int = Field(0, ge=0, description="of the order of documents")
+    newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)

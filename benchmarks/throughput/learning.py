@@ -1,0 +1,93 @@
+"""What does learning cost? The default against encoding alone, and against a plain loop."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from statistics import median
+
+from benchmarks import ours
+from benchmarks.throughput import encoders
+from benchmarks.throughput.comparison import Comparison, Measure, interleave
+from consumer.assembly import Recipe
+from consumer.prequential import Step
+from events.document import Document
+
+BLOCK = 64
+"""Documents of a round."""
+PLAIN_BLOCK = 8
+"""Documents of a round that the plain loop learns, which is slow."""
+WARM_UP = 1
+"""Rounds that don't count: each length of text is compiled once."""
+
+DEFAULT, PLAIN = "default settings", "plain loop"
+
+
+def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
+    """Learn and encode the documents in turns, all in this process.
+
+    Parameters
+    ----------
+    documents
+        Enough for all rounds: `needed` says how many.
+    """
+    default, plain = ours.loop(), ours.loop(**ours.PLAIN)
+    recipe = Recipe.read(default.assembled.describes)
+    blocks = [documents[start : start + BLOCK] for start in range(0, len(documents), BLOCK)]
+    first = [document for block in blocks for document in block[:PLAIN_BLOCK]]
+    encoding: Mapping[str, Measure] = {
+        name: partial(_encode, texts, blocks) for name, texts in encoders.build(recipe).items()
+    }
+    figures = interleave(
+        {
+            DEFAULT: partial(_learn, default.run(documents), BLOCK),
+            **encoding,
+            PLAIN: partial(_learn, plain.run(first), PLAIN_BLOCK),
+        },
+        rounds,
+        WARM_UP,
+    )
+    fastest = max(encoding, key=lambda name: median(figures[name]))
+    return [
+        Comparison(
+            "learning",
+            "Learning, and encoding alone",
+            f"The same {BLOCK} documents a round in one process, of {recipe.max_tokens} tokens at"
+            " most; the default settings predict, score, learn and remember, the encoders tokenize"
+            f" and encode. The fastest encoder is {fastest}.",
+            "documents/s",
+            fastest,
+            {name: figures[name] for name in (DEFAULT, *encoding)},
+        ),
+        Comparison(
+            "plain-loop",
+            "The default settings, and a plain loop",
+            "The plain loop fine-tunes all layers by SGD, one document at a time, in fp32, without"
+            f" replay and averaging: {PLAIN_BLOCK} of the {BLOCK} documents a round.",
+            "documents/s",
+            PLAIN,
+            {name: figures[name] for name in (DEFAULT, PLAIN)},
+        ),
+    ]
+
+
+def needed(rounds: int) -> int:
+    """Return how many documents `compare` takes."""
+    return BLOCK * (WARM_UP + rounds)
+
+
+def _learn(steps: Iterator[Step], count: int, _: int) -> float:
+    """Learn the next documents; returns how many a second."""
+    start = time.perf_counter()
+    done = 0
+    while done < count:
+        done += sum(len(step.predictions) for step in islice(steps, 1))
+    return done / (time.perf_counter() - start)
+
+
+def _encode(encode: encoders.Texts, blocks: Sequence[Sequence[Document]], number: int) -> float:
+    """Encode the documents of a round; returns how many a second."""
+    texts = [document.text for document in blocks[number]]
+    start = time.perf_counter()
+    encode(texts)
+    return len(texts) / (time.perf_counter() - start)

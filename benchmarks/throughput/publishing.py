@@ -1,0 +1,80 @@
+"""What does the producer cost? It against a bare Kafka client that sends the same records."""
+
+import re
+import time
+from collections.abc import Sequence
+
+from kafka import KafkaProducer
+
+from benchmarks.throughput import processes
+from benchmarks.throughput.comparison import Comparison, interleave
+from events.document import Document, Record, encode
+from producer import connection
+
+
+def compare(
+    documents: Sequence[Document], rounds: int, arguments: Sequence[object]
+) -> list[Comparison]:
+    """Publish the documents in turns, each time to a topic of its own.
+
+    Parameters
+    ----------
+    arguments
+        What makes ``python -m producer`` publish the same documents.
+    """
+    records = [encode(document, "benchmarks") for document in documents]
+    with processes.broker() as (servers, _):
+
+        def ours(_: int) -> float:
+            topic = processes.new_topic(servers)
+            log = processes.run("producer", "--topic", topic, *arguments, servers=servers)
+            told = re.search(r"delivered=(\d+).* per_second=(\d+)", log)
+            if told is None or int(told[1]) != len(records):
+                raise processes.ProgramError(
+                    f"the producer did not deliver {len(records)} documents; it said:\n{log}"
+                )
+            return float(told[2])
+
+        def bare(_: int) -> float:
+            return len(records) / send(servers, processes.new_topic(servers), records)
+
+        figures = interleave({"bare client": bare, "producer": ours}, rounds)
+    return [
+        Comparison(
+            "publishing",
+            "The producer, and a bare kafka-python client",
+            f"{len(records):,} documents a round, with the same client settings, from connecting"
+            " to the last receipt. The producer encodes and checks each document, bounds what is"
+            " on its way and counts receipts; the bare client sends records encoded beforehand.",
+            "documents/s",
+            "bare client",
+            figures,
+        )
+    ]
+
+
+def send(servers: str, topic: str, records: Sequence[Record]) -> float:
+    """Send records with the producer's settings and without its care; returns seconds."""
+    patience_ms = round(connection.DELIVERY_SECONDS * 1000)
+    start = time.perf_counter()
+    client = KafkaProducer(
+        bootstrap_servers=servers,
+        enable_idempotence=True,
+        compression_type="gzip",
+        batch_size=connection.BATCH_BYTES,
+        linger_ms=connection.LINGER_MS,
+        max_request_size=connection.RECORD_BYTES,
+        max_block_ms=patience_ms,
+        delivery_timeout_ms=patience_ms,
+        request_timeout_ms=patience_ms // 4,
+    )
+    sent = [
+        client.send(topic, record.value, key=record.key, headers=record.headers)
+        for record in records
+    ]
+    client.flush()
+    client.close()
+    seconds = time.perf_counter() - start
+    if not all(delivery.succeeded() for delivery in sent):
+        raise processes.ProgramError("the broker did not take every record; see to it")
+    return seconds

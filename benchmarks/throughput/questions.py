@@ -1,0 +1,113 @@
+"""The questions of this benchmark, and how much is measured to answer them."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from benchmarks import corpus, machine, results, streams
+from benchmarks.throughput import learning, publishing, report, scaling, streaming
+from benchmarks.throughput.comparison import Comparison
+from events.document import Document
+
+LIBRARIES = (*machine.LIBRARIES[:4], "openvino", "kafka-python", "noida-db")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Rounds of each question and documents of a round, where these can be chosen."""
+
+    streaming: int
+    streamed: int
+    learning: int
+    publishing: int
+    published: int
+    scaling: int
+    memories: int
+
+
+FULL = Effort(
+    streaming=3, streamed=1024, learning=9, publishing=7, published=8000, scaling=11, memories=512
+)
+QUICK = Effort(
+    streaming=1, streamed=192, learning=2, publishing=3, published=3000, scaling=2, memories=64
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What all questions are asked of: documents in the order of the stream."""
+
+    documents: Sequence[Document]
+    seed: int
+    newsgroups_path: Path | None
+    effort: Effort
+
+
+def _publishing(given: Given) -> list[Comparison]:
+    count = given.effort.published
+    path = given.newsgroups_path
+    arguments = ["--limit", count, "--seed", given.seed]
+    arguments += [] if path is None else ["--corpus", path]
+    return publishing.compare(given.documents[:count], given.effort.publishing, arguments)
+
+
+def _streaming(given: Given) -> list[Comparison]:
+    count = given.effort.streamed
+    path = given.newsgroups_path
+    arguments = ["--documents", count, "--seed", given.seed]
+    arguments += [] if path is None else ["--newsgroups-path", path]
+    return streaming.compare(given.documents[:count], given.effort.streaming, arguments)
+
+
+def _learning(given: Given) -> list[Comparison]:
+    rounds = given.effort.learning
+    return learning.compare(given.documents[: learning.needed(rounds)], rounds)
+
+
+def _scaling(given: Given) -> list[Comparison]:
+    return scaling.compare(given.documents[: given.effort.memories], given.effort.scaling)
+
+
+QUESTIONS: Mapping[str, Callable[[Given], list[Comparison]]] = {
+    "publishing": _publishing,
+    "streaming": _streaming,
+    "learning": _learning,
+    "scaling": _scaling,
+}
+
+
+def ask(
+    names: Sequence[str], folder: Path, effort: Effort, seed: int, newsgroups_path: Path | None
+) -> None:
+    """Answer questions, and write ``throughput.json`` and ``throughput.md``."""
+    copy = corpus.load(newsgroups_path)
+    documents, _ = streams.make(copy, streams.STREAMS["raw"], seed, None, 0)
+    given = Given(documents, seed, newsgroups_path, effort)
+    before = _load()
+    comparisons = []
+    for name in names:
+        log.info("question", name=name)
+        comparisons += QUESTIONS[name](given)
+    about: dict[str, Any] = {
+        "seed": seed,
+        "corpus": {"copy": copy.copy, "fingerprint": copy.fingerprint},
+        "load": [before, _load()],
+        "machine": machine.machine(),
+        "versions": machine.versions(LIBRARIES),
+    }
+    summaries = [comparison.summary() for comparison in comparisons]
+    results.write(folder / "throughput.json", about | {"comparisons": summaries})
+    table = folder / "throughput.md"
+    table.write_text(report.markdown(comparisons, about))
+    log.info("reported", table=str(table))
+
+
+def _load() -> float:
+    """Return how many processes want a core, on average of a minute."""
+    return round(os.getloadavg()[0], 1)

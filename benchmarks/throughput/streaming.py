@@ -1,0 +1,80 @@
+"""What does Kafka cost? The consumer against the same learner fed from memory."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import ours
+from benchmarks.throughput import processes
+from benchmarks.throughput.comparison import Comparison, interleave
+from consumer.progress import Progress
+from events.document import Document
+from producer import connection
+from producer.tally import Tally
+
+IDLE_SECONDS = 60
+
+
+def compare(
+    documents: Sequence[Document], rounds: int, arguments: Sequence[object]
+) -> list[Comparison]:
+    """Let processes learn the documents in turns, from memory and from a topic.
+
+    Parameters
+    ----------
+    arguments
+        What makes ``python -m benchmarks memory`` learn the same documents.
+    """
+    with processes.broker() as (servers, folder):
+        topic = processes.new_topic(servers)
+        with connection.connect(servers, topic, "benchmarks", Tally()) as publisher:
+            for document in documents:
+                publisher.publish(document)
+
+        def memory(number: int) -> float:
+            summary = folder / f"memory-{number}.json"
+            processes.run("benchmarks", "memory", *arguments, "--summary", summary)
+            return _rate(summary, len(documents))
+
+        def consumer(number: int) -> float:
+            summary = folder / f"kafka-{number}.json"
+            processes.run(
+                "consumer",
+                *("--topic", topic, "--group", f"{topic}-{number}", "--http-port", 0),
+                *("--checkpoint-dir", folder / f"checkpoints-{number}", "--summary", summary),
+                *("--stop-after", len(documents), "--stop-when-idle", IDLE_SECONDS),
+                servers=servers,
+            )
+            return _rate(summary, len(documents))
+
+        figures = interleave({"from memory": memory, "over Kafka": consumer}, rounds)
+    return [
+        Comparison(
+            "streaming",
+            "The consumer over Kafka, and the same learner fed from memory",
+            f"{len(documents):,} documents a round, published beforehand; each side is a process"
+            " with default settings and tells its own rate, which starts with its first batch."
+            " Over Kafka it also commits checkpoints, every 500 documents.",
+            "documents/s",
+            "from memory",
+            figures,
+        )
+    ]
+
+
+def from_memory(documents: Sequence[Document]) -> dict[str, Any]:
+    """Learn documents by the default settings; returns a summary as the consumer's."""
+    progress = Progress()
+    for step in ours.loop().run(documents):
+        progress.observe(step)
+    return progress.summary(None)
+
+
+def _rate(summary: Path, documents: int) -> float:
+    figures = json.loads(summary.read_text())
+    if figures["documents"] != documents:
+        raise processes.ProgramError(
+            f"{figures['documents']} documents were learned and not {documents}; try again"
+        )
+    return float(figures["documents_per_second"])

@@ -1,0 +1,98 @@
+"""The second benchmark: each question, asked of a few documents."""
+
+import json
+from pathlib import Path
+
+import pytest
+from helpers import documents
+
+from benchmarks.throughput import learning, questions, report, scaling
+from benchmarks.throughput.comparison import Comparison, Spread, interleave
+from benchmarks.throughput.questions import Effort
+
+TINY = Effort(
+    streaming=1, streamed=16, learning=1, publishing=1, published=20, scaling=1, memories=16
+)
+
+
+def comparison() -> Comparison:
+    figures = {"a": [10.0, 20.0, 40.0], "b": [5.0, 5.0, 5.0]}
+    return Comparison("ab", "A and B", "About.", "documents/s", "b", figures)
+
+
+def test_interleaved() -> None:
+    """Sides take turns; rounds to warm up don't count."""
+    turns: list[str] = []
+
+    def side(name: str, factor: float, number: int) -> float:
+        turns.append(f"{name}{number}")
+        return factor * number
+
+    sides = {"a": lambda number: side("a", 1, number), "b": lambda number: side("b", 2, number)}
+    assert interleave(sides, rounds=2, warm_up=1) == {"a": [1, 2], "b": [2, 4]}
+    assert turns == ["a0", "b0", "a1", "b1", "a2", "b2"]
+
+
+def test_ratios_are_of_rounds() -> None:
+    """Each round is compared with itself; the median and the range are told."""
+    assert comparison().ratio("a") == Spread(4.0, 2.0, 8.0)
+    assert comparison().ratio("b") == Spread(1.0, 1.0, 1.0)
+    sides = comparison().summary()["sides"]
+    assert sides["a"]["ratio"] == {"median": 4.0, "min": 2.0, "max": 8.0}
+
+
+def test_table() -> None:
+    """A side is a line; the one that others are compared with has no ratio."""
+    about = {
+        "seed": 0,
+        "corpus": {"copy": "small copy", "fingerprint": "f"},
+        "load": [0.1, 2.0],
+        "machine": {"cpu": "fast", "cores": 2, "memory_gb": 8.0},
+        "versions": {"python": "3"},
+    }
+    told = report.markdown([comparison()], about)
+    assert "| a | 20.0 (10.0 - 40.0) | 4.00 (2.00 - 8.00) | 3 |" in told
+    assert "| b | 5.00 (5.00 - 5.00) | - | 3 |" in told
+    assert "- corpus: small copy, fingerprint f; seed 0" in told
+
+
+def test_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learning is compared with the fastest encoder, and with the plain loop."""
+    monkeypatch.setattr(learning, "BLOCK", 16)
+    monkeypatch.setattr(learning, "PLAIN_BLOCK", 1)
+    encoding, plain = learning.compare(documents(learning.needed(1)), 1)
+    speeds = {side: encoding.spread(side).median for side in encoding.figures}
+    assert speeds[encoding.base] == max(speeds[it] for it in speeds if it != learning.DEFAULT)
+    assert {"torch fp32, batches of 16", "torch bf16, batches of 32"} < set(speeds)
+    assert plain.base == learning.PLAIN
+    assert min(*speeds.values(), plain.spread(learning.PLAIN).median) > 0
+
+
+def test_scaling() -> None:
+    """The smallest side is the one that others are compared with."""
+    compared = scaling.compare(documents(16), 1, remembered=(16, 32), labels=(20, 40))
+    assert [it.base for it in compared] == ["16 documents", "20 labels"]
+    assert all(min(figures) > 0 for it in compared for figures in it.figures.values())
+
+
+def test_filled() -> None:
+    """A filled loop remembers and knows as much as is asked for, and learns the last label."""
+    loop = scaling.ours.loop(learner="bayes", replay_capacity=50)
+    extracted = loop.assembled.extractor.extract_many(documents(4))
+    examples = list(map(scaling.Example, documents(4), extracted))
+    scaling.fill(loop, examples, 50, 30)
+    assert len(loop.replay) == 50
+    assert len(loop.labels) == 30
+    next(loop.run(documents(16)))
+    assert len(loop.evaluator.scores().window.recall) > 20
+
+
+def test_over_kafka(
+    bootstrap_servers: str, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs are run over a broker, and results written for programs and for people."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
+    questions.ask(["publishing", "streaming"], tmp_path / "out", TINY, 0, posts)
+    found = json.loads((tmp_path / "out/throughput.json").read_text())
+    assert [it["name"] for it in found["comparisons"]] == ["publishing", "streaming"]
+    assert "The consumer over Kafka" in (tmp_path / "out/throughput.md").read_text()
