@@ -28,7 +28,7 @@ bench: $(INSTALLED) ## compare learners and peers on the whole of 20 Newsgroups 
 	$(BIN)/python -m benchmarks throughput
 	$(BIN)/python -m benchmarks quality $(ARGS)
 
-bench-quick: $(INSTALLED) ## the same on a part of it, in under 10 minutes
+bench-quick: $(INSTALLED) ## compare most of them on a part of it, in under 10 minutes
 	$(BIN)/python -m benchmarks quality --quick $(ARGS)
 
 lint: $(INSTALLED) ## ruff, mypy strict, import contracts

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from benchmarks import cell, corpus, machine, report, results, runner, streams
-from benchmarks.rows import NAMES
+from benchmarks.rows import NAMES, QUICK_NAMES
 from benchmarks.settings import (
     QUESTIONS,
     QUICK_DOCUMENTS,
@@ -29,7 +29,9 @@ log = structlog.get_logger()
 def quality(argv: Sequence[str]) -> None:
     """Measure what is asked for and not there yet, then report on all that is there."""
     settings = cli.parse(QualitySettings, argv)
-    names = _chosen("--rows", settings.rows, NAMES)
+    names = _chosen(
+        "--rows", settings.rows or ",".join(QUICK_NAMES if settings.quick else NAMES), NAMES
+    )
     usual = "raw" if settings.quick else ",".join(STREAMS)
     columns = _chosen("--columns", settings.columns or usual, STREAMS)
     folder = settings.out or (RESULTS / "quick" if settings.quick else RESULTS)

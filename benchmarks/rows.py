@@ -42,6 +42,9 @@ ROWS: Mapping[str, Row[Model]] = {
     "newsreel-finetune": Row("newsreel, fine-tuning 2 layers", "benchmarks.ours:finetune"),
     "newsreel-adapters": Row("newsreel, LoRA in all layers", "benchmarks.ours:adapters"),
     "without-gradients": Row("blend without gradient steps", "benchmarks.ours:without_gradients"),
+    "without-balance": Row(
+        "blend with a reservoir that is not balanced", "benchmarks.ours:without_balance"
+    ),
     "without-replay": Row("blend without replay", "benchmarks.ours:without_replay"),
     "without-adjustment": Row(
         "blend without logit adjustment", "benchmarks.ours:without_adjustment"
@@ -59,6 +62,9 @@ REFERENCES: Mapping[str, Row[Reference]] = {
     ),
 }
 NAMES: tuple[str, ...] = (*ROWS, *REFERENCES)
+SLOW_OR_ABLATION = ("newsreel-adapters", *(name for name in ROWS if name.startswith("without-")))
+QUICK_NAMES: tuple[str, ...] = tuple(name for name in NAMES if name not in SLOW_OR_ABLATION)
+"""What `--quick` compares, in less than 10 minutes on two cores."""
 
 
 def title(name: str) -> str:

@@ -141,7 +141,7 @@ def assemble(
         )
     if "finetune" in wanted:
         # It changes its encoder, and the frozen layers must stay as they are.
-        own = encoder if wanted == {"finetune"} else encoder.copy()
+        own = encoder.copy() if wanted & {"latent", "analytic"} else encoder
         extractors.append(Tokens(own))
         build["finetune"] = lambda: FineTune(own, recipe.layers, recipe.adapters, seed, training)
     experts: dict[str, Learner] = {name: build[name]() for name in recipe.experts}

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from consumer.hardware import Precision, find_device, uses_bf16
+from consumer.hardware import Precision, autocast, find_device, uses_bf16
 from consumer.pooling import pad, unit_mean
 from consumer.pretrained import fingerprint, load, longest_input, stack_of
 from service.errors import UserError
@@ -76,7 +76,7 @@ class Encoder(nn.Module):
 
     def autocast(self) -> torch.autocast:
         """Return the context of matrix products in the chosen precision."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+        return autocast(self.device, bf16=self.bf16)
 
     def describe(self) -> dict[str, Any]:
         """Return what its output depends on."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from consumer.encoder import Encoder
 from consumer.features import Features
+from consumer.hardware import autocast
 from consumer.pooling import LENGTH, mean, pad, unit_mean
 from consumer.pretrained import UnknownModelError, stack_of
 from consumer.runtime import Runtime
@@ -24,7 +25,7 @@ CUT_ERROR = 0.05
 """By how much of its length a text's vector may change through cutting: rounding is far less."""
 
 
-class FrozenLayers(nn.Module):
+class FrozenLayers:
     """Extracts what the learners on top of a frozen transformer need.
 
     ``hidden``
@@ -48,7 +49,6 @@ class FrozenLayers(nn.Module):
     def __init__(
         self, encoder: Encoder, trained: int, *, pooled: bool, runtime: Runtime | None = None
     ) -> None:
-        super().__init__()
         self._encoder = encoder
         top = encoder.top(trained)
         self._cut = len(stack_of(encoder.transformer)) - trained
@@ -96,13 +96,16 @@ class TopLayers(nn.Module):
 
     def __init__(self, encoder: Encoder, layers: int) -> None:
         super().__init__()
-        self._autocast = encoder.autocast
-        self._device = encoder.device
+        self._device, self._bf16 = encoder.device, encoder.bf16
         transformer = encoder.transformer
         top = {id(layer) for layer in encoder.top(layers)}
         below = [layer for layer in stack_of(transformer) if id(layer) not in top]
         view = _without(transformer, below, bypass=_embeddings(transformer))
-        self._transformer = copy.deepcopy(view)
+        own: Any = copy.deepcopy(view)
+        if self._bf16 and self._device.type == "cpu":
+            # Of torch's fused attention, the backward pass in bf16 takes four times as long.
+            own.set_attn_implementation("eager")
+        self._transformer = own
         for name, parameter in self._transformer.named_parameters():
             parameter.requires_grad_(not name.startswith("pooler."))
         self._check(encoder, layers)
@@ -110,7 +113,7 @@ class TopLayers(nn.Module):
     def forward(self, hidden: Sequence[Tensor]) -> Tensor:
         """Encode texts from activations, a float32 tensor of shape (texts, width)."""
         padded, mask = pad(hidden, self._device)
-        with self._autocast():
+        with autocast(self._device, bf16=self._bf16):
             last = self._transformer(
                 inputs_embeds=padded.float(), attention_mask=mask.long()
             ).last_hidden_state

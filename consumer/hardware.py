@@ -24,6 +24,8 @@ def find_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.partition(":")[0] not in {"cpu", "cuda"}:
+        raise DeviceError(f"device {name!r} is none; use --device cpu, cuda, cuda:N or auto")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -39,6 +41,11 @@ def uses_bf16(device: torch.device, precision: Precision) -> bool:
     else:
         native = bool(torch.backends.mkldnn.is_available()) and _cpu_has_bf16()
     return native if precision == "auto" else precision == "bf16"
+
+
+def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:
+    """Return the context of matrix products in bf16, or as they are."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
 
 
 def _cpu_has_bf16() -> bool:

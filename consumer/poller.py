@@ -16,7 +16,9 @@ from kafka.errors import CommitFailedError, KafkaError
 
 from service.errors import UserError
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.01
+PAUSE_SECONDS = 0.04
+"""Between polls that bring nothing: some brokers answer at once, and the client asks again."""
 STALLED_SECONDS = 60.0
 LOOK_SECONDS = 2.0
 CAPACITY_BYTES = 16 << 20
@@ -175,6 +177,8 @@ class Poller:
                 self._records.extend(records)
                 self._bytes += sum(map(_size, records))
             self._changed.notify_all()
+        if not fetched:
+            self._stopping.wait(PAUSE_SECONDS)
 
     def _look_at_ends(self, owned: Collection[TopicPartition]) -> None:
         """Ask where the partitions end: fetched records tell only what was true back then."""

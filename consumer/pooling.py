@@ -35,4 +35,4 @@ def unit_mean(hidden: Tensor, mask: Tensor) -> Tensor:
 def mean(hidden: Tensor, mask: Tensor) -> Tensor:
     """Average hidden states of shape (texts, tokens, width) over the tokens that are there."""
     weight = mask.unsqueeze(-1)
-    return (hidden.float() * weight).sum(1) / weight.sum(1)
+    return (hidden.float() * weight).sum(1) / weight.sum(1).clamp(min=1)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from consumer.evaluation import Evaluator, Opinion, Prediction, Prequential
 from consumer.features import Example, Extractor, Features
 from consumer.labels import LabelSet
-from consumer.learners.protocol import Forecast, Learner, Lesson
+from consumer.learners.protocol import DivergedError, Forecast, Learner, Lesson
 from consumer.micro_batch import MicroBatch
 from consumer.replay import ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
@@ -128,11 +128,24 @@ def run(
 
 
 def predict(extractor: Extractor, learner: Learner, documents: Sequence[Document]) -> Arrived:
-    """Predict documents with what the learner knows now."""
+    """Predict documents with what the learner knows now.
+
+    Raises
+    ------
+    DivergedError
+        A probability is no number.
+    """
     if not documents:
         return Arrived([], [], Forecast(np.zeros((0, 0), dtype=np.float32)))
     features = extractor.extract_many(documents)
-    return Arrived(documents, features, learner.predict_many(features))
+    forecast = learner.predict_many(features)
+    if not np.isfinite(forecast.probabilities).all():
+        raise DivergedError(
+            "a prediction is no number, the model has diverged; nothing is committed past the last"
+            " checkpoint: start again with lower --learning-rate and --head-learning-rate, or"
+            " --precision fp32"
+        )
+    return Arrived(documents, features, forecast)
 
 
 def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
@@ -170,7 +183,8 @@ def learn(
     loss = learner.learn_many(
         lesson(new, labels), lesson(replayed, labels), arrived.forecast.of(rows)
     )
-    replay.add(Example(one.document, learner.keep(one.features)) for one in new)
+    # A replay needs features only: texts would take more room than what is kept of them.
+    replay.add(Example(replace(one.document, text=""), learner.keep(one.features)) for one in new)
     return Learned(len(new), len(replayed), loss)
 
 

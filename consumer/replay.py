@@ -16,11 +16,6 @@ class ReplayBuffer(Protocol):
         """Return how many documents it holds."""
         ...
 
-    @property
-    def seen(self) -> int:
-        """How many documents it was ever offered."""
-        ...
-
     def sample(self, count: int) -> list[Example]:
         """Draw documents uniformly without replacement; fewer than ``count`` if it holds fewer."""
         ...
@@ -59,11 +54,6 @@ class Reservoir:
 
     def __len__(self) -> int:
         return len(self._examples)
-
-    @property
-    def seen(self) -> int:
-        """How many documents it was ever offered."""
-        return self._seen
 
     def sample(self, count: int) -> list[Example]:
         """Draw documents uniformly without replacement."""
@@ -119,11 +109,6 @@ class ClassBalancedReservoir:
 
     def __len__(self) -> int:
         return sum(map(len, self._by_label.values()))
-
-    @property
-    def seen(self) -> int:
-        """How many documents it was ever offered."""
-        return sum(self._seen_of.values())
 
     def sample(self, count: int) -> list[Example]:
         """Draw documents uniformly without replacement."""

@@ -1,7 +1,7 @@
 """What can be set: flags, then environment variables, then these defaults."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,7 +14,8 @@ from consumer.runtime import RuntimeName
 from events import topics
 
 RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (3e-4, 2e-3), "sgd": (3e-2, 3e-1)}
-EXPERT = "latent|analytic|bayes|ngram|finetune"
+EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
+EXPERT = "|".join(EXPERTS)
 
 
 def _config(program: str, prefix: str) -> SettingsConfigDict:
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
     group: str = Field("newsreel", min_length=1, description="Kafka consumer group")
     checkpoint_dir: Path = Field(Path("checkpoints"), description="folder of checkpoints")
     checkpoint_every: int = Field(
-        500, ge=1, description="documents between checkpoints, rounded up to whole steps"
+        1000, ge=1, description="documents between checkpoints, rounded up to whole steps"
     )
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints to keep")
 
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     experts: str = Field(
         "latent,analytic,bayes",
         pattern=rf"^({EXPERT})(,({EXPERT}))*$",
-        description="what a blend is of: some of latent,analytic,bayes,ngram,finetune",
+        description=f"what a blend is of: some of {','.join(EXPERTS)}",
     )
     model: str = Field(DEFAULT_MODEL, description="encoder: Hugging Face name or folder")
     layers: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
@@ -72,7 +73,7 @@ class Settings(BaseSettings):
     )
     max_tokens: int = Field(128, ge=4, description="tokens read of each text")
     learn_tokens: int = Field(
-        64, ge=2, description="tokens, chosen at random, that latent learns of each text"
+        56, ge=2, description="tokens, chosen at random, that latent learns of each text"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Precision = Field("auto", description="of matrix products; auto: bf16 if native")
@@ -121,7 +122,7 @@ class Settings(BaseSettings):
     )
     replay_capacity: int = Field(2000, ge=1, description="documents in the replay buffer")
     replay_ratio: float = Field(
-        1.0, ge=0, allow_inf_nan=False, description="replayed documents for each new one"
+        0.5, ge=0, allow_inf_nan=False, description="replayed documents for each new one"
     )
     target_lag: int | None = Field(
         None,

@@ -11,6 +11,9 @@ from consumer.learners.protocol import Forecast, Lesson, log_loss
 SHARPNESS = 10.0
 """Scores are about 0 or 1; times this, their softmax is about as sure as it is right."""
 
+PRECISE = torch.float64
+"""In single precision the inverse stops being positive definite after some 10^6 documents."""
+
 
 class AnalyticRidge:
     """Regularized least squares on one-hot labels by recursion.
@@ -32,23 +35,23 @@ class AnalyticRidge:
     def __init__(self, width: int, ridge: float) -> None:
         self._ridge = ridge
         size = width + 1  # the last feature is constant
-        self._inverse = torch.eye(size) / ridge
-        self._weights = torch.zeros(size, 0)
+        self._inverse = torch.eye(size, dtype=PRECISE) / ridge
+        self._weights = torch.zeros(size, 0, dtype=PRECISE)
 
     def predict_many(self, features: Sequence[Features]) -> Forecast:
         """Predict documents with what is known now."""
         scores = _matrix(features) @ self._weights
-        return Forecast((SHARPNESS * scores).softmax(1).numpy())
+        return Forecast((SHARPNESS * scores).softmax(1).float().numpy())
 
     def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:  # noqa: ARG002
         """Add new documents to the sums; returns their mean cross-entropy before that."""
         inputs, targets = _matrix(new.features), torch.tensor(new.targets)
         self._grow(max(new.targets) + 1)
         scores = inputs @ self._weights
-        wanted = torch.nn.functional.one_hot(targets, scores.shape[1]).float()
+        wanted = torch.nn.functional.one_hot(targets, scores.shape[1]).to(PRECISE)
         # Woodbury: the inverse of a sum that grew by a few documents.
         step = self._inverse @ inputs.T
-        small = torch.eye(len(inputs)) + inputs @ step
+        small = torch.eye(len(inputs), dtype=PRECISE) + inputs @ step
         gain = torch.linalg.solve(small, step.T).T
         self._inverse.addmm_(gain, step.T, alpha=-1)
         self._weights += gain @ (wanted - scores)
@@ -57,7 +60,7 @@ class AnalyticRidge:
     def _grow(self, outputs: int) -> None:
         missing = outputs - self._weights.shape[1]
         if missing > 0:
-            zeros = torch.zeros(len(self._weights), missing)
+            zeros = torch.zeros(len(self._weights), missing, dtype=PRECISE)
             self._weights = torch.cat([self._weights, zeros], 1)
 
     def keep(self, features: Features) -> Features:  # noqa: ARG002
@@ -75,5 +78,5 @@ class AnalyticRidge:
 
 
 def _matrix(features: Sequence[Features]) -> torch.Tensor:
-    rows = torch.cat([row["pooled"] for row in features]).float().cpu()
-    return torch.cat([rows, torch.ones(len(rows), 1)], 1)
+    rows = torch.cat([row["pooled"] for row in features]).to("cpu", PRECISE)
+    return torch.cat([rows, torch.ones(len(rows), 1, dtype=PRECISE)], 1)

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
+from consumer.evaluation import LEAST_PROBABILITY
 from consumer.features import Features
 from consumer.learners.protocol import Forecast, Learner, Lesson, log_loss
 
-LEAST = 1e-6
-"""Least probability that counts: one expert's certainty may not silence the others."""
 MEMORY = 0.999
 """What a document leaves of the curvature before it: weights follow the last 1,000 or so."""
 CAUTION = 100.0
@@ -49,7 +49,7 @@ class Blend:
         scores = np.tensordot(self._weights, _logs(said), 1)
         powers = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
         mixed = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-        shares = self._weights / max(self._weights.sum(), LEAST)
+        shares = self._weights / max(self._weights.sum(), LEAST_PROBABILITY)
         return Forecast(mixed, said, dict(zip(self._experts, shares.tolist(), strict=True)))
 
     def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:
@@ -73,9 +73,12 @@ class Blend:
         kept = MEMORY ** len(known)
         floor = (1 - kept) * CAUTION * np.eye(len(self._weights))
         self._curvature = kept * self._curvature + curvature + floor
-        step = np.linalg.solve(self._curvature, gradient)
-        step *= min(1.0, LARGEST_STEP / max(float(np.linalg.norm(step)), LEAST))
-        self._weights = np.maximum(self._weights - step, 0.0)
+        # The least of the quadratic model among weights that are not negative.
+        root = np.linalg.cholesky(self._curvature).T
+        best, _ = nnls(root, root @ (self._weights - np.linalg.solve(self._curvature, gradient)))
+        step = best - self._weights
+        step *= min(1.0, LARGEST_STEP / max(float(np.linalg.norm(step)), LEAST_PROBABILITY))
+        self._weights = np.maximum(self._weights + step, 0.0)
 
     def keep(self, features: Features) -> Features:
         """Return what any of the experts needs."""
@@ -102,5 +105,8 @@ class Blend:
 
 
 def _logs(said: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Log-probabilities, shape (experts, documents, labels)."""
-    return np.log(np.maximum(np.stack(list(said.values())), LEAST)).astype(np.float64)
+    """Log-probabilities, shape (experts, documents, labels).
+
+    None is of less than `LEAST_PROBABILITY`: an expert's certainty may not silence the others.
+    """
+    return np.log(np.maximum(np.stack(list(said.values())), LEAST_PROBABILITY)).astype(np.float64)

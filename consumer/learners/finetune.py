@@ -10,6 +10,11 @@ from consumer.features import Features
 from consumer.learners.gradient import GradientSteps, Training
 from consumer.learners.protocol import Forecast, Lesson
 from events.document import Document
+from service.errors import UserError
+
+
+class AdaptersError(UserError):
+    """Adapters have no place in this encoder."""
 
 
 class Tokens:
@@ -86,6 +91,8 @@ def adapt(module: Any, rank: int, seed: int) -> None:
         for name, part in module.named_modules()
         if type(part).__name__ == "Linear" and part.weight.requires_grad
     ]
+    if any(parameter.requires_grad for parameter in module.parameters()) and not linear:
+        raise AdaptersError("the encoder has no linear layers to adapt; use --adapters 0")
     if linear:
         config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear)
         with torch.random.fork_rng():  # peft draws from the global generator

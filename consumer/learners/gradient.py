@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from service.errors import UserError
+from consumer.learners.protocol import DivergedError
 
 OptimizerName = Literal["adamw", "sgd"]
 
@@ -35,10 +35,6 @@ class Training:
     head_learning_rate: float
     averaging: float
     logit_adjustment: float
-
-
-class DivergedError(UserError):
-    """Learning has gone out of bounds."""
 
 
 class Classifier(nn.Module):
@@ -95,8 +91,7 @@ class GradientSteps:
         self._trained = {n: p for n, p in self._model.named_parameters() if p.requires_grad}
         frozen = {id(p): p for p in self._model.parameters() if not p.requires_grad}
         self._average = copy.deepcopy(self._model, frozen).requires_grad_(requires_grad=False)
-        names = set(self._trained)
-        self._averages = {n: p for n, p in self._average.named_parameters() if n in names}
+        self._averages = {n: p for n, p in self._average.named_parameters() if n in self._trained}
         self._steps = 0
         self._prior = torch.zeros(0, device=device)
         head = [self._model.weight, self._model.bias]
@@ -108,9 +103,9 @@ class GradientSteps:
             {"params": head, "lr": training.head_learning_rate, "weight_decay": 0.0},
         ]
         self._optimizer: torch.optim.Optimizer = (
-            torch.optim.AdamW(groups, weight_decay=0.01, foreach=True)
+            torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
             if training.optimizer == "adamw"
-            else torch.optim.SGD(groups, momentum=0.9, foreach=True)
+            else torch.optim.SGD(groups, momentum=0.9, fused=True)
         )
 
     @property

@@ -26,7 +26,7 @@ class NgramSoftmax:
     def __init__(self) -> None:
         self._frequencies = DocumentFrequencies()
         self._weights = Table()
-        self._squares = Table(FIRST_GRADIENT)
+        self._squares = Table()
         self._bias = np.zeros((2, 0), dtype=np.float32)
 
     def predict_many(self, features: Sequence[Features]) -> Forecast:
@@ -65,7 +65,8 @@ class NgramSoftmax:
         gradient = values[:, None] * error
         squares = self._squares.numbers[numbers] + gradient**2
         self._squares.numbers[numbers] = squares
-        self._weights.numbers[numbers] -= LEARNING_RATE * gradient / np.sqrt(squares)
+        step = gradient / np.sqrt(squares + FIRST_GRADIENT)
+        self._weights.numbers[numbers] -= LEARNING_RATE * step
         self._bias[1] += error**2
         self._bias[0] -= BIAS_LEARNING_RATE * error / np.sqrt(self._bias[1])
         return -float(np.log(max(probabilities[target], np.finfo(np.float32).tiny)))

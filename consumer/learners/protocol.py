@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from consumer.evaluation import LEAST_PROBABILITY
 from consumer.features import Features
+from service.errors import UserError
 
 Probabilities = NDArray[np.float32]
 """Shape (documents, labels learned so far)."""
@@ -41,6 +42,10 @@ class Lesson:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+
+class DivergedError(UserError):
+    """Learning has gone out of bounds."""
 
 
 def log_loss(probabilities: Probabilities, targets: Sequence[int]) -> float:
@@ -76,7 +81,7 @@ class Learner(Protocol):
         ...
 
     def keep(self, features: Features) -> Features:
-        """Return what a replay of a learned document needs of its features."""
+        """Return what a replay of a learned document needs of its features; may draw at random."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

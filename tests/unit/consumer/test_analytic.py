@@ -109,3 +109,16 @@ def test_replay_changes_nothing() -> None:
         one.learn_many(Lesson(new, targets[:4]), replay, one.predict_many(new))
     assert torch.equal(learner._weights, other._weights)
     assert not torch.equal(learner._weights, before)
+
+
+def test_the_inverse_stays_positive_on_inputs_alike() -> None:
+    """A strong common mean and 200,000 documents later it is still the inverse of a Gram matrix."""
+    random = np.random.default_rng(3)
+    learner = AnalyticRidge(WIDTH, RIDGE)
+    for _ in range(100):
+        inputs = torch.from_numpy(random.normal(size=(2000, WIDTH)) * 0.1 + 40).float()
+        targets = [int(target) for target in random.integers(3, size=2000)]
+        lesson = Lesson(rows(inputs), targets)
+        learner.learn_many(lesson, NOTHING, learner.predict_many(lesson.features))
+    smallest = float(torch.linalg.eigvalsh(learner._inverse).min())
+    assert smallest == pytest.approx(1 / (200_000 * WIDTH * 40**2), rel=0.1)

@@ -219,3 +219,20 @@ def test_a_blend_of_one_is_that_one() -> None:
     mixed = np.concatenate([forecast.probabilities for forecast in said])
     assert (mixed.argmax(1) == rows.argmax(1)).all()
     assert log_loss(mixed[200:], targets[200:]) <= log_loss(rows[200:], targets[200:]) + 0.01
+
+
+def test_an_expert_that_only_repeats_another_worse_gets_no_say() -> None:
+    """Its weight ends near 0, never below, and the other's is what it would be alone."""
+    targets = stream()
+    good = opinions(targets, skill=2.0, seed=1)
+    noise = np.random.default_rng(2).normal(size=good.shape)
+    worse = softmax(np.log(good).astype(np.float64) + 1.5 * noise)
+    both, alone = Blend({"good": Told(good), "worse": Told(worse)}), Blend({"good": Told(good)})
+    for blend in (both, alone):
+        for start in range(0, len(targets), 16):
+            features: list[Features] = [{} for _ in targets[start : start + 16]]
+            forecast = blend.predict_many(features)
+            lesson = Lesson(features, [int(t) for t in targets[start : start + 16]])
+            blend.learn_many(lesson, NOTHING, forecast)
+    assert 0 <= both._weights[1] < 0.1 * both._weights[0]
+    assert both._weights[0] == pytest.approx(alone._weights[0], rel=0.1)
