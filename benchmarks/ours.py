@@ -59,13 +59,14 @@ class Newsreel:
         prequential.learn(self._arrived, self._assembled.learner, self._replay, self._labels, count)
 
     def size(self) -> Size:
-        """Count what gradients change, and the bytes of what a checkpoint keeps."""
+        """Count what is learned of the stream, and the bytes of what a checkpoint keeps."""
         tensors: dict[str, torch.Tensor] = {}
         state_tree.pack(self._assembled.learner.state_dict(), "learner", tensors)
         trained = {
             name: tensor
             for name, tensor in tensors.items()
-            if "/parameters/" in name or name.endswith(("/weights", "/weights/numbers"))
+            if "/parameters/" in name
+            or name.endswith(("/weights", "/weights/numbers", "/sums/numbers"))
         }
         state_tree.pack(self._replay.state_dict(), "replay", tensors)
         return Size(
@@ -131,9 +132,10 @@ PLAIN: Mapping[str, Any] = {
 
 def build(**options: Any) -> Callable[[Sequence[str], int], Newsreel]:
     """Make what builds a learner from options of the command line, such as ``learner="latent"``."""
+    settings = Settings.model_validate(options)
 
     def call(_labels: Sequence[str], seed: int) -> Newsreel:
-        return Newsreel(Settings.model_validate({"seed": seed, **options}))
+        return Newsreel(settings.model_copy(update={"seed": seed}))
 
     return call
 

@@ -3,8 +3,8 @@
 import importlib.util
 import warnings
 from collections.abc import Callable
-from functools import partial
-from typing import Literal
+from functools import cache, partial
+from typing import Any, Literal
 
 import structlog
 import torch
@@ -48,6 +48,18 @@ def find_runtime(name: RuntimeName, encoder: Encoder) -> Runtime | None:
         return None
     compiler = Compiler("bf16" if encoder.bf16 else "f32", encoder.max_tokens)
     return compiler if name == "openvino" else partial(_or_as_it_is, compiler)
+
+
+@cache
+def _core() -> Any:
+    """Return OpenVINO, set up once.
+
+    It gives signal handlers a stack, and takes it away when it goes: of two, the first to go
+    would leave the other's pointing to nothing, and the next SIGTERM would end in a crash.
+    """
+    import openvino  # noqa: PLC0415 - an optional part
+
+    return openvino.Core()
 
 
 def _or_as_it_is(compiler: Runtime, module: nn.Module) -> Read:
@@ -100,7 +112,7 @@ class Compiler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing: what it warns of is checked below
             converted = openvino.convert_model(module, example_input=(ids, mask))
-        compiled = openvino.Core().compile_model(
+        compiled = _core().compile_model(
             converted,
             "CPU",
             {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"},

@@ -67,9 +67,15 @@ def test_figures_of_a_stream() -> None:
     assert [documents for documents, _ in learned.curve[:2]] == [64, 112]
 
 
-@pytest.mark.parametrize("name", rows.NAMES)
-@pytest.mark.parametrize("stream", STREAMS)
-def test_every_row(name: str, stream: str, posts: Path) -> None:
+PEERS = [name for name, row in {**rows.ROWS, **rows.REFERENCES}.items() if "peers" in row.where]
+
+
+@pytest.mark.parametrize(
+    ("name", "stream"),
+    [(name, stream) for name in [*PEERS, "newsreel-bayes"] for stream in STREAMS]
+    + [("newsreel", "removed")],
+)
+def test_a_row_on_a_stream(name: str, stream: str, posts: Path) -> None:
     """A row learns two labels from a handful of documents, or says which library is missing."""
     figures = cell.measure(name, STREAMS[stream], corpus.load(posts), 0, None, None)
     if "skipped" in figures:

@@ -126,8 +126,11 @@ def test_quality(tmp_path: Path, posts: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ((), "benchmarks: name what to do: quality, cell, report; each has --help\n"),
-        (("quality", "--rows=x"), "benchmarks quality: --rows 'x': known are river-softmax"),
+        (
+            (),
+            "benchmarks: name what to do: quality, cell, report, throughput, memory; each has",
+        ),
+        (("quality", "--rows=x"), "benchmarks quality: --rows 'x': known are newsreel"),
         (("cell", "linear-svc", "raw"), "benchmarks cell: --out (or BENCHMARKS_OUT) is required"),
         (("report", "--out=nowhere"), "benchmarks report: 'nowhere' has no cells"),
     ],

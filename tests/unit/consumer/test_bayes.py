@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consumer.features import Features
 from consumer.learners.bayes import SHARPNESS, SMOOTHING, ComplementBayes
 from consumer.learners.protocol import Lesson
-from consumer.ngrams import HASH_BITS, Ngrams
+from consumer.ngrams import HASH_BITS, Ngrams, Table
 from events.document import Document
 
 NOTHING = Lesson([], [])
@@ -71,7 +71,9 @@ def test_is_what_the_formula_says() -> None:
 def test_totals_are_those_of_the_sums() -> None:
     """What a label's documents sum up to is the sum over its n-grams."""
     state = learned(FEATURES, TARGETS, 5).state_dict()
-    np.testing.assert_allclose(state["totals"], state["sums"]["numbers"].sum(0), rtol=1e-4)
+    sums = Table()
+    sums.load_state_dict(state["sums"])
+    np.testing.assert_allclose(state["totals"], sums.numbers.sum(0), rtol=1e-4)
 
 
 def test_replay_changes_nothing() -> None:

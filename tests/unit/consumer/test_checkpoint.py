@@ -283,7 +283,7 @@ def test_missing_or_truncated_file(saved: Path, name: str, keep: float | None) -
     assert "broken or incomplete" in message
 
 
-@pytest.mark.parametrize("content", ["[]", "null", '"text"', "{}", '{"format": 1}', "[" * 9])
+@pytest.mark.parametrize("content", ["[]", "null", '"text"', "{}", '{"format": 2}', "[" * 9])
 def test_manifest_of_another_shape(saved: Path, content: str) -> None:
     """JSON that is no manifest is a broken checkpoint."""
     (saved / "manifest.json").write_text(content)
@@ -293,11 +293,11 @@ def test_manifest_of_another_shape(saved: Path, content: str) -> None:
 def test_newer_format(saved: Path) -> None:
     """A checkpoint of a newer newsreel is refused for that reason, whatever else is new in it."""
     path = saved / "manifest.json"
-    manifest = json.loads(path.read_text()) | {"format": 2, "shards": 4}
+    manifest = json.loads(path.read_text()) | {"format": 3, "shards": 4}
     path.write_text(json.dumps(manifest))
     message = refusal(lambda: checkpoint.restore(saved, {"part": Part()}))
-    assert "format 2" in message
-    assert "reads 1" in message
+    assert "format 3" in message
+    assert "reads 2" in message
 
 
 def test_missing_part(saved: Path) -> None:

@@ -13,7 +13,7 @@ MESSAGE = (
 
 def test_subject_sender_and_organization_come_first() -> None:
     """Other headers are dropped, folded lines joined, the body stays as it is."""
-    assert essence(MESSAGE) == "Re: goals and more\nAnn <a@x.org>\nShe\n\nscored."
+    assert essence(MESSAGE) == "Re: goals and more\nAnn <ann@x.org>\nShe\n\nscored."
     assert essence(MESSAGE.replace("\n", "\r\n")) == essence(MESSAGE)
     assert essence("ORGANIZATION: Uni\n\nbody") == "Uni\nbody"
 
