@@ -13,6 +13,9 @@ from consumer.pooling import pad, unit_mean
 from consumer.pretrained import fingerprint, load, longest_input, stack_of
 from service.errors import UserError
 
+CHARACTERS_A_TOKEN = 20
+"""So many characters for each token are looked at: of a huge text, the rest would not be read."""
+
 
 class LayersError(UserError):
     """The encoder has fewer layers than are to be trained."""
@@ -31,7 +34,6 @@ class Encoder(nn.Module):
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``...
     precision
         Of matrix products: ``bf16``, ``fp32``, or ``auto`` for bf16 where the hardware has it.
-
     view
         What of a text is read, as a text.
 
@@ -52,6 +54,7 @@ class Encoder(nn.Module):
         self.name = name
         self._view = view
         self.device = find_device(device)
+        self.precision = precision
         self.bf16 = uses_bf16(self.device, precision)
         self.transformer, self._tokenizer = load(name)
         self.transformer.to(self.device).eval()  # no dropout: the stream is read once
@@ -61,7 +64,8 @@ class Encoder(nn.Module):
 
     def tokenize(self, texts: Sequence[str]) -> list[Tensor]:
         """Return the token numbers of each text, int32 tensors of shape (tokens,)."""
-        read = [self._view(text) for text in texts]
+        longest = CHARACTERS_A_TOKEN * self.max_tokens
+        read = [self._view(text)[:longest] for text in texts]
         encoded = self._tokenizer(read, truncation=True, max_length=self.max_tokens)
         return [torch.tensor(numbers, dtype=torch.int32) for numbers in encoded["input_ids"]]
 

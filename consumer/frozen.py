@@ -101,11 +101,7 @@ class TopLayers(nn.Module):
         top = {id(layer) for layer in encoder.top(layers)}
         below = [layer for layer in stack_of(transformer) if id(layer) not in top]
         view = _without(transformer, below, bypass=_embeddings(transformer))
-        own: Any = copy.deepcopy(view)
-        if self._bf16 and self._device.type == "cpu":
-            # Of torch's fused attention, the backward pass in bf16 takes four times as long.
-            own.set_attn_implementation("eager")
-        self._transformer = own
+        self._transformer: Any = copy.deepcopy(view)
         for name, parameter in self._transformer.named_parameters():
             parameter.requires_grad_(not name.startswith("pooler."))
         self._check(encoder, layers)
@@ -113,6 +109,11 @@ class TopLayers(nn.Module):
     def forward(self, hidden: Sequence[Tensor]) -> Tensor:
         """Encode texts from activations, a float32 tensor of shape (texts, width)."""
         padded, mask = pad(hidden, self._device)
+        if self._bf16 and self._device.type == "cpu":
+            # Of torch's fused attention, the backward pass in bf16 takes four times as long.
+            self._transformer.set_attn_implementation(
+                "eager" if torch.is_grad_enabled() else "sdpa"
+            )
         with autocast(self._device, bf16=self._bf16):
             last = self._transformer(
                 inputs_embeds=padded.float(), attention_mask=mask.long()

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     group: str = Field("newsreel", min_length=1, description="Kafka consumer group")
     checkpoint_dir: Path = Field(Path("checkpoints"), description="folder of checkpoints")
     checkpoint_every: int = Field(
-        1000, ge=1, description="documents between checkpoints, rounded up to whole steps"
+        2000, ge=1, description="documents between checkpoints, rounded up to whole steps"
     )
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints to keep")
 
@@ -73,10 +73,10 @@ class Settings(BaseSettings):
     )
     max_tokens: int = Field(128, ge=4, description="tokens read of each text")
     learn_tokens: int = Field(
-        56, ge=2, description="tokens, chosen at random, that latent learns of each text"
+        48, ge=2, description="tokens, chosen at random, that latent learns of each text"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    precision: Precision = Field("auto", description="of matrix products; auto: bf16 if native")
+    precision: Precision = Field("auto", description="of matrix products; auto: what is fast here")
     runtime: RuntimeName = Field(
         "auto", description="what runs frozen layers: torch, openvino (faster on a CPU)"
     )
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     )
     replay_capacity: int = Field(2000, ge=1, description="documents in the replay buffer")
     replay_ratio: float = Field(
-        0.5, ge=0, allow_inf_nan=False, description="replayed documents for each new one"
+        0.25, ge=0, allow_inf_nan=False, description="replayed documents for each new one"
     )
     target_lag: int | None = Field(
         None,
@@ -157,5 +157,5 @@ class EvaluateSettings(BaseSettings):
         topics.heldout(topics.DOCUMENTS), pattern=topics.PATTERN, description="held-out topic"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    precision: Precision = Field("auto", description="of matrix products; auto: bf16 if native")
+    precision: Precision = Field("auto", description="of matrix products; auto: what is fast here")
     runtime: RuntimeName = Field("auto", description="what runs frozen layers: torch, openvino")

@@ -22,7 +22,7 @@ class LatentReplay:
     (as in Li et al. 2023, "Scaling language-image pre-training via masking").
 
     The buffer keeps activations in half precision, of such a part of the real tokens only:
-    2 * width bytes a token, 42 KiB for 56 tokens of width 384.
+    2 * width bytes a token, 36 KiB for 48 tokens of width 384.
 
     Parameters
     ----------

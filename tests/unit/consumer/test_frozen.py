@@ -216,7 +216,7 @@ class Model(nn.Module):
     def forward(self, ids, mask):
         return ids[..., None].float(), mask.float()
 
-first, second = Compiler("f32", 16)(Model()), Compiler("f32", 16)(Model())
+first, second = [Compiler("f32", 16, int8=False)(Model()) for _ in range(2)]
 del first
 del second
 signal.signal(signal.SIGTERM, lambda *_: print("heard"))
