@@ -10,7 +10,7 @@ from consumer.assembly import TEXTS, Recipe
 from consumer.encoder import Encoder
 from consumer.hardware import Precision
 from consumer.pooling import pad, unit_mean
-from consumer.runtime import find_runtime
+from consumer.runtime import Runtime, find_runtime
 
 BATCH_SIZES = (16, 32)
 
@@ -52,19 +52,15 @@ def build(recipe: Recipe) -> Mapping[str, Texts]:
         Says the model, and what it reads of a text.
     """
     kinds: dict[str, tuple[Encoder, EncodeBatch]] = {}
-    for precision in ("fp32", "bf16"):
+    precisions: tuple[Precision, ...] = ("fp32", "bf16")
+    for precision in precisions:
         encoder = _encoder(recipe, precision)
         kinds[f"torch {precision}"] = encoder, _in_torch(encoder)
-    encoder = _encoder(recipe, "auto")
-    runtime = find_runtime("auto", encoder)
-    if runtime is not None:
-        run = runtime(_Vectors(encoder.transformer))
-
-        def compiled(tokens: Sequence[Tensor]) -> None:
-            ids, mask = pad(tokens, encoder.device)
-            run(ids.long(), mask.long())
-
-        kinds[f"OpenVINO {'bf16' if encoder.bf16 else 'fp32'}"] = encoder, compiled
+    for precision in ("auto", "bf16" if _encoder(recipe, "auto").bf16 else "fp32"):
+        encoder = _encoder(recipe, precision)
+        runtime = find_runtime("auto", encoder)
+        if runtime is not None:
+            kinds[f"OpenVINO {precision}"] = encoder, _compiled(encoder, runtime)
     return {
         f"{kind}, batches of {size}": Texts(*parts, size)
         for kind, parts in kinds.items()
@@ -81,6 +77,16 @@ def _in_torch(encoder: Encoder) -> EncodeBatch:
     def encode(tokens: Sequence[Tensor]) -> Tensor:
         vectors: Tensor = encoder(tokens).cpu()  # a GPU has not finished before
         return vectors
+
+    return encode
+
+
+def _compiled(encoder: Encoder, runtime: Runtime) -> EncodeBatch:
+    run = runtime(_Vectors(encoder.transformer))
+
+    def encode(tokens: Sequence[Tensor]) -> None:
+        ids, mask = pad(tokens, encoder.device)
+        run(ids.long(), mask.long())
 
     return encode
 

@@ -54,7 +54,7 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
             "Learning, and encoding alone",
             f"The same {BLOCK} documents a round in one process, of {recipe.max_tokens} tokens at"
             " most; the default settings predict, score, learn and remember, the encoders tokenize"
-            f" and encode. The fastest encoder is {fastest}.",
+            f" and encode (OpenVINO auto: in int8). The fastest encoder is {fastest}.",
             "documents/s",
             fastest,
             {name: figures[name] for name in (DEFAULT, *encoding)},

@@ -11,6 +11,7 @@ from helpers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer import runtime
 from consumer.encoder import Encoder
 from consumer.frozen import SPREAD, TOGETHER, FrozenLayers, TopLayers, buckets
 from consumer.pretrained import DEFAULT_MODEL, UnknownModelError
@@ -168,10 +169,10 @@ def test_openvino_reads_as_torch_does(tiny: Tiny, name: str, *, pooled: bool) ->
     """Compiled by OpenVINO the same texts have the same features, but for rounding."""
     pytest.importorskip("openvino")
     encoder = load(tiny(name), max_tokens=40)
-    runtime = find_runtime("openvino", encoder)
+    reader = find_runtime("openvino", encoder)
     texts = [*DOCUMENTS, Document("long", "some words more " * 30)]
     expected = FrozenLayers(encoder, 1, pooled=pooled).extract_many(texts)
-    found = FrozenLayers(encoder, 1, pooled=pooled, runtime=runtime).extract_many(texts)
+    found = FrozenLayers(encoder, 1, pooled=pooled, runtime=reader).extract_many(texts)
     for row, wanted in zip(found, expected, strict=True):
         assert list(row) == list(wanted)
         for feature, tensor in wanted.items():
@@ -183,13 +184,31 @@ def test_openvino_in_half_precision(minilm: Encoder) -> None:
     """In bf16 the default model's features point the way they do in torch and fp32."""
     pytest.importorskip("openvino")
     encoder = Encoder(DEFAULT_MODEL, 16, "cpu", "bf16")
-    runtime = find_runtime("openvino", encoder)
-    found = FrozenLayers(encoder, 2, pooled=True, runtime=runtime).extract_many(DOCUMENTS)
+    reader = find_runtime("openvino", encoder)
+    found = FrozenLayers(encoder, 2, pooled=True, runtime=reader).extract_many(DOCUMENTS)
     expected = FrozenLayers(minilm, 2, pooled=True).extract_many(DOCUMENTS)
     for row, wanted in zip(found, expected, strict=True):
         for feature, tensor in wanted.items():
             pairs = (row[feature].float(), tensor.float())
             assert (torch.cosine_similarity(*pairs, dim=1) > 0.99).all()
+
+
+def test_openvino_in_int8(minilm: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounded to int8, features point the way they did; an encoder that this moves stays as it is."""
+    pytest.importorskip("openvino")
+    encoder = Encoder(DEFAULT_MODEL, 16, "cpu", "auto")
+
+    def similarity() -> float:
+        found = FrozenLayers(encoder, 2, pooled=True, runtime=find_runtime("openvino", encoder))
+        wanted = FrozenLayers(minilm, 2, pooled=True).extract_many(DOCUMENTS)
+        return min(
+            float(torch.cosine_similarity(row["pooled"], expected["pooled"]))
+            for row, expected in zip(found.extract_many(DOCUMENTS), wanted, strict=True)
+        )
+
+    rounded = similarity()
+    monkeypatch.setattr(runtime, "LARGEST_ERROR", 0.02)
+    assert 0.99 < rounded < similarity()
 
 
 def test_torch_itself(tiny: Tiny) -> None:
