@@ -194,7 +194,7 @@ def test_openvino_in_half_precision(minilm: Encoder) -> None:
 
 
 def test_openvino_in_int8(minilm: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounded to int8, features point the way they did; an encoder that this moves stays as it is."""
+    """In int8 features point the way they did; an encoder that this moves is left as it is."""
     pytest.importorskip("openvino")
     encoder = Encoder(DEFAULT_MODEL, 16, "cpu", "auto")
 
