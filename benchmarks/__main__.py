@@ -148,6 +148,11 @@ def main() -> int:
     logs.configure()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     command, *arguments = sys.argv[1:] or [""]
+    if command in {"-h", "--help"}:
+        purposes = {name: (run.__doc__ or "").partition("\n")[0] for name, run in COMMANDS.items()}
+        lines = [f"  {name:11} {purpose}" for name, purpose in purposes.items()]
+        print("usage: python -m benchmarks COMMAND; each has --help", *lines, sep="\n")  # noqa: T201
+        return 0
     if command not in COMMANDS:
         return cli.run("benchmarks", _explain, arguments)
     return cli.run(f"benchmarks {command}", COMMANDS[command], arguments)

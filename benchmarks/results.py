@@ -34,6 +34,22 @@ def is_there(file: Path, asked: Mapping[str, Any]) -> bool:
     return "skipped" not in cell and all(cell[name] == value for name, value in asked.items())
 
 
+def prepare(folder: Path) -> None:
+    """Create the folder of results.
+
+    Raises
+    ------
+    ResultsError
+        It can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(
+            f"can't write to {str(folder)!r} ({error.strerror}); name another place with --out"
+        ) from error
+
+
 def write(file: Path, cell: Cell) -> None:
     """Write a cell, whole or not at all.
 
@@ -42,8 +58,8 @@ def write(file: Path, cell: Cell) -> None:
     ResultsError
         The folder can't be written.
     """
+    prepare(file.parent)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".part")
         unfinished.write_text(json.dumps(cell, indent=1) + "\n")
         unfinished.replace(file)

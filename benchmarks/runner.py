@@ -42,6 +42,7 @@ def run(
     options = {"--seed": seed, "--documents": documents, "--heldout": heldout}
     options |= {"--newsgroups-path": newsgroups_path}
     given = [f"{flag}={value}" for flag, value in options.items() if value is not None]
+    results.prepare(folder)  # hours later would be too late to find that it can't be written
     crashed = []
     for column in columns:
         for name in names:

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     remove: str | None = Field(
         None,
         pattern=r"^(headers|footers|quotes)(,(headers|footers|quotes))*$",
+        examples=["headers,footers,quotes"],
         description="parts of 20 Newsgroups posts to leave out: some of headers,footers,quotes",
     )
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from kafka.errors import KafkaError
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, CliApp, SettingsError
 
 from service.errors import UserError
@@ -17,6 +18,12 @@ CLOSE = 0.7
 """How alike an unknown option and a known one are, at least, for it to be suggested."""
 SHOWN_CHARACTERS = 80
 """How much of a wrong value is repeated."""
+PLAINLY = {
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_parsing": "should be a number",
+}
+"""What pydantic says at more length, by the type of the error."""
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -75,7 +82,7 @@ def _complaints(settings: type[BaseSettings], error: ValidationError) -> list[st
         if details["type"] == "default_factory_not_called":
             continue  # follows from another
         name = str(details["loc"][0])
-        message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        message = _plainly(settings, details)
         shown = str(details["input"])
         shown = shown if len(shown) <= SHOWN_CHARACTERS else shown[:SHOWN_CHARACTERS] + "..."
         given = "is required" if details["type"] == "missing" else f"is {shown!r}"
@@ -86,6 +93,14 @@ def _complaints(settings: type[BaseSettings], error: ValidationError) -> list[st
         what if what.endswith("is required") else f"{what}, but {' or '.join(messages)}"
         for what, messages in wrong.items()
     ]
+
+
+def _plainly(settings: type[BaseSettings], details: ErrorDetails) -> str:
+    field = settings.model_fields.get(str(details["loc"][0]))
+    if details["type"] == "string_pattern_mismatch" and field is not None:
+        return f"should look like {(field.examples or [field.default])[0]!r}"
+    usual = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return PLAINLY.get(details["type"], usual)
 
 
 def _variable(settings: type[BaseSettings], name: str) -> str:
