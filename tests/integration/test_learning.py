@@ -23,7 +23,7 @@ def test_labels_are_discovered_and_learned(publish: Publish, learn: Learn, topic
     summary = learn(topic, "--stop-after", 96)
     assert summary["documents"] == summary["learned_documents"] == 96
     assert summary["labels"] == 2
-    assert summary["replayed_documents"] == 40  # one for two new ones after the first 16
+    assert summary["replayed_documents"] == 20  # one for four new ones after the first 16
     assert summary["dead_letters"] == 0
     assert summary["prequential_accuracy"] > 0.7
     assert summary["heldout_documents"] == 40
