@@ -72,6 +72,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     app = server.app(registry, progress.snapshot, alive=poller.complaint, ready=poller.not_ready)
     address = stack.enter_context(server.serve(app, settings.http_host, settings.http_port))
 
+    log.info("loading", learner=settings.learner, model=settings.model, http=address)
     labels = LabelSet(settings.max_labels)
     assembled = composition.assembled(settings)
     replay = composition.replay_buffer(settings)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, Self
 
+import structlog
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,9 @@ from service.errors import UserError
 
 CHARACTERS_A_TOKEN = 20
 """So many characters for each token are looked at: of a huge text, the rest would not be read."""
+
+
+log = structlog.get_logger()
 
 
 class LayersError(UserError):
@@ -59,6 +63,8 @@ class Encoder(nn.Module):
         self.transformer, self._tokenizer = load(name)
         self.transformer.to(self.device).eval()  # no dropout: the stream is read once
         self.max_tokens = min(max_tokens, longest_input(self.transformer, self._tokenizer))
+        if self.max_tokens < max_tokens:
+            log.warning("the model reads no more tokens", model=name, max_tokens=self.max_tokens)
         self.width = int(self.transformer.config.hidden_size)
         self.weights_sha256 = fingerprint(self.transformer)
 

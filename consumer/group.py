@@ -75,8 +75,9 @@ def starting_point(
         return StartingPoint({p: found.offset for p, found in committed.items()}, id_)
     if checkpoints and not any(found.metadata == FRESH for found in committed.values()):
         raise GroupError(
-            f"there are checkpoints, but group {group!r} has committed none of them; start afresh"
-            " with another --checkpoint-dir, or go on with the --group that wrote them"
+            f"there are checkpoints, but group {group!r} has committed none of them on topic"
+            f" {topic!r}; go on with the --group and --topic that wrote them, or start afresh with"
+            " another --checkpoint-dir"
         )
     beginnings = consumer.beginning_offsets(owned)
     positions = {tp.partition: offset for tp, offset in beginnings.items()} | {

@@ -68,9 +68,9 @@ class Manifest:
             Naming each difference.
         """
         differences = [
-            f"{name} is {self.describes.get(name)!r} there and {now!r} here"
+            f"{_option(name)} is {_shown(name, then)} there and {_shown(name, now)} here"
             for name, now in describes.items()
-            if self.describes.get(name) != now
+            if (then := self.describes.get(name)) != now
         ]
         if differences:
             raise CheckpointError(
@@ -93,6 +93,18 @@ class Manifest:
                 f" (partition {', '.join(moved)}); set them back, or start afresh with another"
                 " --checkpoint-dir and --group"
             )
+
+
+def _option(name: str) -> str:
+    if name == "model_weights":
+        return "the SHA-256 of the weights of --model"
+    return f"--{name.replace('_', '-')}"
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "layers" and value is None:
+        return "all"
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def broken(folder: Path, error: Exception) -> CheckpointError:

@@ -22,8 +22,8 @@ log = structlog.get_logger()
 
 def main(argv: Sequence[str]) -> None:
     """Publish a corpus, and say what became of it."""
-    settings = cli.parse(Settings, argv)
     logs.configure()
+    settings = cli.parse(Settings, argv)
     # What is quickly checked comes first: files, then addresses, then what takes long to load.
     source = corpus.find(
         settings.corpus,

@@ -2,11 +2,13 @@
 
 import difflib
 import inspect
+import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+import structlog
 from kafka.errors import KafkaError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -16,6 +18,8 @@ from service.errors import UserError
 
 CLOSE = 0.7
 """How alike an unknown option and a known one are, at least, for it to be suggested."""
+CLOSE_VARIABLE = 0.9
+"""The same for environment variables, whose prefix is alike already."""
 SHOWN_CHARACTERS = 80
 """How much of a wrong value is repeated."""
 PLAINLY = {
@@ -24,6 +28,8 @@ PLAINLY = {
     "float_parsing": "should be a number",
 }
 """What pydantic says at more length, by the type of the error."""
+
+log = structlog.get_logger()
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -40,6 +46,8 @@ def parse(settings: type[S], argv: Sequence[str]) -> S:
     UsageError
         An unknown option or an impossible value; all of them in one line.
     """
+    for name, meant in _misspelt(settings):
+        log.warning("no such environment variable", name=name, did_you_mean=meant)
     settings.__doc__ = inspect.cleandoc(settings.__doc__ or "")  # shown by --help as it is
     try:
         return CliApp.run(settings, cli_args=list(argv), cli_exit_on_error=False)
@@ -107,6 +115,16 @@ def _variable(settings: type[BaseSettings], name: str) -> str:
     """Environment variable of an option; pydantic names fields by alias where they have one."""
     prefix = settings.model_config.get("env_prefix", "") if name in settings.model_fields else ""
     return f"{prefix}{name}".upper().replace("-", "_")
+
+
+def _misspelt(settings: type[BaseSettings]) -> Iterator[tuple[str, str]]:
+    """Find environment variables that are almost an option's. Others may be somebody else's."""
+    prefix = str(settings.model_config.get("env_prefix", ""))
+    known = [_variable(settings, name) for name in settings.model_fields]
+    for name in sorted(os.environ):
+        if prefix and name.startswith(prefix) and name not in known:
+            for meant in difflib.get_close_matches(name, known, 1, CLOSE_VARIABLE):
+                yield name, meant
 
 
 def _suggest(settings: type[BaseSettings], complaint: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kafka.errors import TopicAuthorizationFailedError
@@ -187,3 +188,16 @@ def test_bugs_are_not_swallowed() -> None:
 
     with pytest.raises(ZeroDivisionError):
         cli.run("modest", broken, [])
+
+
+def test_misspelt_environment_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A variable that is almost an option's is named in the log; one that is not is let be."""
+    monkeypatch.setenv("MODEST_BATCHSIZE", "32")
+    monkeypatch.setenv("MODEST_PORT_8000_TCP", "tcp://10.0.0.1:8000")
+    with structlog.testing.capture_logs() as logged:
+        parse()
+    assert [(line["name"], line["did_you_mean"]) for line in logged] == [
+        ("MODEST_BATCHSIZE", "MODEST_BATCH_SIZE")
+    ]
