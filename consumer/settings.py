@@ -57,7 +57,9 @@ class Settings(BaseSettings):
         pattern=rf"^({EXPERT})(,({EXPERT}))*$",
         description=f"what a blend is of: some of {','.join(EXPERTS)}",
     )
-    model: str = Field(DEFAULT_MODEL, min_length=1, description="encoder: Hugging Face name or folder")
+    model: str = Field(
+        DEFAULT_MODEL, min_length=1, description="encoder: Hugging Face name or folder"
+    )
     layers: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
         2,
         description="top layers that latent and finetune train, the others are frozen; all: the"
