@@ -26,6 +26,9 @@ LearnerName = Literal["blend", "latent", "analytic", "bayes", "ngram", "finetune
 
 
 TEXTS: dict[TextName, Callable[[str], str]] = {"mail": mail.essence, "plain": str}
+"""What the encoder reads."""
+WORDS: dict[TextName, Callable[[str], str]] = {"mail": mail.emphasized, "plain": str}
+"""What n-grams are of."""
 
 
 class LearnerError(UserError):
@@ -45,6 +48,7 @@ class Recipe:
     model: str
     text: TextName
     max_tokens: int
+    latent_tokens: int
     layers: int | None
     adapters: int
     ridge: float
@@ -111,7 +115,7 @@ def assemble(
     build: dict[str, Callable[[], Learner]] = {"bayes": ComplementBayes, "ngram": NgramSoftmax}
     extractors: list[Extractor] = []
     if wanted & {"bayes", "ngram"}:
-        extractors.append(Ngrams())
+        extractors.append(Ngrams(WORDS[recipe.text]))
     if wanted & {"latent", "analytic", "finetune"}:
         encoder = Encoder(
             recipe.model,
@@ -132,6 +136,7 @@ def assemble(
             encoder,
             layers,
             pooled="analytic" in wanted,
+            latent_tokens=recipe.latent_tokens,
             runtime=find_runtime(machine.runtime, encoder),
         )
         extractors.append(frozen)

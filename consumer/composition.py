@@ -16,6 +16,7 @@ def assembled(settings: Settings) -> Assembled:
         model=settings.model,
         text=settings.text,
         max_tokens=settings.max_tokens,
+        latent_tokens=settings.latent_tokens,
         layers=None if settings.layers == "all" else settings.layers,
         adapters=settings.adapters,
         ridge=settings.ridge,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from consumer.encoder import Encoder
 from consumer.features import Features
 from consumer.hardware import autocast
-from consumer.pooling import LENGTH, mean, pad, unit_mean
+from consumer.pooling import LENGTH, condense, mean, pad, unit_mean
 from consumer.pretrained import UnknownModelError, stack_of
 from consumer.runtime import Runtime
 from events.document import Document
@@ -29,7 +29,8 @@ class FrozenLayers:
     """Extracts what the learners on top of a frozen transformer need.
 
     ``hidden``
-        Activations below the trained layers, float16, shape (tokens, width).
+        Activations below the trained layers, float16, shape (tokens, width); of a long text,
+        averages of neighbouring ones.
     ``pooled``
         Averages of several hidden states, the first token's and the largest of the last one, each
         scaled to norm sqrt(width): float32, shape (1, 6 * width).
@@ -42,14 +43,23 @@ class FrozenLayers:
         Layers above the activations.
     pooled
         Whether to pool. If not, the layers above the activations need not run.
+    latent_tokens
+        Activations of a text at most; None for one a token.
     runtime
         Compiles the transformer to something faster; None runs it as it is.
     """
 
     def __init__(
-        self, encoder: Encoder, trained: int, *, pooled: bool, runtime: Runtime | None = None
+        self,
+        encoder: Encoder,
+        trained: int,
+        *,
+        pooled: bool,
+        latent_tokens: int | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         self._encoder = encoder
+        self._latent_tokens = latent_tokens or encoder.max_tokens
         top = encoder.top(trained)
         self._cut = len(stack_of(encoder.transformer)) - trained
         self._pooled = pooled
@@ -71,8 +81,8 @@ class FrozenLayers:
             for index, states, row in zip(
                 group, hidden.half().cpu(), pooled.float().cpu(), strict=True
             ):
-                kept = states[: len(tokens[index])].clone()
-                features[index] = {"hidden": kept} | (
+                kept = condense(states[: len(tokens[index])], self._latent_tokens)
+                features[index] = {"hidden": kept.clone()} | (
                     {"pooled": row.unsqueeze(0).clone()} if self._pooled else {}
                 )
         return [features[index] for index in range(len(documents))]

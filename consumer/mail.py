@@ -3,6 +3,8 @@
 import re
 
 WORTH_READING = ("subject", "from", "organization")
+EMPHASIS = 3
+"""How often the subject is repeated where words are counted."""
 _FIELD = re.compile(r"([A-Za-z][\w.-]*):[ \t]*(.*)")
 
 
@@ -11,6 +13,20 @@ def essence(text: str) -> str:
 
     A text that does not begin with headers (RFC 5322) is returned as it is.
     """
+    fields, body = _parse(text)
+    if not any(name in fields for name in WORTH_READING):
+        return text
+    return "\n".join([*(fields[name] for name in WORTH_READING if name in fields), body])
+
+
+def emphasized(text: str) -> str:
+    """Repeat the subject of a message behind it: its words say more than others."""
+    fields, _ = _parse(text)
+    return "\n".join([text, *[fields["subject"]] * EMPHASIS]) if "subject" in fields else text
+
+
+def _parse(text: str) -> tuple[dict[str, str], str]:
+    """Split a message into headers by name, of each the first, and the body; others have none."""
     head, blank, body = re.sub(r"\r\n?", "\n", text).partition("\n\n")
     fields: dict[str, str] = {}
     name = ""
@@ -20,9 +36,7 @@ def essence(text: str) -> str:
             continue
         field = _FIELD.fullmatch(line)
         if field is None:
-            return text
+            return {}, text
         name = field[1].lower()
         fields.setdefault(name, field[2])
-    if not blank or not any(name in fields for name in WORTH_READING):
-        return text
-    return "\n".join([*(fields[name] for name in WORTH_READING if name in fields), body])
+    return (fields, body) if blank else ({}, text)

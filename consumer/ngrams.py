@@ -1,6 +1,6 @@
 """Hashed word n-grams, and how rare each is in the stream."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from consumer.features import Features
 from events.document import Document
 
-HASH_BITS = 18
-"""N-grams are hashed to 2**18 numbers (Weinberger et al. 2009, "Feature hashing")."""
+HASH_BITS = 19
+"""N-grams are hashed to 2**19 numbers (Weinberger et al. 2009, "Feature hashing")."""
 
 Sparse = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Numbers of the n-grams in a text, each once, and their values; both of shape (n-grams,)."""
@@ -22,9 +22,15 @@ class Ngrams:
     """Extracts ``ngrams`` and ``frequencies``: words and pairs of words, and the log of 1 + count.
 
     int32 and float32, both of shape (n-grams,).
+
+    Parameters
+    ----------
+    view
+        What of a text is read, as a text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, view: Callable[[str], str] = str) -> None:
+        self._view = view
         self._vectorizer = HashingVectorizer(
             n_features=1 << HASH_BITS,
             ngram_range=(1, 2),
@@ -36,7 +42,7 @@ class Ngrams:
 
     def extract_many(self, documents: Sequence[Document]) -> list[Features]:
         """Return the features of each document."""
-        counts = self._vectorizer.transform([document.text for document in documents])
+        counts = self._vectorizer.transform([self._view(document.text) for document in documents])
         numbers = torch.from_numpy(counts.indices)
         frequencies = torch.from_numpy(np.log1p(counts.data))
         return [
@@ -76,7 +82,7 @@ class DocumentFrequencies:
 class Table:
     """A number for each n-gram and label, 0 at first; labels get a column when they come up.
 
-    Takes 1 MiB a label at most, and in a checkpoint 8 bytes for each number that is not 0.
+    Takes 2 MiB a label at most, and in a checkpoint 8 bytes for each number that is not 0.
     """
 
     def __init__(self) -> None:

@@ -23,6 +23,27 @@ def pad(rows: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
     return padded, torch.arange(padded.shape[1], device=device) < lengths.unsqueeze(1)
 
 
+def condense(hidden: Tensor, rows: int) -> Tensor:
+    """Average neighbours where there are more tokens than ``rows``; the first stays by itself.
+
+    As Dai et al. (2020), "Funnel-Transformer", shorten a sequence between two layers.
+
+    Parameters
+    ----------
+    hidden
+        Hidden states of one text, shape (tokens, width).
+    rows
+        How many may be left, 2 at least.
+    """
+    tokens = len(hidden)
+    if tokens <= rows:
+        return hidden
+    group = 1 + torch.arange(tokens - 1) * (rows - 1) // (tokens - 1)
+    group = torch.cat([torch.zeros(1, dtype=torch.long), group])
+    sums = torch.zeros(rows, hidden.shape[1]).index_add_(0, group, hidden.float())
+    return (sums / group.bincount().unsqueeze(1)).to(hidden.dtype)
+
+
 def unit_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     """Average hidden states over the tokens, scaled to Euclidean norm `LENGTH`.
 

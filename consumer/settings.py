@@ -13,7 +13,7 @@ from consumer.pretrained import DEFAULT_MODEL
 from consumer.runtime import RuntimeName
 from events import topics
 
-RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (3e-4, 2e-3), "sgd": (3e-2, 3e-1)}
+RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd": (3e-2, 3e-1)}
 EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
 EXPERT = "|".join(EXPERTS)
 
@@ -70,12 +70,18 @@ class Settings(BaseSettings):
     )
     text: TextName = Field(
         "mail",
-        description="what the encoder reads; mail: of messages with headers the subject, sender and"
-        " organization, then the body; plain: the text as it is",
+        description="mail: of messages with headers the encoder reads subject, sender and"
+        " organization, then the body, and words of the subject count twice; plain: all as it is",
     )
     max_tokens: int = Field(128, ge=4, description="tokens read of each text")
+    latent_tokens: int = Field(
+        64,
+        ge=2,
+        description="activations that latent has of each text; of longer texts, neighbouring ones"
+        " are averaged",
+    )
     learn_tokens: int = Field(
-        48, ge=2, description="tokens, chosen at random, that latent learns of each text"
+        32, ge=2, description="of these, chosen at random, that it learns in one step"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Precision = Field("auto", description="of matrix products; auto: what is fast here")
@@ -87,13 +93,13 @@ class Settings(BaseSettings):
         default_factory=lambda set_: RATES[set_["optimizer"]][0],
         gt=0,
         allow_inf_nan=False,
-        description="of the encoder's layers; default: 3e-4 with adamw, 3e-2 with sgd",
+        description="of the encoder's layers; default: 4e-4 with adamw, 3e-2 with sgd",
     )
     head_learning_rate: float = Field(
         default_factory=lambda set_: RATES[set_["optimizer"]][1],
         gt=0,
         allow_inf_nan=False,
-        description="of the output layer; default: 2e-3 with adamw, 3e-1 with sgd",
+        description="of the output layer; default: 5e-3 with adamw, 3e-1 with sgd",
     )
     averaging: float = Field(
         0.995,
@@ -110,7 +116,7 @@ class Settings(BaseSettings):
     ridge: float = Field(
         30.0, gt=0, allow_inf_nan=False, description="regularization of the analytic learner"
     )
-    batch_size: int = Field(16, ge=1, description="new documents of a learning step")
+    batch_size: int = Field(32, ge=1, description="new documents of a learning step")
     linger: float = Field(
         1.0,
         ge=0,
@@ -124,7 +130,7 @@ class Settings(BaseSettings):
     )
     replay_capacity: int = Field(2000, ge=1, description="documents in the replay buffer")
     replay_ratio: float = Field(
-        0.25, ge=0, allow_inf_nan=False, description="replayed documents for each new one"
+        0.5, ge=0, allow_inf_nan=False, description="replayed documents for each new one"
     )
     target_lag: int | None = Field(
         None,

@@ -10,7 +10,7 @@ from consumer.features import Features
 from consumer.learners.protocol import Forecast, Lesson, log_loss
 from consumer.ngrams import HASH_BITS, DocumentFrequencies, Table, softmax, unit
 
-SMOOTHING = 0.1
+SMOOTHING = 0.2
 SHARPNESS = 6.0
 """Scores times this are about as sure as they are right."""
 

@@ -17,6 +17,8 @@ MEMORY = 0.999
 CAUTION = 100.0
 """Curvature to begin with: the weights stay near equal for about so many documents."""
 LARGEST_STEP = 0.1
+DOUBT = 0.02
+"""Share of an expert's opinion that is spread evenly: no certainty may silence the others."""
 
 
 class Blend:
@@ -107,6 +109,7 @@ class Blend:
 def _logs(said: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
     """Log-probabilities, shape (experts, documents, labels).
 
-    None is of less than `LEAST_PROBABILITY`: an expert's certainty may not silence the others.
+    Each expert is doubted by `DOUBT`.
     """
-    return np.log(np.maximum(np.stack(list(said.values())), LEAST_PROBABILITY)).astype(np.float64)
+    stated = np.stack(list(said.values())).astype(np.float64)
+    return np.log((1 - DOUBT) * stated + DOUBT / max(stated.shape[-1], 1))

@@ -18,11 +18,11 @@ class LatentReplay:
     """Gradient steps through the top layers only; a document passes the layers below once.
 
     Pellegrini et al. (2020), "Latent replay for real-time continual learning". Of long documents
-    each step sees a random part of the tokens, which costs less in proportion and regularizes
+    each step sees a random part of the activations, which costs less in proportion and regularizes
     (as in Li et al. 2023, "Scaling language-image pre-training via masking").
 
-    The buffer keeps activations in half precision, of such a part of the real tokens only:
-    2 * width bytes a token, 36 KiB for 48 tokens of width 384.
+    The buffer keeps such a part, in half precision and without padding: 2 * width bytes an
+    activation, 24 KiB for 32 of width 384.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class LatentReplay:
     adapters
         Rank of low-rank adapters to train instead of the layers themselves; 0 for none.
     learn_tokens
-        Tokens of a document that a step learns from.
+        Activations of a document that a step learns from.
     seed
-        Of the choice of tokens, and of the adapters' first weights.
+        Of their choice, and of the adapters' first weights.
     training
         Optimizer and rates.
     """
@@ -66,7 +66,7 @@ class LatentReplay:
         return self.steps.step(mixed, [*new.targets, *replayed.targets])
 
     def _some(self, hidden: Tensor) -> Tensor:
-        """Choose tokens at random, the first always among them; their order stays."""
+        """Choose activations at random, the first always among them; their order stays."""
         if len(hidden) <= self._learn_tokens:
             return hidden
         others = 1 + torch.randperm(len(hidden) - 1, generator=self._random)
@@ -74,7 +74,7 @@ class LatentReplay:
         return hidden[chosen.sort().values]
 
     def keep(self, features: Features) -> Features:
-        """Return activations of as many tokens as a step learns from."""
+        """Return as many activations as a step learns from."""
         return {"hidden": self._some(features["hidden"])}
 
     def state_dict(self) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_gradient_and_curvature() -> None:
     targets = [0, 3, 1, 1, 2, 0]
     rows = [opinions(np.array(targets), skill, seed) for seed, skill in enumerate((2, 1, 0))]
     blend = Blend({str(n): Told(each) for n, each in enumerate(rows)})
-    logs = np.log(np.stack(rows)).astype(np.float64)
+    logs = np.log(0.98 * np.stack(rows).astype(np.float64) + 0.02 / LABELS)
 
     def loss(weights: NDArray[np.float64]) -> float:
         scores = np.tensordot(weights, logs, 1)
@@ -164,9 +164,9 @@ def test_gradient_and_curvature() -> None:
 
 def test_certainty_of_one_does_not_silence_the_others() -> None:
     """An expert that gives the truth no chance at all costs no more than a bounded loss."""
-    rows = np.array([[1, 0, 0, 0]] * 50, dtype=np.float32)
+    rows = np.array([[1, 0, 0, 0]] * 160, dtype=np.float32)
     sure = Told(rows)
-    said = teach(Blend({"sure": sure, "wise": Told(rows[:, ::-1].copy())}), [3] * 50)
+    said = teach(Blend({"sure": sure, "wise": Told(rows[:, ::-1].copy())}), [3] * 160)
     assert all(np.isfinite(forecast.probabilities).all() for forecast in said)
     assert said[-1].probabilities[0, 3] > 0.9
 

@@ -1,5 +1,6 @@
 """The frozen transformer, cut anywhere in any architecture, read by any runtime."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from consumer import runtime
 from consumer.encoder import Encoder
 from consumer.frozen import SPREAD, TOGETHER, FrozenLayers, TopLayers, buckets
+from consumer.pooling import condense
 from consumer.pretrained import DEFAULT_MODEL, UnknownModelError
 from consumer.runtime import RuntimeMissingError, RuntimeName, find_runtime
 from events.document import Document
@@ -114,6 +116,34 @@ def test_features(tiny: Tiny) -> None:
         torch.testing.assert_close(norms, torch.full((6,), 32**0.5), rtol=1e-4, atol=1e-3)
     plain = FrozenLayers(encoder, 1, pooled=False).extract_many(DOCUMENTS)
     assert all(list(row) == ["hidden"] for row in plain)
+
+
+def test_long_texts_are_condensed(tiny: Tiny) -> None:
+    """Of a longer text, neighbouring activations are averaged; pooled features stay the same."""
+    encoder = load(tiny("bert"))
+    whole = FrozenLayers(encoder, 1, pooled=True).extract_many(DOCUMENTS)
+    few = FrozenLayers(encoder, 1, pooled=True, latent_tokens=5).extract_many(DOCUMENTS)
+    for row, wanted in zip(few, whole, strict=True):
+        torch.testing.assert_close(row["pooled"], wanted["pooled"])
+        assert torch.equal(row["hidden"], condense(wanted["hidden"], 5))
+        assert row["hidden"].untyped_storage().nbytes() == 2 * row["hidden"].numel()
+    assert max(len(row["hidden"]) for row in whole) > 5
+
+
+@given(st.integers(1, 200), st.integers(2, 64))
+def test_condense(tokens: int, rows: int) -> None:
+    """The first row stays; the others average neighbours, in order, shares differing by one."""
+    hidden = torch.arange(float(tokens)).unsqueeze(1)
+    few = condense(hidden, rows).squeeze(1)
+    assert len(few) == min(tokens, rows)
+    assert few[0] == 0
+    assert (few.diff() > 0).all()
+    ends = [0.0]
+    for mean in few[1:].tolist():  # of neighbours from one after the last end: m = (from + to) / 2
+        ends.append(round(2 * mean - ends[-1] - 1, 3))
+    assert ends[-1] == tokens - 1
+    sizes = [end - start for start, end in itertools.pairwise(ends)]
+    assert not sizes or max(sizes) - min(sizes) <= 1
 
 
 def test_pooled_features_are_what_they_say(minilm: Encoder) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.mail import essence
+from consumer.mail import EMPHASIS, emphasized, essence
 
 MESSAGE = (
     "Path: a!b\nFrom: Ann <ann@x.org>\nSubject: Re: goals\n and more\nLines: 2\n\nShe\n\nscored."
@@ -32,6 +32,13 @@ def test_subject_sender_and_organization_come_first() -> None:
 def test_other_texts_stay_as_they_are(text: str) -> None:
     """What is no message, or says nothing in its headers, is not touched."""
     assert essence(text) == text
+    assert emphasized(text) == text
+
+
+def test_words_of_the_subject_count_more() -> None:
+    """Where words are counted, the subject stands behind the message, several times."""
+    assert emphasized(MESSAGE) == MESSAGE + "\nRe: goals and more" * EMPHASIS
+    assert emphasized("From: Ann\n\nbody") == "From: Ann\n\nbody"
 
 
 @given(st.text())
