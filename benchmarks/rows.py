@@ -35,12 +35,17 @@ class Row(Generic[C]):
 
 ROWS: Mapping[str, Row[Model]] = {
     "newsreel": Row("**newsreel** (default: blend)", "benchmarks.ours:default"),
+    "newsreel-thorough": Row(
+        "newsreel, thorough: all activations, a replay for each document",
+        "benchmarks.ours:thorough",
+    ),
     "newsreel-latent": Row("newsreel, latent replay alone", "benchmarks.ours:latent"),
     "newsreel-analytic": Row("newsreel, analytic alone", "benchmarks.ours:analytic"),
     "newsreel-bayes": Row("newsreel, naive Bayes alone", "benchmarks.ours:bayes"),
     "newsreel-ngram": Row("newsreel, n-gram softmax alone", "benchmarks.ours:ngram"),
     "newsreel-finetune": Row("newsreel, fine-tuning 2 layers", "benchmarks.ours:finetune"),
     "newsreel-adapters": Row("newsreel, LoRA in all layers", "benchmarks.ours:adapters"),
+    "with-ngram": Row("blend with n-gram softmax in it", "benchmarks.ours:with_ngram"),
     "without-gradients": Row("blend without gradient steps", "benchmarks.ours:without_gradients"),
     "without-balance": Row(
         "blend with a reservoir that is not balanced", "benchmarks.ours:without_balance"
@@ -62,7 +67,11 @@ REFERENCES: Mapping[str, Row[Reference]] = {
     ),
 }
 NAMES: tuple[str, ...] = (*ROWS, *REFERENCES)
-SLOW_OR_ABLATION = ("newsreel-adapters", *(name for name in ROWS if name.startswith("without-")))
+SLOW_OR_ABLATION = (
+    "newsreel-adapters",
+    "newsreel-thorough",
+    *(name for name in ROWS if name.startswith(("with-", "without-"))),
+)
 QUICK_NAMES: tuple[str, ...] = tuple(name for name in NAMES if name not in SLOW_OR_ABLATION)
 """What `--quick` compares, in less than 10 minutes on two cores."""
 
