@@ -10,7 +10,8 @@ from consumer.features import Features
 from consumer.learners.protocol import Forecast, Lesson, log_loss
 from consumer.ngrams import HASH_BITS, DocumentFrequencies, Table, softmax, unit
 
-SMOOTHING = 0.2
+SMOOTHING = 0.4
+"""So much of all that was counted is counted again, spread over all n-grams alike."""
 SHARPNESS = 6.0
 """Scores times this are about as sure as they are right."""
 
@@ -21,6 +22,7 @@ class ComplementBayes:
     Rennie et al. (2003), "Tackling the poor assumptions of naive Bayes text classifiers", with
     sums of log frequencies scaled to norm 1, and rarity (idf) in the document that is predicted
     only: the sums, and so the classifier, are the same whatever the order of the documents.
+    Smoothing grows with what was counted: a fixed one would be too much for a young stream.
     """
 
     def __init__(self) -> None:
@@ -31,11 +33,13 @@ class ComplementBayes:
     def predict_many(self, features: Sequence[Features]) -> Forecast:
         """Predict documents with what is known now."""
         scores = np.zeros((len(features), self._sums.labels), dtype=np.float32)
-        total = self._totals.sum() - self._totals + SMOOTHING * (1 << HASH_BITS)
+        counted = max(float(self._totals.sum()), 1.0)
+        total = counted - self._totals + SMOOTHING * counted
+        smoothing = SMOOTHING * counted / (1 << HASH_BITS)
         for row, document in zip(scores, features, strict=True):
             numbers, values = self._frequencies.weigh(document)
             own = self._sums.numbers[numbers]
-            others = np.maximum(own.sum(axis=1, keepdims=True) - own, 0) + SMOOTHING
+            others = np.maximum(own.sum(axis=1, keepdims=True) - own, 0) + smoothing
             row[:] = values.sum() * np.log(total) - values @ np.log(others)
         return Forecast(softmax(SHARPNESS * scores))
 

@@ -112,4 +112,5 @@ def _logs(said: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
     Each expert is doubted by `DOUBT`.
     """
     stated = np.stack(list(said.values())).astype(np.float64)
-    return np.log((1 - DOUBT) * stated + DOUBT / max(stated.shape[-1], 1))
+    logs: NDArray[np.float64] = np.log((1 - DOUBT) * stated + DOUBT / max(stated.shape[-1], 1))
+    return logs

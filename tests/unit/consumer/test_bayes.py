@@ -44,6 +44,8 @@ def test_order_does_not_matter(order: list[int], size: int) -> None:
 def test_is_what_the_formula_says() -> None:
     """Predictions are those of complement naive Bayes, computed from the texts directly."""
     scores = []
+    units = [row["frequencies"].double() / row["frequencies"].double().norm() for row in FEATURES]
+    spread = SMOOTHING * float(sum(each.sum() for each in units))
     containing = Counter(number for row in FEATURES for number in row["ngrams"].tolist())
     for document in NEW:
         numbers = document["ngrams"].tolist()
@@ -52,14 +54,12 @@ def test_is_what_the_formula_says() -> None:
         values = values / np.linalg.norm(values)
         row = []
         for label in range(3):
-            others = [f for f, target in zip(FEATURES, TARGETS, strict=True) if target != label]
             sums: Counter[int] = Counter()
-            for other in others:
-                frequencies = other["frequencies"].numpy().astype(float)
-                frequencies /= np.linalg.norm(frequencies)
-                sums.update(dict(zip(other["ngrams"].tolist(), frequencies, strict=True)))
-            total = sum(sums.values()) + SMOOTHING * 2**HASH_BITS
-            logs = [np.log((sums[n] + SMOOTHING) / total) for n in numbers]
+            for other, each, target in zip(FEATURES, units, TARGETS, strict=True):
+                if target != label:
+                    sums.update(dict(zip(other["ngrams"].tolist(), each.tolist(), strict=True)))
+            total = sum(sums.values()) + spread
+            logs = [np.log((sums[n] + spread / 2**HASH_BITS) / total) for n in numbers]
             row.append(-float(np.dot(values, logs)))
         scores.append(row)
     powers = np.exp(SHARPNESS * (np.array(scores) - np.max(scores, axis=1, keepdims=True)))
@@ -86,6 +86,13 @@ def test_replay_changes_nothing() -> None:
     np.testing.assert_array_equal(
         one.predict_many(NEW).probabilities, other.predict_many(NEW).probabilities
     )
+
+
+def test_texts_without_words() -> None:
+    """Where nothing was there to be counted, every label is as likely as another."""
+    silent = Ngrams().extract_many([Document("", "!?"), Document("", "...")])
+    learner = learned(silent, [0, 1], 2)
+    assert learner.predict_many([*silent, *NEW]).probabilities == pytest.approx(0.5)
 
 
 def test_one_label() -> None:
