@@ -1,5 +1,6 @@
 """``python -m benchmarks``: measures quality in cells, and throughput in comparisons."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -147,6 +148,8 @@ def main() -> int:
     """Run what the command line asks for; on SIGTERM the cell that runs ends as well."""
     logs.configure()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for name in [name for name in os.environ if name.startswith(machine.FOREIGN)]:
+        del os.environ[name]
     command, *arguments = sys.argv[1:] or [""]
     if command in {"-h", "--help"}:
         purposes = {name: (run.__doc__ or "").partition("\n")[0] for name, run in COMMANDS.items()}

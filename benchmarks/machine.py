@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+FOREIGN = ("CONSUMER_", "PRODUCER_")
+"""Beginnings of variables that would change the defaults which are measured."""
 LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers", "river", "vowpalwabbit")
 
 

@@ -20,6 +20,12 @@ from consumer.replay_ratio import ReplayRatio
 from consumer.settings import Settings
 from events.document import Document
 
+LEARNING = (
+    *("learn_tokens", "batch_size", "replay", "replay_capacity", "replay_ratio"),
+    *("learning_rate", "head_learning_rate", "logit_adjustment"),
+)
+"""Settings that say how something is learned."""
+
 
 class Newsreel:
     """The consumer without Kafka.
@@ -75,8 +81,9 @@ class Newsreel:
         )
 
     def describe(self) -> Mapping[str, Any]:
-        """Return what a checkpoint of it fits."""
-        return self._assembled.describes
+        """Return what a checkpoint of it fits, and how it learns."""
+        chosen = self._settings.model_dump(include=set(LEARNING))
+        return {**self._assembled.describes, **chosen}
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ class TopLayers(nn.Module):
         except Exception as error:  # whatever an architecture raises that misses its parts
             raise refusal from error
         whole = encoder(encoder.tokenize([document.text]))
-        if float((parted - whole).norm()) > CUT_ERROR * LENGTH:
+        if not float((parted - whole).norm()) <= CUT_ERROR * LENGTH:  # no number is no less
             raise refusal
 
 

@@ -82,7 +82,8 @@ class DocumentFrequencies:
 class Table:
     """A number for each n-gram and label, 0 at first; labels get a column when they come up.
 
-    Takes 2 MiB a label at most, and in a checkpoint 8 bytes for each number that is not 0.
+    Takes 3 MiB a label at most, 5 for a moment when it grows, and in a checkpoint 8 bytes for each
+    number that is not 0.
     """
 
     def __init__(self) -> None:

@@ -89,7 +89,8 @@ def stack_of(model: nn.Module) -> nn.ModuleList:
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module
     raise UnknownModelError(
-        f"{type(model).__name__} has no stack of {count} layers; train it whole with --layers all"
+        f"{type(model).__name__} has no stack of {count} layers; train it whole with"
+        " --learner finetune --layers all"
     )
 
 

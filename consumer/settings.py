@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     text: TextName = Field(
         "mail",
         description="mail: of messages with headers the encoder reads subject, sender and"
-        " organization, then the body, and words of the subject count twice; plain: all as it is",
+        " organization, then the body, and words of the subject count more; plain: all as it is",
     )
     max_tokens: int = Field(128, ge=4, description="tokens read of each text")
     latent_tokens: int = Field(

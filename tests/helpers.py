@@ -19,9 +19,13 @@ TOPICS = {
 }
 SMALL = (
     *("--max-tokens", 16, "--layers", 1, "--precision", "fp32", "--runtime", "torch"),
-    *("--http-port", 0),
+    *("--latent-tokens", 10, "--learn-tokens", 8),
+    *("--batch-size", 16, "--replay-ratio", 0.25, "--http-port", 0),
 )
-"""Options that keep a test short; fp32, so that predictions don't depend on their company."""
+"""Options that keep a test short; fp32, so that predictions don't depend on their company.
+
+Texts of `documents` have more tokens than are kept of them, and more are kept than are learned.
+"""
 
 
 def documents(count: int, start: int = 0) -> list[Document]:

@@ -23,7 +23,7 @@ class HashingSGD:
 
     All labels must be declared before the first document, which a stream can't do. Each call goes
     over all weights, twenty million of them, so that one document at a time would take
-    hours; it gets the micro-batches that newsreel gets.
+    hours; it gets micro-batches.
     """
 
     batch_size = 16

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from benchmarks import machine
 from demo.broker import EmbeddedKafka
 from service import kafka
 from service.errors import UserError
-
-FOREIGN = ("BENCHMARKS_", "CONSUMER_", "PRODUCER_")
-"""Variables that would change the defaults."""
 
 
 class ProgramError(UserError):
@@ -48,7 +46,8 @@ def run(module: str, *arguments: object, servers: str | None = None) -> str:
     ProgramError
         It failed.
     """
-    environment = {name: v for name, v in os.environ.items() if not name.startswith(FOREIGN)}
+    foreign = ("BENCHMARKS_", *machine.FOREIGN)
+    environment = {name: v for name, v in os.environ.items() if not name.startswith(foreign)}
     if servers is not None:
         environment["KAFKA_BOOTSTRAP_SERVERS"] = servers
     command = [sys.executable, "-m", module, *map(str, arguments)]

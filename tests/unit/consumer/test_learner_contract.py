@@ -18,12 +18,13 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "finetune": ("finetune", {}),
     "finetune-adapters": ("finetune", {"adapters": 2}),
     "latent": ("latent", {}),
+    "latent-condensed": ("latent", {"latent_tokens": 6, "learn_tokens": 3}),
     "latent-adapters": ("latent", {"adapters": 2}),
     "latent-no-layers": ("latent", {"layers": 0}),
     "analytic": ("analytic", {}),
     "bayes": ("bayes", {}),
     "ngram": ("ngram", {}),
-    "blend": ("blend", {}),
+    "blend": ("blend", {"latent_tokens": 6, "learn_tokens": 8}),
 }
 Fresh = Callable[[], Assembled]
 
