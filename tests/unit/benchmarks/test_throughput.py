@@ -58,7 +58,7 @@ def test_table() -> None:
 
 def test_learning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Learning is compared with the fastest encoder, and with the plain loop."""
-    monkeypatch.setattr(learning, "BLOCK", 16)
+    monkeypatch.setattr(learning, "BLOCK", 32)
     monkeypatch.setattr(learning, "PLAIN_BLOCK", 1)
     encoding, plain = learning.compare(documents(learning.needed(1)), 1)
     speeds = {side: encoding.spread(side).median for side in encoding.figures}
