@@ -85,7 +85,7 @@ class ThroughputSettings(BaseSettings):
     """Compare speeds, both sides of a comparison in turns; the ratios are what counts.
 
     publishing: the producer and a bare Kafka client, 7 rounds of 8,000 documents; streaming: the
-    consumer over Kafka and its learner fed from memory, 3 rounds of 2,080; learning: the default
+    consumer over Kafka and its learner fed from memory, 3 rounds of 5,024; learning: the default
     settings, encoding alone and a plain loop, 9 rounds of 64; scaling: the cost of a document as
     the replay buffer fills and labels are discovered, 11 rounds of 64. On two cores it takes 15 to
     20 minutes; with --quick 2 to 4, for 3 rounds of 3,000, 1 of 192, 2 of 64 and 2 of 64. It uses

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     group: str = Field("newsreel", min_length=1, description="Kafka consumer group")
     checkpoint_dir: Path = Field(Path("checkpoints"), description="folder of checkpoints")
     checkpoint_every: int = Field(
-        2000, ge=1, description="documents between checkpoints, rounded up to whole steps"
+        5000, ge=1, description="documents between checkpoints, rounded up to whole steps"
     )
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints to keep")
 

@@ -32,7 +32,7 @@ class Effort:
 
 
 FULL = Effort(
-    streaming=3, streamed=2080, learning=9, publishing=7, published=8000, scaling=11, memories=512
+    streaming=3, streamed=5024, learning=9, publishing=7, published=8000, scaling=11, memories=512
 )
 QUICK = Effort(
     streaming=1, streamed=192, learning=2, publishing=3, published=3000, scaling=2, memories=64

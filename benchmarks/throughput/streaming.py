@@ -55,7 +55,7 @@ def compare(
             "The consumer over Kafka, and the same learner fed from memory",
             f"{len(documents):,} documents a round, published beforehand; each side is a process"
             " with default settings and tells its own rate, which starts with its first batch."
-            " Over Kafka it also commits checkpoints, every 2,000 documents.",
+            " Over Kafka it also commits checkpoints, every 5,000 documents.",
             "documents/s",
             "from memory",
             figures,
