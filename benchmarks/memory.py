@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import islice
 
 from consumer.labels import LabelSet
-from consumer.source import MAX_TEXT_CHARACTERS, Batch
+from consumer.source import MAX_TEXT_CHARACTERS, Batch, Origin
 from events.document import Document
 
 
@@ -36,5 +36,6 @@ class MemorySource:
         for document in documents:
             if document.label is not None:
                 self._labels.add(document.label)
+        origins = [Origin(0, self._position + number) for number in range(len(documents))]
         self._position += len(documents)
-        return Batch(documents, [], positions={0: self._position}, lag={0: 0})
+        return Batch(documents, origins, [], positions={0: self._position}, lag={0: 0})

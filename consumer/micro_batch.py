@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from consumer import packing
+from consumer.source import Origin
 from events.document import Document
 
 
@@ -22,10 +23,10 @@ class MicroBatch:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._documents: list[Document] = []
+        self._gathered: list[tuple[Document, Origin]] = []
 
     def __len__(self) -> int:
-        return len(self._documents)
+        return len(self._gathered)
 
     @property
     def room(self) -> int:
@@ -33,26 +34,30 @@ class MicroBatch:
 
         It is when it was saved under a larger size.
         """
-        return max(1, self._size - len(self._documents))
+        return max(1, self._size - len(self))
 
     @property
     def full(self) -> bool:
         """Whether its documents are to be learned now."""
-        return len(self._documents) >= self._size
+        return len(self) >= self._size
 
-    def add(self, documents: Iterable[Document]) -> None:
-        """Gather documents, `room` of them at most."""
-        self._documents.extend(documents)
+    def add(self, arrived: Iterable[tuple[Document, Origin]]) -> None:
+        """Gather documents and where each comes from, `room` of them at most."""
+        self._gathered.extend(arrived)
 
-    def take(self) -> list[Document]:
-        """Empty it, returning its documents."""
-        taken, self._documents = self._documents, []
+    def take(self) -> list[tuple[Document, Origin]]:
+        """Empty it, returning its documents and where each comes from."""
+        taken, self._gathered = self._gathered, []
         return taken
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the documents gathered so far."""
-        return {"documents": packing.pack(self._documents)}
+        """Return the documents gathered so far, and where each comes from."""
+        return {
+            "documents": packing.pack(document for document, _ in self._gathered),
+            "origins": [list(origin) for _, origin in self._gathered],
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
-        self._documents = packing.unpack(state["documents"])
+        origins = [Origin(*origin) for origin in state["origins"]]
+        self._gathered = list(zip(packing.unpack(state["documents"]), origins, strict=True))

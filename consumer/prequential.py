@@ -15,7 +15,7 @@ from consumer.learners.protocol import DivergedError, Forecast, Learner, Lesson
 from consumer.micro_batch import MicroBatch
 from consumer.replay import ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
-from consumer.source import Batch, DeadLetter
+from consumer.source import Batch, DeadLetter, Origin
 from events.document import Document
 
 
@@ -23,7 +23,7 @@ class Source(Protocol):
     """Where batches of documents come from."""
 
     def read(self, at_most: int) -> Batch | None:
-        """Wait for documents; None when there will be no more."""
+        """Wait for documents; none when there are none yet, None when there will be no more."""
         ...
 
 
@@ -41,12 +41,15 @@ class Step:
     """One turn of the loop: all that metrics, progress and checkpoints need to know of it.
 
     ``positions`` and ``lag`` are by partition: the next offset to read, and how many records wait
-    behind it. ``shares`` say how much each expert of a blend weighs. ``seconds`` are by stage.
+    behind it. ``origins`` are where the document of each prediction comes from. ``shares`` say how
+    much each expert of a blend weighs. ``seconds`` are by stage. A step without documents has
+    neither: it says that time has passed.
     """
 
     positions: Mapping[int, int]
     lag: Mapping[int, int]
     predictions: Sequence[Prediction]
+    origins: Sequence[Origin]
     dead_letters: Sequence[DeadLetter]
     learned: Learned | None
     remembered: int
@@ -86,7 +89,8 @@ def run(
     Yields
     ------
     Step
-        After each batch read; ``learned`` is in it when the batch made a micro-batch full.
+        After each batch read, even an empty one; ``learned`` is in it when the batch made a
+        micro-batch full.
     """
     while True:
         started = clock()
@@ -98,10 +102,10 @@ def run(
         predictions = named(arrived, labels)
         evaluator.update(predictions)
         predicted = clock()
-        micro_batch.add(batch.documents)
+        micro_batch.add(zip(batch.documents, batch.origins, strict=True))
         learned = None
-        if batch.last or micro_batch.full:
-            together = micro_batch.take()
+        if batch.last or (batch.documents and micro_batch.full):
+            together = [document for document, _ in micro_batch.take()]
             # What came in pieces is read again as a whole: what is learned may depend on the
             # stream alone, and matrix products of other shapes round differently.
             if len(together) != len(arrived.documents):
@@ -113,6 +117,7 @@ def run(
             positions=batch.positions,
             lag=batch.lag,
             predictions=predictions,
+            origins=batch.origins,
             dead_letters=batch.dead_letters,
             learned=learned,
             remembered=len(replay),
@@ -123,7 +128,9 @@ def run(
                 "fetch": fetched - started,
                 "predict": predicted - fetched,
                 "learn": clock() - predicted,
-            },
+            }
+            if batch.documents
+            else {},
         )
 
 

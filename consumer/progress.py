@@ -40,6 +40,7 @@ class Progress:
             "learned": 0,
             "replayed": 0,
             "dead_letters": 0,
+            "steps": 0,
         }
         self._curve: list[tuple[int, float, float]] = []
         self._stride = 1
@@ -62,18 +63,24 @@ class Progress:
         """Records used or found unusable since the stream began."""
         return self._counts["documents"] + self._counts["dead_letters"]
 
+    @property
+    def steps(self) -> int:
+        """Learning steps since the stream began: what version of the model this is."""
+        return self._counts["steps"]
+
     def observe(self, step: Step) -> None:
         """Take in a step."""
         now = self._clock()
         with self._lock:
-            if self._started is None:
-                self._started = now - step.seconds["predict"] - step.seconds["learn"]
-            if step.predictions:  # waiting for the end of a stream is not work
+            if step.predictions:  # waiting is not work
+                if self._started is None:
+                    self._started = now - step.seconds["predict"] - step.seconds["learn"]
                 self._seconds = now - self._started
             self._documents_this_run += len(step.predictions)
             self._counts["documents"] += len(step.predictions)
             self._counts["dead_letters"] += len(step.dead_letters)
             if step.learned is not None:
+                self._counts["steps"] += 1
                 self._counts["learned"] += step.learned.documents
                 self._counts["replayed"] += step.learned.replayed
             self._remember_mistakes(step)
@@ -84,7 +91,7 @@ class Progress:
                     "labels": len(step.labels),
                     "replay_buffer": step.remembered,
                     "prequential": asdict(step.scores),
-                    # A step without documents, as at the end of a stream, has none.
+                    # A step without documents has none.
                     "shares": dict(step.shares) or self._latest["shares"],
                 }
             )

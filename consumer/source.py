@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from kafka.consumer.fetcher import ConsumerRecord
 
@@ -15,6 +16,15 @@ from events.errors import DecodeError, Reason
 MAX_TEXT_CHARACTERS = 20_000
 """What is kept of a text, some 4,000 tokens: the replay buffer's memory stays bounded."""
 WAKE_SECONDS = 0.1
+QUIET_SECONDS = 1.0
+"""So long without a record, and a read returns without documents: time has passed."""
+
+
+class Origin(NamedTuple):
+    """Where in the topic a document comes from."""
+
+    partition: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +43,15 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Documents in the order of the stream.
+    """Documents in the order of the stream; none where nothing came for a while.
 
-    ``positions`` are the next offsets to read after it and ``lag`` the records that wait there,
-    both by partition. ``last`` says that the stream is over: nothing will follow.
+    ``origins`` are where each document comes from. ``positions`` are the next offsets to read
+    after the batch and ``lag`` the records that wait there, both by partition. ``last`` says that
+    the stream is over: nothing will follow.
     """
 
     documents: Sequence[Document]
+    origins: Sequence[Origin]
     dead_letters: Sequence[DeadLetter]
     positions: Mapping[int, int]
     lag: Mapping[int, int]
@@ -88,39 +100,44 @@ class KafkaSource:
         self._idle_limit = stop_when_idle
         self._clock = clock
         self._stopping = stopping
+        self._waiting_since: float | None = None
         self._over = False
 
     def read(self, at_most: int) -> Batch | None:
-        """Wait for up to ``at_most`` documents; None when the run is over."""
+        """Wait for up to ``at_most`` documents; None when the run is over.
+
+        When nothing comes for `QUIET_SECONDS`, the batch is empty.
+        """
         if self._left is not None:
             at_most = min(at_most, self._left)
         if self._over or self._stopping() or at_most == 0:
             return None
         documents: list[Document] = []
+        origins: list[Origin] = []
         dead_letters: list[DeadLetter] = []
         first: float | None = None
-        waiting_since = self._clock()
+        started = self._clock()
         while len(documents) < at_most and not self._stopping():
             record = self._poller.take(WAKE_SECONDS)
             now = self._clock()
             if record is not None and self._is_new(record):
                 first = now if first is None else first
-                self._sort(record, documents, dead_letters)
+                self._waiting_since = None
+                self._sort(record, documents, origins, dead_letters)
             if first is not None and now - first >= self._linger:
                 break
-            if not self._poller.assigned:
-                waiting_since = now  # nothing can arrive yet
-            if record is None and first is None and self._idle(now - waiting_since):
-                self._over = True
-                break
-        if not documents and not dead_letters and not self._over:
+            if record is None and first is None:
+                self._over = self._idle(now, started)
+                if self._over or now - started >= QUIET_SECONDS:
+                    break
+        if first is None and not self._over and self._stopping():
             return None
         if self._left is not None:
             self._left -= len(documents)
         positions = dict(self._positions)
         ends = self._poller.ends
         lag = {p: max(0, end - positions.get(p, end)) for p, end in ends.items()}
-        return Batch(documents, dead_letters, positions, lag, last=self._over)
+        return Batch(documents, origins, dead_letters, positions, lag, last=self._over)
 
     def commit(self, positions: Mapping[int, int], metadata: str) -> None:
         """Commit positions of the partitions that are still ours, with the checkpoint's id."""
@@ -130,11 +147,20 @@ class KafkaSource:
         """Whether it was not read before: a partition that was lost and came back starts over."""
         return bool(record.offset >= self._positions.get(record.partition, 0))
 
-    def _idle(self, seconds: float) -> bool:
-        return self._idle_limit is not None and seconds >= self._idle_limit
+    def _idle(self, now: float, started: float) -> bool:
+        """Whether nothing has come for so long, over all reads since, that the stream is over."""
+        if not self._poller.assigned:
+            self._waiting_since = now  # nothing can arrive yet
+        elif self._waiting_since is None:
+            self._waiting_since = started
+        return self._idle_limit is not None and now - self._waiting_since >= self._idle_limit
 
     def _sort(
-        self, record: ConsumerRecord, documents: list[Document], dead_letters: list[DeadLetter]
+        self,
+        record: ConsumerRecord,
+        documents: list[Document],
+        origins: list[Origin],
+        dead_letters: list[DeadLetter],
     ) -> None:
         """Put a record where it belongs, and move the position past it."""
         self._positions[record.partition] = record.offset + 1
@@ -148,6 +174,7 @@ class KafkaSource:
             dead_letters.append(_dead_letter(record, Reason.LABEL_LIMIT, str(error)))
         else:
             documents.append(document)
+            origins.append(Origin(record.partition, record.offset))
 
 
 def read_document(record: ConsumerRecord) -> Document:

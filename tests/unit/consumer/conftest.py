@@ -27,7 +27,7 @@ from consumer.micro_batch import MicroBatch
 from consumer.prequential import Step, run
 from consumer.replay import Reservoir
 from consumer.replay_ratio import FixedRatio
-from consumer.source import Batch, DeadLetter
+from consumer.source import Batch, DeadLetter, Origin
 from events.document import Document
 
 # --- the loop, with a learner that counts -------------------------------------------------------
@@ -110,11 +110,17 @@ class Listed:
         for document in documents:
             if document.label is not None:
                 self._labels.add(document.label)
+        origins = [Origin(0, self._read + number) for number in range(count)]
         self._read += len(documents)
         self._over = not self._left and self._ends
         dead_letters, self._dead_letters = self._dead_letters, ()
         return Batch(
-            documents, dead_letters, {0: self._read}, {0: len(self._left)}, last=self._over
+            documents,
+            origins[: len(documents)],
+            dead_letters,
+            {0: self._read},
+            {0: len(self._left)},
+            last=self._over,
         )
 
 

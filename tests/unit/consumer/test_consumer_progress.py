@@ -79,6 +79,7 @@ def test_what_is_shown(consumer: Any, numbered: Any) -> None:
     snapshot = shown.snapshot()
     wanted = {"documents": 7, "unlabelled": 1, "learned": 6, "replayed": 3, "dead_letters": 1}
     assert wanted.items() <= snapshot.items()
+    assert shown.steps == 2
     assert (snapshot["labels"], snapshot["lag"], snapshot["replay_buffer"]) == (2, 0, 5)
     scores = steps[-1].scores
     assert snapshot["prequential"]["whole"]["accuracy"] == scores.whole.accuracy
@@ -95,17 +96,18 @@ def test_what_is_shown(consumer: Any, numbered: Any) -> None:
 
 
 def test_documents_per_second(consumer: Any, numbered: Any) -> None:
-    """The rate is that of the work: waiting for the end of the stream is none of it."""
+    """The rate is that of the work: waiting for its first document or its end is not."""
     seconds = 0.0
     shown = Progress(clock=lambda: seconds)
-    last = None
+    (last,) = consumer().read([])
+    shown.observe(last)
+    seconds += 1000.0
     for step in consumer(batch_size=5).read(numbered("ab" * 10)):
         seconds += 2.0
         last = replace(step, seconds={"fetch": 0.0, "predict": 0.5, "learn": 1.5})
         shown.observe(last)
-    assert last is not None
     seconds += 1000.0
-    shown.observe(replace(last, predictions=[], learned=None))
+    shown.observe(replace(last, predictions=[], learned=None, seconds={}))
     assert shown.snapshot()["documents_per_second"] == pytest.approx(20 / 8)
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.micro_batch import MicroBatch
+from consumer.source import Origin
 from events.document import Document
 
 streams = st.lists(st.sampled_from(["a", "b", "c", None]), max_size=60)
@@ -75,6 +76,36 @@ def test_every_document_with_a_label_is_learned_once(
     assert reader.learner.lessons == [lesson for lesson in expected if lesson]
 
 
+@settings(deadline=None)
+@given(labels=streams, groups=groups, size=st.integers(1, 9))
+def test_waiting_does_not_matter(
+    consumer: Any, numbered: Any, labels: list[str | None], groups: list[int], size: int
+) -> None:
+    """Wherever nothing came for a while, the same is learned; such a step only tells of time."""
+    steady, halting = consumer(size), consumer(size)
+    steady.read(numbered(labels), groups=[count for count in groups if count])
+    steps = halting.read(numbered(labels), groups=groups)
+    assert halting.learner.calls == steady.learner.calls
+    assert repr(halting.evaluator.scores()) == repr(steady.evaluator.scores())
+    for step in steps[:-1]:
+        assert len(step.origins) == len(step.predictions)
+        assert bool(step.seconds) == bool(step.predictions)
+        assert step.predictions or step.learned is None
+    offsets = [origin.offset for step in steps for origin in step.origins]
+    assert offsets == [*range(len(labels))]
+
+
+def test_waiting_with_more_than_fits(consumer: Any, numbered: Any) -> None:
+    """Documents saved under a larger size are not learned for having waited: time cuts nothing."""
+    stopped = consumer(batch_size=8, replay_ratio=0.0)
+    stopped.read(numbered("abcabc"), ends=False)
+    restarted = consumer(batch_size=3, replay_ratio=0.0)
+    restarted.resume(stopped)
+    wait = restarted.read(numbered("a"), groups=[0], ends=False)[0]
+    assert (wait.learned, wait.seconds) == (None, {})
+    assert restarted.learner.lessons == [["0", "1", "2", "3", "4", "5", "0"]]
+
+
 @pytest.mark.parametrize("smaller", [3, 2])
 def test_restarted_with_a_smaller_size(consumer: Any, numbered: Any, smaller: int) -> None:
     """Documents saved under a larger size are learned, and the stream goes on."""
@@ -89,11 +120,16 @@ def test_restarted_with_a_smaller_size(consumer: Any, numbered: Any, smaller: in
 
 
 def test_saved_documents_come_back() -> None:
-    """What was gathered is gathered again after a restart, with the room it leaves."""
-    documents = [Document("1", "ein Text", "ä"), Document("2", "\u2028", None)]
+    """What was gathered is gathered again after a restart, with its origins and the room left."""
+    arrived = [
+        (Document("1", "ein Text", "ä"), Origin(0, 7)),
+        (Document("2", "\u2028", None), Origin(3, 1 << 40)),
+    ]
     saved, restored = MicroBatch(5), MicroBatch(5)
-    saved.add(documents)
+    saved.add(arrived)
     restored.load_state_dict(json.loads(json.dumps(saved.state_dict())))
     assert (len(restored), restored.room) == (2, 3)
-    assert restored.take() == documents
+    taken = restored.take()
+    assert taken == arrived
+    assert taken[1][1].offset == 1 << 40
     assert (len(restored), restored.room) == (0, 5)

@@ -10,7 +10,7 @@ from consumer.labels import LabelLimitError, LabelSet
 from consumer.learners.protocol import Lesson
 from consumer.prequential import Learned, named, predict
 from consumer.replay_ratio import LagAwareRatio
-from consumer.source import Batch, DeadLetter
+from consumer.source import Batch, DeadLetter, Origin
 from events.errors import Reason
 
 
@@ -151,6 +151,8 @@ def test_a_step_tells_all(consumer: Any, numbered: Any) -> None:
         dead_letters=[letter],
         clock=lambda: float(next(ticks)),
     )
+    origins = [[(0, 0), (0, 1)], [(0, 2)], [(0, 3), (0, 4)]]
+    assert [step.origins for step in steps] == origins
     assert [step.positions for step in steps] == [{0: 2}, {0: 3}, {0: 5}]
     assert [step.lag for step in steps] == [{0: 3}, {0: 2}, {0: 0}]
     assert [list(step.labels) for step in steps] == [["a", "b"]] * 3
@@ -207,7 +209,7 @@ def test_labels_beyond_the_limit_never_reach_the_learner(consumer: Any, numbered
 
     class Careless:
         def read(self, at_most: int) -> Batch | None:
-            return Batch(documents[:at_most], [], {0: 2}, {0: 0})
+            return Batch(documents[:at_most], [Origin(0, 0), Origin(0, 1)], [], {0: 2}, {0: 0})
 
     with pytest.raises(LabelLimitError):
         next(reader.run(Careless()))

@@ -8,7 +8,7 @@ import pytest
 from consumer import source
 from consumer.labels import LabelSet
 from consumer.poller import Poller
-from consumer.source import MAX_TEXT_CHARACTERS, KafkaSource
+from consumer.source import MAX_TEXT_CHARACTERS, QUIET_SECONDS, KafkaSource, Origin
 from events.document import Document
 from events.errors import Reason
 
@@ -83,6 +83,7 @@ def test_dead_letters() -> None:
     batch = reading(records, ends={0: 4}).read(2)
     assert batch is not None
     assert ids(batch) == ["documents/0/0", "documents/0/3"]
+    assert batch.origins == [Origin(0, 0), Origin(0, 3)]
     assert [(x.topic, x.partition, x.offset, x.value, x.reason) for x in batch.dead_letters] == [
         ("documents", 0, 1, b"{", Reason.NOT_JSON),
         ("documents", 0, 2, None, Reason.NO_VALUE),
@@ -119,12 +120,39 @@ def test_stop_after() -> None:
 def test_idle() -> None:
     """When nothing came for long enough, a last batch says so, and then there is no other."""
     stream = reading([record(0)], linger=0.0)
-    first, last = stream.read(3), stream.read(3)
+    first = stream.read(3)
     assert first is not None
-    assert last is not None
     assert (ids(first), first.last) == (["documents/0/0"], False)
+    *waits, last = iter(lambda: stream.read(3), None)
+    assert not any(wait.last for wait in waits)
     assert (ids(last), last.last, last.positions) == ([], True, {0: 1})
     assert stream.read(3) is None
+
+
+def test_quiet() -> None:
+    """When nothing came for a while, an empty batch says that time has passed."""
+    clock = Clock()
+    stream = reading([], positions={0: 7}, ends={0: 7}, stop_when_idle=None, clock=clock)
+    for _ in range(20):
+        before = clock.now
+        batch = stream.read(3)
+        assert batch is not None
+        assert (batch.documents, batch.origins, batch.dead_letters) == ([], [], [])
+        assert (batch.positions, batch.lag, batch.last) == ({0: 7}, {0: 0}, False)
+        assert clock.now - before == pytest.approx(QUIET_SECONDS, abs=0.05)
+
+
+def test_idle_time_adds_up_from_the_last_record() -> None:
+    """Empty reads don't begin to count anew; a record does."""
+    clock = Clock()
+    stream = reading([], linger=0.0, stop_when_idle=2.5, clock=clock)
+    assert [stream.read(3).last for _ in range(2)] == [False, False]  # type: ignore[union-attr]
+    stream._poller._records.append(record(0))  # type: ignore[arg-type]
+    assert ids(stream.read(3)) == ["documents/0/0"]
+    start = clock.now
+    reads = [stream.read(3) for _ in range(4)]
+    assert [batch and batch.last for batch in reads] == [False, False, True, None]
+    assert clock.now - start == pytest.approx(2.5, abs=0.1)
 
 
 def test_stopping() -> None:
@@ -162,5 +190,5 @@ def test_idleness_begins_with_the_assignment() -> None:
     clock = Clock()
     stream = reading([], stop_when_idle=5.0, clock=clock, stopping=lambda: clock.now > 20)
     stream._poller._assigned = frozenset()
-    assert stream.read(1) is None
+    assert not any(batch.last for batch in iter(lambda: stream.read(1), None))
     assert clock.now > 20
