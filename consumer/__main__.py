@@ -2,32 +2,37 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from consumer import checkpoint, composition, group, heldout, prequential, server
+from consumer import checkpoint, composition, group, heldout, lenient, prequential, recovery, server
 from consumer.assembly import Assembled, Machine, Recipe, assemble
 from consumer.checkpoint import CheckpointStore, Stateful
 from consumer.commit import Committer
-from consumer.dead_letters import DeadLetterPublisher
 from consumer.evaluation import Evaluator
+from consumer.health import Health
 from consumer.labels import LabelSet
 from consumer.learners.gradient import Training
+from consumer.lease import Lease
 from consumer.manifest import Manifest
 from consumer.metrics import Metrics
 from consumer.micro_batch import MicroBatch
-from consumer.poller import Poller
+from consumer.outbox import AtOnce, Later, Outbox, Writer
+from consumer.poller import Poller, beginnings, connect
 from consumer.progress import Progress, without_nan
+from consumer.replay import ReplayBuffer
+from consumer.replay_ratio import ReplayRatio
 from consumer.settings import EvaluateSettings, Settings
 from consumer.source import KafkaSource
 from consumer.tally import Scores
+from consumer.transaction import FRESH, Transactions, superseded
 from events import topics
 from service import cli, kafka, logs
 from service.errors import UserError
@@ -42,106 +47,186 @@ class SummaryError(UserError):
     """The summary can't be written."""
 
 
-def learn(argv: Sequence[str]) -> None:
-    """Learn from the stream until told to stop."""
+def learn(argv: Sequence[str], reached: Callable[[str], None] = lambda _: None) -> None:
+    """Learn from the stream until told to stop.
+
+    ``reached`` is told of each point at which a fault is worth testing.
+    """
     settings = cli.parse(Settings, argv)
+    lenient.install()
     with ExitStack() as stack:
-        _learn(settings, stack)
+        _learn(settings, stack, reached)
 
 
-def _learn(settings: Settings, stack: ExitStack) -> None:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What learning is made of; all but the extractor is kept by checkpoints."""
+
+    assembled: Assembled
+    labels: LabelSet
+    replay: ReplayBuffer
+    replay_ratio: ReplayRatio
+    evaluator: Evaluator
+    micro_batch: MicroBatch
+    progress: Progress
+
+    def stateful(self) -> dict[str, Stateful]:
+        """Return what a checkpoint keeps, by name."""
+        return {
+            "labels": self.labels,
+            "learner": self.assembled.learner,
+            "replay": self.replay,
+            "replay_ratio": self.replay_ratio,
+            "evaluator": self.evaluator,
+            "micro_batch": self.micro_batch,
+            "progress": self.progress,
+        }
+
+
+def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None]) -> None:
     stop = stack.enter_context(Stop())
     if settings.summary is not None:
         _check_writable(settings.summary)  # better to fail now than after hours
     store = CheckpointStore(settings.checkpoint_dir, settings.keep_checkpoints)
-    store.open(stack)
+    store.create()
     registry = CollectorRegistry()
-    progress = Progress()
-
-    with kafka.admin(settings.bootstrap_servers) as admin:
-        partitions = kafka.require(admin, settings.topic)
-        kafka.ensure(admin, topics.dead_letters(settings.topic), count=1)
-    consumer = group.connect(settings.bootstrap_servers, settings.group)
-    poller = Poller(consumer, settings.topic, QUEUED_MICRO_BATCHES * settings.batch_size)
-    stack.callback(poller.close)
-    start = group.starting_point(consumer, settings.topic, partitions, store.ids())
-    dead_letters = DeadLetterPublisher(
-        settings.bootstrap_servers, topics.dead_letters(settings.topic)
-    )
-    stack.callback(dead_letters.close)
-    app = server.app(registry, progress.snapshot, alive=poller.complaint, ready=poller.not_ready)
-    address = stack.enter_context(server.serve(app, settings.http_host, settings.http_port))
-
-    log.info("loading", learner=settings.learner, model=settings.model, http=address)
-    labels = LabelSet(settings.max_labels)
-    assembled = composition.assembled(settings)
-    replay = composition.replay_buffer(settings)
-    replay_ratio = composition.replay_ratio(settings)
-    evaluator = Evaluator()
-    micro_batch = MicroBatch(settings.batch_size)
-    parts: dict[str, Stateful] = {
-        "labels": labels,
-        "learner": assembled.learner,
-        "replay": replay,
-        "replay_ratio": replay_ratio,
-        "evaluator": evaluator,
-        "micro_batch": micro_batch,
-        "progress": progress,
-    }
-    describes = assembled.describes | {"replay": settings.replay}
-    if start.checkpoint is not None:
-        _restore(store.folder / start.checkpoint, parts, describes, start.positions)
-    source = KafkaSource(
-        poller,
-        labels,
-        start.positions,
-        settings.linger,
-        settings.stop_after,
-        settings.stop_when_idle,
-        stopping=lambda: stop.asked,
-    )
     metrics = Metrics(registry)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    committer = Committer(
-        store,
-        parts,
-        describes,
+    progress = Progress()
+    health = Health()
+
+    with kafka.admin(settings.bootstrap_servers) as admin:
+        kafka.require(admin, settings.topic)
+        for made in (topics.dead_letters(settings.topic), topics.predictions(settings.topic)):
+            kafka.ensure(admin, made, count=1)
+    app = server.app(registry, progress.snapshot, alive=health.complaint, ready=health.not_ready)
+    address = stack.enter_context(server.serve(app, settings.http_host, settings.http_port))
+
+    log.info("loading", learner=settings.learner, model=settings.model, http=address)
+    parts = _Parts(
+        composition.assembled(settings),
+        LabelSet(settings.max_labels),
+        composition.replay_buffer(settings),
+        composition.replay_ratio(settings),
+        Evaluator(),
+        MicroBatch(settings.batch_size),
         progress,
-        dead_letters,
-        source,
-        about={"topic": settings.topic, "group": settings.group},
-        every=settings.checkpoint_every,
-        observe=metrics.observe_checkpoint,
     )
-
-    poller.start()
-    log.info("learning", topic=settings.topic, group=settings.group, http=address)
-    step = None
-    for step in prequential.run(
-        source,
-        assembled.extractor,
-        assembled.learner,
-        replay,
-        replay_ratio,
-        evaluator,
-        labels,
-        micro_batch,
+    lease = Lease(store.folder)
+    stack.callback(lease.release)
+    if not lease.acquire(
+        lambda: stop.asked,
+        lambda holder: log.info("standing by", group=settings.group, holder=holder, http=address),
     ):
-        progress.observe(step)
-        metrics.observe(step)
-        dead_letters.send(step.dead_letters)
-        if committer.due():
-            committer.commit(step)
-    if step is not None and not committer.covers(step):
-        committer.commit(step)
+        return
+    transactions = Transactions(
+        settings.connection,
+        settings.group,
+        settings.topic,
+        lost=lease.lost,
+        hurry=stop.overdue,
+        retried=metrics.retried,
+        reached=reached,
+    )
+    stack.callback(transactions.close)
+    _lead(settings, stack, stop, store, parts, lease, transactions, metrics, health, reached)
 
-    scores = None if stop.asked else _examine(settings, assembled, labels, stop)
+    scores = None if stop.asked else _examine(settings, parts, stop)
     about = {"learner": settings.learner, "model": settings.model, "seed": settings.seed}
     summary = progress.summary(scores, **about)
     log.info("done", **{name: summary[name] for name in SHOWN if summary[name] is not None})
     if settings.summary is not None:
         settings.summary.write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def _lead(
+    settings: Settings,
+    stack: ExitStack,
+    stop: Stop,
+    store: CheckpointStore,
+    parts: _Parts,
+    lease: Lease,
+    transactions: Transactions,
+    metrics: Metrics,
+    health: Health,
+    reached: Callable[[str], None],
+) -> None:
+    """Go on from the last commit, and learn until the end or until another takes over."""
+    committed = transactions.open()
+    reader = connect(settings.connection.options)
+    start = group.starting_point(
+        settings.group,
+        settings.topic,
+        committed,
+        beginnings(reader, settings.topic),
+        store.ids(),
+    )
+    describes = parts.assembled.describes | {"replay": settings.replay}
+    positions = recovery.restore(store, start, parts.stateful(), describes)
+    parts.progress.checkpoint = start.checkpoint
+    if len(committed) < len(positions) and start.checkpoint is None:
+        transactions.commit([], positions, FRESH)
+    poller = Poller(
+        reader,
+        settings.topic,
+        positions,
+        QUEUED_MICRO_BATCHES * settings.batch_size,
+        settings.lost_offsets,
+    )
+    stack.callback(poller.close)
+    sender = AtOnce(settings.connection) if settings.delivery == "at-least-once" else Later()
+    stack.callback(sender.close)
+    outbox = Outbox(sender)
+    writer = Writer(settings.topic, outbox, parts.progress, behind=start.positions)
+    committer = Committer(
+        store,
+        transactions,
+        outbox,
+        parts.stateful(),
+        about={"topic": settings.topic, "group": settings.group, "describes": describes},
+        progress=parts.progress,
+        every=settings.checkpoint_every,
+        seconds=settings.checkpoint_seconds,
+        beyond=start.positions if positions != start.positions else {},
+        observer=metrics,
+        hurry=stop.overdue,
+        reached=reached,
+    )
+    source = KafkaSource(
+        poller,
+        parts.labels,
+        positions,
+        settings.linger,
+        settings.stop_after,
+        settings.stop_when_idle,
+        stopping=lambda: stop.asked or committer.failed or lease.lost(),
+    )
+
+    poller.start()
+    health.follow(poller)
+    metrics.began()
+    log.info("learning", topic=settings.topic, group=settings.group)
+    step = None
+    for step in prequential.run(
+        source,
+        parts.assembled.extractor,
+        parts.assembled.learner,
+        parts.replay,
+        parts.replay_ratio,
+        parts.evaluator,
+        parts.labels,
+        parts.micro_batch,
+    ):
+        writer.write(step)
+        parts.progress.observe(step)
+        metrics.observe(step)
+        metrics.lost(poller.lost)
+        committer.follow(step)
+    if lease.lost():
+        raise superseded(settings.group)
+    if step is not None:
+        committer.finish(step)
 
 
 SHOWN = ("documents", "labels", "prequential_accuracy", "heldout_accuracy", "dead_letters")
@@ -180,28 +265,17 @@ def evaluate(argv: Sequence[str]) -> None:
     print(json.dumps(without_nan(report), indent=2, ensure_ascii=False))  # noqa: T201 - the result
 
 
-def _examine(
-    settings: Settings, assembled: Assembled, labels: LabelSet, stop: Stop
-) -> Scores | None:
+def _examine(settings: Settings, parts: _Parts, stop: Stop) -> Scores | None:
     """Examine the learner on the held-out topic, unless that is asked to stop, too."""
     documents = heldout.read(settings.bootstrap_servers, topics.heldout(settings.topic))
     scores = heldout.evaluate(
-        assembled.extractor, assembled.learner, labels, documents, stopping=lambda: stop.asked
+        parts.assembled.extractor,
+        parts.assembled.learner,
+        parts.labels,
+        documents,
+        stopping=lambda: stop.asked,
     )
     return None if stop.asked else scores
-
-
-def _restore(
-    folder: Path,
-    parts: Mapping[str, Stateful],
-    describes: Mapping[str, Any],
-    positions: Mapping[int, int],
-) -> None:
-    manifest = Manifest.read(folder)
-    manifest.require_fit(describes)
-    manifest.require_positions(positions)
-    checkpoint.restore(folder, parts)
-    log.info("restored", checkpoint=folder.name)
 
 
 def _check_writable(path: Path) -> None:

@@ -1,14 +1,12 @@
 """Checkpoints: written whole or not at all, and never restored into something else."""
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +32,23 @@ class Stateful(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of all parts at one moment, apart from them: they may go on."""
+
+    state: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+
+
+def snapshot(parts: Mapping[str, Stateful]) -> Snapshot:
+    """Copy the state of parts, by name."""
+    tensors: dict[str, torch.Tensor] = {}
+    state = {
+        name: state_tree.pack(part.state_dict(), name, tensors) for name, part in parts.items()
+    }
+    return Snapshot(state, tensors)
+
+
 class CheckpointStore:
     """A folder of checkpoints, each a folder of its own named by its id.
 
@@ -54,35 +69,33 @@ class CheckpointStore:
         self.folder = folder
         self._keep = keep
 
-    def open(self, stack: ExitStack) -> None:
-        """Create the folder and hold it for this process alone until the stack unwinds."""
+    def create(self) -> None:
+        """Create the folder, and see that it can be written to."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((self.folder / ".lock").open("w"))
+            (self.folder / ".writable").touch()
+            (self.folder / ".writable").unlink()
         except OSError as error:
             raise CheckpointError(
                 f"can't write to {str(self.folder)!r} ({error.strerror});"
                 " name another folder with --checkpoint-dir"
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise CheckpointError(
-                f"another consumer is using {str(self.folder)!r}; stop it, or name another folder"
-                " with --checkpoint-dir"
             ) from error
 
     def ids(self) -> list[str]:
         """Return the ids of complete checkpoints, oldest first."""
         return sorted(path.parent.name for path in self.folder.glob(f"[!.]*/{MANIFEST}"))
 
-    def save(self, parts: Mapping[str, Stateful], **about: Any) -> str:
+    def save(
+        self, taken: Snapshot, reached: Callable[[str], None] = lambda _: None, **about: Any
+    ) -> str:
         """Write a checkpoint beside the others, in full, then give it its name.
 
         Parameters
         ----------
-        parts
-            What to save, by name.
+        taken
+            What to save.
+        reached
+            Told when a point is reached that a fault may follow.
         about
             The fields of `Manifest` that the caller knows.
 
@@ -90,18 +103,19 @@ class CheckpointStore:
         -------
         str
             Its id.
+
+        Raises
+        ------
+        CheckpointError
+            It is not written, and nothing is left of it.
         """
         id_ = f"{about['documents']:012d}-{uuid.uuid4().hex[:8]}"
         draft = self.folder / f".{id_}"
-        tensors: dict[str, torch.Tensor] = {}
-        state = {
-            name: state_tree.pack(part.state_dict(), name, tensors) for name, part in parts.items()
-        }
         try:
-            draft.mkdir()
+            draft.mkdir(parents=True)
             files = {
-                STATE: json.dumps(state).encode(),
-                TENSORS: safetensors.torch.save(tensors),
+                STATE: json.dumps(taken.state).encode(),
+                TENSORS: safetensors.torch.save(taken.tensors),
             }
             digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
             manifest = Manifest(format=FORMAT, id=id_, sha256=digests, **about)
@@ -109,21 +123,31 @@ class CheckpointStore:
             for name, data in files.items():
                 _write(draft / name, data)
             _sync(draft)
+            reached("checkpoint-draft")
             draft.rename(self.folder / id_)
             _sync(self.folder)
+            reached("checkpoint-written")
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
             raise CheckpointError(
                 f"checkpoint not written to {str(self.folder)!r} ({error.strerror}); nothing is"
-                " committed past the last one: make room there and start again"
+                " committed past the last one: make room there"
             ) from error
         return id_
+
+    def size(self, id_: str) -> int:
+        """Return the bytes of a checkpoint's files."""
+        return sum(path.stat().st_size for path in (self.folder / id_).iterdir())
+
+    def older(self, id_: str) -> list[str]:
+        """Return ids of the checkpoints before one, newest first."""
+        return [other for other in reversed(self.ids()) if other < id_]
 
     def prune(self, newest: str) -> None:
         """Delete all but the newest checkpoints, and what was never finished or committed."""
         older = [id_ for id_ in self.ids() if id_ <= newest]
         unneeded = set(self.ids()) - set(older[-self._keep :])
-        for name in unneeded | {path.name for path in self.folder.glob(".*-*")}:
+        for name in unneeded | {path.name for path in self.folder.glob(".[0-9]*-*")}:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
 
@@ -151,7 +175,7 @@ def restore(folder: Path, parts: Mapping[str, Stateful]) -> None:
 
     Raises
     ------
-    CheckpointError
+    BrokenCheckpointError
         A file is missing or not what was written.
     """
     manifest = Manifest.read(folder)

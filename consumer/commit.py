@@ -1,123 +1,241 @@
-"""The one point at which learning becomes final."""
+"""The one point at which learning and predictions become final."""
 
+import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import structlog
-from kafka.errors import KafkaError
 
-from consumer.checkpoint import CheckpointStore, Stateful
-from consumer.dead_letters import DeadLetterPublisher
+from consumer import checkpoint
+from consumer.checkpoint import CheckpointStore, Snapshot, Stateful
+from consumer.manifest import CheckpointError
+from consumer.outbox import Outbox, Outgoing
 from consumer.prequential import Step
 from consumer.progress import Progress
-from consumer.source import KafkaSource
-from service.errors import UserError
+from consumer.transaction import AbandonedError, Transactions
 
-PATIENCE_SECONDS = 60.0
-"""How long a commit is tried before the consumer gives up."""
-RETRY_SECONDS = 1.0
+RETRY_SECONDS = 10.0
+"""Between a checkpoint that could not be written and the next try."""
+WAIT_SECONDS = 0.1
+PENDING_BYTES = 32 << 20
+"""Records that may wait for a commit: more than these are not made before it is through."""
+SOON_BYTES = 8 << 20
+"""So much that waits is committed before its time."""
 
 log = structlog.get_logger()
 
 
-class CommitError(UserError):
-    """The broker did not take a commit."""
+class Observer(Protocol):
+    """Told of commits, by the thread that makes them."""
+
+    def committed(self, seconds: float, size: int) -> None:
+        """Take in a commit: seconds from the snapshot on, bytes of its checkpoint."""
+        ...
+
+    def paused(self, seconds: float) -> None:
+        """Take in how long learning has waited for a commit."""
+        ...
+
+    def failed(self) -> None:
+        """Take in a checkpoint that could not be written."""
+        ...
+
+
+@dataclass(slots=True)
+class _Commit:
+    """A commit under way."""
+
+    taken: Snapshot
+    positions: Mapping[int, int]
+    documents: int
+    records: Sequence[tuple[Outgoing, Any | None]]
+    started: float
+    id: str | None = None
+    error: BaseException | None = None
 
 
 class Committer:
-    """Writes checkpoints and commits the offsets that go with them.
+    """Writes checkpoints, and commits the predictions and offsets that go with them.
 
+    0. Between two steps, copy the state of every part. The rest goes on beside the next steps.
     1. Write the checkpoint, whole, under a name of its own.
-    2. Wait until every dead letter so far is delivered.
-    3. Commit the offsets; their metadata names the checkpoint.
-    4. Delete checkpoints that are no longer needed.
+    2. In one Kafka transaction: predictions and dead letters since the last commit, and the
+       offsets, whose metadata names the checkpoint.
+    3. Delete checkpoints that are no longer needed.
 
-    Whatever happens between two of these, the next start finds offsets and a checkpoint that
-    belong together: those of the last commit.
+    Whatever happens between two of these, the next start finds offsets, predictions and a
+    checkpoint that belong together: those of the last commit.
 
     Parameters
     ----------
     parts
         What a checkpoint keeps, by name.
-    describes
-        What the checkpoints fit.
     about
-        Topic and group, for the manifest.
-    every
-        Records between two commits.
-    observe
-        Told how many seconds each one took.
+        What the manifest says beside positions and documents.
+    every, seconds
+        Records between two commits, and the longest time.
+    beyond
+        Positions up to which predictions were published in an earlier life: nothing is committed
+        before they are reached.
+    hurry
+        Whether to give up rather than wait for a broker.
+    reached
+        Told when a point is reached that a fault may follow.
     """
 
     def __init__(
         self,
         store: CheckpointStore,
+        transactions: Transactions,
+        outbox: Outbox,
         parts: Mapping[str, Stateful],
-        describes: Mapping[str, Any],
+        about: Mapping[str, Any],
         progress: Progress,
-        dead_letters: DeadLetterPublisher,
-        source: KafkaSource,
-        about: Mapping[str, str],
         every: int,
-        observe: Callable[[float], None],
+        seconds: float,
+        beyond: Mapping[int, int],
+        observer: Observer,
+        hurry: Callable[[], bool],
+        reached: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._transactions = transactions
+        self._outbox = outbox
         self._parts = parts
-        self._describes = describes
-        self._progress = progress
-        self._dead_letters = dead_letters
-        self._source = source
         self._about = about
+        self._progress = progress
         self._every = every
-        self._observe = observe
-        self._committed = progress.records
-        self._last: Step | None = None
+        self._seconds = seconds
+        self._beyond = beyond
+        self._observer = observer
+        self._hurry = hurry
+        self._reached = reached
+        self._clock = clock
+        self._records = progress.records
+        self._changed = False
+        self._next = clock() + seconds
+        self._under_way: _Commit | None = None
+        self._thread: threading.Thread | None = None
+        self.failed = False
 
-    def due(self) -> bool:
-        """Whether enough records have come since the last commit."""
-        return self._progress.records - self._committed >= self._every
-
-    def covers(self, step: Step) -> bool:
-        """Whether a step, and so all before it, is committed."""
-        return step is self._last
-
-    def commit(self, step: Step) -> None:
-        """Make everything up to a step final.
+    def follow(self, step: Step) -> None:
+        """Take in a step, and begin a commit when it is time for one.
 
         Raises
         ------
-        CheckpointError, DeadLetterError, CommitError
+        SupersededError, AbandonedError
+            The last commit is not final, and never will be.
+        """
+        self._changed |= bool(step.predictions or step.dead_letters or step.learned)
+        self._settle()
+        if self._outbox.size > PENDING_BYTES:
+            self._make_room(step)
+        elif self._under_way is None and self._due() and self._far_enough(step.positions):
+            self._begin(step.positions)
+
+    def finish(self, step: Step) -> None:
+        """Commit everything up to a step.
+
+        Raises
+        ------
+        CheckpointError, SupersededError, AbandonedError
             It is not final; the last commit still stands.
         """
-        started = time.perf_counter()
-        id_ = self._store.save(
-            self._parts,
-            **self._about,
-            positions={str(partition): offset for partition, offset in step.positions.items()},
-            documents=self._progress.documents,
-            describes=self._describes,
-        )
-        self._dead_letters.flush()
-        self._commit_offsets(step.positions, id_)
-        self._store.prune(id_)
-        self._committed = self._progress.records
-        self._last = step
-        seconds = time.perf_counter() - started
-        self._observe(seconds)
-        log.info("committed", checkpoint=id_, seconds=round(seconds, 2))
+        self._wait()
+        if not self._changed or not self._far_enough(step.positions):
+            return
+        self._begin(step.positions)
+        failure = self._wait()
+        if failure is not None:
+            raise failure
 
-    def _commit_offsets(self, positions: Mapping[int, int], id_: str) -> None:
-        """Commit, and try again while the broker is away or the group is rebalancing."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return self._source.commit(positions, id_)
-            except KafkaError as error:
-                if time.monotonic() > deadline:
-                    raise CommitError(
-                        f"the broker did not take the commit of checkpoint {id_} ({error}); what"
-                        " was learned since the last one will be learned again: start again"
-                    ) from error
-                log.warning("commit failed, trying again", checkpoint=id_, error=str(error))
-                time.sleep(RETRY_SECONDS)
+    def _due(self) -> bool:
+        if not self._changed or self._clock() < self._next - self._seconds:
+            return False  # after a failure, `_next` is later
+        enough = self._progress.records - self._records >= self._every
+        return enough or self._clock() >= self._next or self._outbox.size > SOON_BYTES
+
+    def _far_enough(self, positions: Mapping[int, int]) -> bool:
+        return all(positions.get(partition, 0) >= end for partition, end in self._beyond.items())
+
+    def _begin(self, positions: Mapping[int, int]) -> None:
+        started = time.perf_counter()
+        taken = checkpoint.snapshot(self._parts)
+        self._reached("snapshot")
+        commit = _Commit(
+            taken, positions, self._progress.documents, self._outbox.waiting(), started
+        )
+        self._records = self._progress.records
+        self._changed = False
+        self._next = self._clock() + self._seconds
+        self._under_way = commit
+        self._thread = threading.Thread(
+            target=self._carry_out, args=[commit], name="commit", daemon=True
+        )
+        self._thread.start()
+        self._observer.paused(time.perf_counter() - started)
+
+    def _carry_out(self, commit: _Commit) -> None:
+        try:
+            id_ = self._store.save(
+                commit.taken,
+                self._reached,
+                positions={str(partition): end for partition, end in commit.positions.items()},
+                documents=commit.documents,
+                **self._about,
+            )
+            records = self._outbox.undelivered(commit.records)
+            self._transactions.commit(records, commit.positions, id_)
+            self._reached("committed")
+            size = self._store.size(id_)
+            self._store.prune(id_)
+            self._reached("pruned")
+            commit.id = id_
+            seconds = time.perf_counter() - commit.started
+            self._observer.committed(seconds, size)
+            log.info("committed", checkpoint=id_, seconds=round(seconds, 2))
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            commit.error = error
+            self.failed = not isinstance(error, CheckpointError)
+
+    def _settle(self) -> CheckpointError | None:
+        """See whether the commit under way has ended, and how."""
+        commit, thread = self._under_way, self._thread
+        if commit is None or thread is None or thread.is_alive():
+            return None
+        self._under_way = self._thread = None
+        if commit.error is None:
+            self._outbox.drop(len(commit.records))
+            self._progress.checkpoint = commit.id
+            return None
+        if not isinstance(commit.error, CheckpointError):
+            raise commit.error
+        self._observer.failed()
+        log.error("learning goes on, uncommitted", error=str(commit.error))
+        self._changed = True
+        self._next = self._clock() + self._seconds + RETRY_SECONDS
+        return commit.error
+
+    def _wait(self) -> CheckpointError | None:
+        """Wait for the commit under way, if there is one."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(WAIT_SECONDS)
+            if self._hurry():
+                raise AbandonedError(
+                    "the broker did not take the last commit in time; what was learned since the"
+                    " one before will be learned again: start again"
+                )
+        return self._settle()
+
+    def _make_room(self, step: Step) -> None:
+        """Learn no further before what waits is committed: memory is bounded."""
+        started = time.perf_counter()
+        while self._outbox.size > PENDING_BYTES and not self._hurry():
+            if self._under_way is None and self._clock() >= self._next - self._seconds:
+                self._begin(step.positions)
+            self._wait()
+            time.sleep(WAIT_SECONDS)
+        self._observer.paused(time.perf_counter() - started)

@@ -1,7 +1,7 @@
 """Prequential measures: each document is a test before it is a lesson (Gama et al. 2013)."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +32,14 @@ class Opinion:
 class Prediction:
     """What the model said of a document before it learned from it.
 
-    ``experts`` are what the parts of a blend said by themselves.
+    ``experts`` are what the parts of a blend said by themselves, ``top`` the most probable labels
+    with their probabilities, the first one first.
     """
 
     document: Document
     opinion: Opinion
     experts: Mapping[str, Opinion] = field(default_factory=dict)
+    top: Sequence[tuple[str, float]] = ()
 
     @property
     def correct(self) -> bool:

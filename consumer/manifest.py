@@ -8,13 +8,17 @@ from typing import Any, Self
 
 from service.errors import UserError
 
-FORMAT = 2
+FORMAT = 3
 """Raised when an older newsreel could not read the files."""
 MANIFEST = "manifest.json"
 
 
 class CheckpointError(UserError):
     """A checkpoint can't be written, found, read, or does not fit."""
+
+
+class BrokenCheckpointError(CheckpointError):
+    """A checkpoint is not what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,9 @@ def _shown(name: str, value: Any) -> str:
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
-def broken(folder: Path, error: Exception) -> CheckpointError:
+def broken(folder: Path, error: Exception) -> BrokenCheckpointError:
     """Build the error of a checkpoint that is not what was written."""
-    return CheckpointError(
+    return BrokenCheckpointError(
         f"checkpoint {str(folder)!r} is broken or incomplete ({error}); restore the folder from a"
         " copy, or start afresh with another --checkpoint-dir and --group"
     )

@@ -9,6 +9,7 @@ from consumer.tally import Scores
 
 MAX_LABEL_SERIES = 100
 """Labels that get a series of their own: the first to appear. The others count in the rest."""
+PAUSE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 10, 60)
 STAGE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -64,6 +65,24 @@ class Metrics:
         )
         self._lag = gauge("consumer_lag_documents", "Records waiting in a partition", "partition")
         self._checkpoints = counter("checkpoints", "Checkpoints written and committed")
+        self._checkpoint_failures = counter(
+            "checkpoint_failures", "Checkpoints that could not be written"
+        )
+        self._checkpoint_bytes = gauge("checkpoint_bytes", "Size of the last checkpoint")
+        self._commit_retries = counter(
+            "commit_retries", "Commits that failed at the broker and were tried again"
+        )
+        self._commit_pause = Histogram(
+            "newsreel_commit_pause_seconds",
+            "How long learning waited for a commit",
+            buckets=PAUSE_SECONDS,
+            registry=registry,
+        )
+        self._lost = gauge(
+            "lost_documents", "Records that were deleted from the topic before they were read"
+        )
+        self._active = gauge("active", "1 when it learns, 0 when it stands by for another")
+        self._active.set(0)
         self._stage = Histogram(
             "newsreel_stage_seconds",
             "Time of a stage of one step",
@@ -103,10 +122,31 @@ class Metrics:
         for stage, seconds in step.seconds.items():
             self._stage.labels(stage).observe(seconds)
 
-    def observe_checkpoint(self, seconds: float) -> None:
-        """Count a checkpoint and the time it took."""
+    def began(self) -> None:
+        """Take in that this consumer is the one that learns."""
+        self._active.set(1)
+
+    def committed(self, seconds: float, size: int) -> None:
+        """Take in a commit: seconds from the snapshot on, bytes of its checkpoint."""
         self._checkpoints.inc()
+        self._checkpoint_bytes.set(size)
         self._stage.labels("checkpoint").observe(seconds)
+
+    def paused(self, seconds: float) -> None:
+        """Take in how long learning has waited for a commit."""
+        self._commit_pause.observe(seconds)
+
+    def failed(self) -> None:
+        """Take in a checkpoint that could not be written."""
+        self._checkpoint_failures.inc()
+
+    def retried(self) -> None:
+        """Take in a commit that the broker did not take."""
+        self._commit_retries.inc()
+
+    def lost(self, records: int) -> None:
+        """Take in how many records were lost in this run."""
+        self._lost.set(records)
 
     def _observe_scores(self, window: str, scores: Scores) -> None:
         self._accuracy.labels(window).set(scores.accuracy)

@@ -1,27 +1,29 @@
-"""Polling Kafka in a thread of its own, so that a long training step never costs membership."""
+"""Polling Kafka in a thread of its own, so that neither waits for the other."""
 
 import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future
-from contextlib import suppress
-from typing import Any
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import structlog
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import CommitFailedError, KafkaError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from service.errors import UserError
 
 POLL_SECONDS = 0.01
 PAUSE_SECONDS = 0.04
 """Between polls that bring nothing: some brokers answer at once, and the client asks again."""
+RETRY_SECONDS = 1.0
 STALLED_SECONDS = 60.0
 LOOK_SECONDS = 2.0
+IN_TOUCH_SECONDS = 10.0
 CAPACITY_BYTES = 16 << 20
+
+LostOffsets = Literal["stop", "continue"]
 
 log = structlog.get_logger()
 
@@ -33,45 +35,67 @@ class PollError(UserError):
 class Poller:
     """A bounded queue of records that a thread keeps filled.
 
-    The thread owns the `KafkaConsumer`: nobody else touches it once `start` was called. While the
-    queue is full the partitions are paused, and polling goes on. After a revocation the queued
-    records of the lost partitions are thrown away: their next owner reads them.
+    The thread owns the `KafkaConsumer`: nobody else touches it once `start` was called. All
+    partitions of the topic are read, those it gains meanwhile from their beginning. While the
+    queue is full they are paused. While the broker is away, it waits.
 
     Parameters
     ----------
     consumer
-        Connected and not subscribed; auto-commit off.
+        Connected, with nothing assigned; auto-commit off, no offset reset.
     topic
-        What to subscribe to.
+        What to read.
+    positions
+        Where to begin, by partition.
     capacity
         Records queued before partitions are paused; 16 MiB of them pause, too.
+    lost_offsets
+        What to do when records between a position and the beginning of its partition are gone
+        from the topic: stop, or go on and count them.
     """
 
-    def __init__(self, consumer: KafkaConsumer, topic: str, capacity: int) -> None:
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        topic: str,
+        positions: Mapping[int, int],
+        capacity: int,
+        lost_offsets: LostOffsets = "stop",
+    ) -> None:
         self._consumer = consumer
         self._topic = topic
+        self._positions = dict(positions)
         self._capacity = capacity
+        self._lost_offsets = lost_offsets
         self._changed = threading.Condition()
         self._records: deque[ConsumerRecord] = deque()
+        self._queued: Counter[int] = Counter()
         self._bytes = 0
-        self._requests: deque[tuple[Callable[[], None], Future[None]]] = deque()
-        self._assigned: frozenset[int] = frozenset()
         self._ends: dict[int, int] = {}
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
         self._polled = time.monotonic()
+        self._looked = -math.inf
         self._next_look = -math.inf
+        self.lost = 0
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     @property
-    def assigned(self) -> Collection[int]:
-        """Partitions this consumer owns now."""
-        return self._assigned
+    def in_touch(self) -> bool:
+        """Whether the broker has lately said where the partitions end."""
+        return time.monotonic() - self._looked < IN_TOUCH_SECONDS
 
-    @property
-    def ends(self) -> Mapping[int, int]:
-        """The end of each owned partition, as the broker last said."""
-        return self._ends
+    def lag(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """Return how many records wait behind some positions, by partition, as last heard.
+
+        Where nothing is queued, all that was fetched was taken: what lies between, such as the
+        marks of transactions, is no record.
+        """
+        with self._changed:
+            return {
+                partition: max(0, end - self._reached(partition, positions.get(partition, 0)))
+                for partition, end in self._ends.items()
+            }
 
     def complaint(self) -> str | None:
         """Say what is wrong with polling, if anything is."""
@@ -83,12 +107,12 @@ class Poller:
         return None
 
     def not_ready(self) -> str | None:
-        """Say why no documents can arrive yet, if so."""
-        return self.complaint() or (None if self._assigned else "no partition is assigned yet")
+        """Say why no documents can arrive now, if so."""
+        return self.complaint() or (None if self.in_touch else "the broker does not answer")
 
     def start(self) -> None:
-        """Join the group and begin to fill the queue."""
-        self._consumer.subscribe([self._topic], listener=_Listener(self._revoked))
+        """Begin to fill the queue."""
+        self._assign(self._positions)
         self._thread.start()
 
     def take(self, timeout: float) -> ConsumerRecord | None:
@@ -104,7 +128,10 @@ class Poller:
             if self._records:
                 record = self._records.popleft()
                 self._bytes -= _size(record)
+                self._queued[record.partition] -= 1
                 return record
+            if isinstance(self._failure, UserError):
+                raise self._failure
             if self._failure is not None:
                 raise PollError(
                     f"reading {self._topic!r} failed: {self._failure}; nothing is lost: mend the"
@@ -112,54 +139,32 @@ class Poller:
                 ) from self._failure
             return None
 
-    def commit(self, positions: Mapping[int, int], metadata: str) -> None:
-        """Commit positions of the partitions owned now, and wait until the broker has them.
-
-        Raises
-        ------
-        KafkaError
-            The broker did not take the commit.
-        """
-        done: Future[None] = Future()
-
-        def request() -> None:
-            offsets = {
-                TopicPartition(self._topic, partition): OffsetAndMetadata(offset, metadata, -1)
-                for partition, offset in positions.items()
-                if partition in self._assigned
-            }
-            if not offsets:
-                raise CommitFailedError("no partition is ours at the moment")
-            self._consumer.commit(offsets)
-
-        with self._changed:
-            if self._failure is not None:
-                raise PollError(f"can't commit: {self._failure}") from self._failure
-            self._requests.append((request, done))
-        done.result()
-
     def close(self) -> None:
-        """Stop the thread and leave the group."""
+        """Stop the thread."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(RETRY_SECONDS + STALLED_SECONDS)
         self._consumer.close(autocommit=False)
 
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._serve_requests()
-                self._poll()
+                try:
+                    self._poll()
+                except OffsetOutOfRangeError as error:
+                    self._skip(error)
+                except KafkaError as error:
+                    if not error.retriable:
+                        raise
+                    log.warning("reading failed, trying again", error=str(error))
+                    self._stopping.wait(RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - handed to whoever takes next
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()
-        finally:
-            self._serve_requests()
 
     def _poll(self) -> None:
         room = self._capacity - len(self._records) if self._bytes < CAPACITY_BYTES else 0
-        # A rebalance forgets what was paused, so it is said anew each time.
         if room <= 0:
             self._consumer.pause(*self._consumer.assignment())
         else:
@@ -168,63 +173,97 @@ class Poller:
             timeout_ms=int(POLL_SECONDS * 1000), max_records=max(room, 1)
         )
         self._polled = time.monotonic()
-        owned = self._consumer.assignment()  # which polling may have changed
-        if owned and self._polled >= self._next_look:
-            self._look_at_ends(owned)
         with self._changed:
-            self._assigned = frozenset(partition.partition for partition in owned)
-            for records in fetched.values():
+            for tp, records in fetched.items():
                 self._records.extend(records)
+                self._queued[tp.partition] += len(records)
                 self._bytes += sum(map(_size, records))
+            for tp in self._consumer.assignment():
+                self._positions[tp.partition] = self._consumer.position(tp)
             self._changed.notify_all()
+        if self._polled >= self._next_look:
+            self._look()
         if not fetched:
             self._stopping.wait(PAUSE_SECONDS)
 
-    def _look_at_ends(self, owned: Collection[TopicPartition]) -> None:
-        """Ask where the partitions end: fetched records tell only what was true back then."""
+    def _look(self) -> None:
+        """Ask which partitions there are and where they end."""
         self._next_look = time.monotonic() + LOOK_SECONDS
-        with suppress(KafkaError):  # the last answer stands
-            ends = self._consumer.end_offsets(owned, timeout_ms=int(LOOK_SECONDS * 1000))
+        try:
+            known = self._consumer.partitions_for_topic(self._topic) or set()
+            new = [TopicPartition(self._topic, n) for n in known - self._positions.keys()]
+            if new:
+                found = self._consumer.beginning_offsets(new)
+                log.info("partitions gained", partitions=sorted(tp.partition for tp in new))
+                self._assign({tp.partition: offset for tp, offset in found.items()})
+            ends = self._consumer.end_offsets(
+                self._consumer.assignment(), timeout_ms=int(LOOK_SECONDS * 1000)
+            )
+        except KafkaError:  # the last answer stands
+            return
+        with self._changed:
+            self._looked = time.monotonic()
             self._ends = {tp.partition: end for tp, end in ends.items()}
 
-    def _serve_requests(self) -> None:
-        while True:
-            with self._changed:
-                if not self._requests:
-                    return
-                request, done = self._requests.popleft()
-            try:
-                request()
-            except Exception as error:  # noqa: BLE001 - handed to whoever waits
-                done.set_exception(error)
-            else:
-                done.set_result(None)
+    def _assign(self, new: Mapping[int, int]) -> None:
+        owned = {tp: self._consumer.position(tp) for tp in self._consumer.assignment()}
+        owned |= {TopicPartition(self._topic, number): at for number, at in new.items()}
+        self._consumer.assign(list(owned))
+        for tp, offset in owned.items():
+            self._consumer.seek(tp, offset)
+            self._positions[tp.partition] = offset
 
-    def _revoked(self, lost: Collection[TopicPartition]) -> None:
-        """Forget queued records of lost partitions. Runs on the Kafka client's IO thread."""
-        numbers = {partition.partition for partition in lost}
-        with self._changed:
-            self._records = deque(r for r in self._records if r.partition not in numbers)
-            self._bytes = sum(map(_size, self._records))
-            self._assigned = frozenset(self._assigned - numbers)
+    def _skip(self, error: OffsetOutOfRangeError) -> None:
+        """Go on behind records that are gone, or say that they are.
+
+        Raises
+        ------
+        PollError
+        """
+        owned = self._consumer.assignment()
+        beginnings = self._consumer.beginning_offsets(owned)
+        ends = self._consumer.end_offsets(owned)
+        for tp in owned:
+            position = self._consumer.position(tp)
+            gone = beginnings[tp] - position
+            where = f"partition {tp.partition} of {self._topic!r}"
+            if position > ends[tp]:
+                raise PollError(
+                    f"{where} ends at {ends[tp]}, before the position {position}: the topic was"
+                    " made anew; start afresh with another --checkpoint-dir and --group"
+                ) from error
+            if gone > 0 and self._lost_offsets == "stop":
+                raise PollError(
+                    f"{where} begins at {beginnings[tp]}: {gone} records from {position} on were"
+                    " deleted before they were read (retention). To go on without them, and count"
+                    " them, start with --lost-offsets continue"
+                ) from error
+            if gone > 0:
+                log.error("records lost", partition=tp.partition, records=gone)
+                self.lost += gone
+                self._consumer.seek(tp, beginnings[tp])
+
+    def _reached(self, partition: int, position: int) -> int:
+        if self._queued[partition]:
+            return position
+        return max(position, self._positions.get(partition, 0))
+
+
+def connect(options: Mapping[str, Any]) -> KafkaConsumer:
+    """Connect for `Poller`: no group, no offset but those it is given."""
+    return KafkaConsumer(
+        **options,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+    )
+
+
+def beginnings(consumer: KafkaConsumer, topic: str) -> dict[int, int]:
+    """Return where each partition of a topic begins."""
+    partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+    return {tp.partition: at for tp, at in consumer.beginning_offsets(partitions).items()}
 
 
 def _size(record: ConsumerRecord) -> int:
     return len(record.value or b"")
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, revoked: Callable[[Collection[TopicPartition]], None]) -> None:
-        self._revoked = revoked
-
-    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        if revoked:
-            log.info("partitions revoked", partitions=sorted(tp.partition for tp in revoked))
-        self._revoked(revoked)
-
-    def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:
-        self.on_partitions_revoked(lost)
-
-    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        if assigned:
-            log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))

@@ -18,6 +18,9 @@ from consumer.replay_ratio import ReplayRatio
 from consumer.source import Batch, DeadLetter, Origin
 from events.document import Document
 
+TOP = 5
+"""How many of the most probable labels a prediction tells."""
+
 
 class Source(Protocol):
     """Where batches of documents come from."""
@@ -167,12 +170,17 @@ def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
         right = float(row[known.index(truth)]) if truth in known else 0.0
         return Opinion(known[best], float(row[best]), right)
 
+    def top(row: NDArray[np.float32]) -> list[tuple[str, float]]:
+        best = np.argsort(-row, kind="stable")[:TOP]
+        return [(names[number], float(row[number])) for number in best]
+
     forecast = arrived.forecast
     return [
         Prediction(
             document,
             opinion(forecast.probabilities[row], document.label),
             {name: opinion(said[row], document.label) for name, said in forecast.experts.items()},
+            top(forecast.probabilities[row]),
         )
         for row, document in enumerate(arrived.documents)
     ]

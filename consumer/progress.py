@@ -52,6 +52,8 @@ class Progress:
             "shares": {},
         }
         self._lag: int | None = None
+        self.checkpoint: str | None = None
+        """Id of the last checkpoint that was committed."""
 
     @property
     def documents(self) -> int:

@@ -9,9 +9,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from consumer.assembly import LearnerName, TextName
 from consumer.hardware import Precision
 from consumer.learners.gradient import OptimizerName
+from consumer.poller import LostOffsets
 from consumer.pretrained import DEFAULT_MODEL
 from consumer.runtime import RuntimeName
 from events import topics
+from service.kafka import Connection
 
 RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd": (3e-2, 3e-1)}
 EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
@@ -47,9 +49,22 @@ class Settings(BaseSettings):
     group: str = Field("newsreel", min_length=1, description="Kafka consumer group")
     checkpoint_dir: Path = Field(Path("checkpoints"), description="folder of checkpoints")
     checkpoint_every: int = Field(
-        5000, ge=1, description="documents between checkpoints, rounded up to whole steps"
+        5000, ge=1, description="documents between commits, rounded up to whole steps"
+    )
+    checkpoint_seconds: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="longest time between commits"
     )
     keep_checkpoints: int = Field(2, ge=1, description="checkpoints to keep")
+    delivery: Literal["exactly-once", "at-least-once"] = Field(
+        "exactly-once",
+        description="when predictions leave: with the commit of their documents, or at once and,"
+        " after a crash, again",
+    )
+    lost_offsets: LostOffsets = Field(
+        "stop",
+        description="when records were deleted before they were read: stop, or continue without"
+        " them and count them",
+    )
 
     learner: LearnerName = Field("blend", description="how to learn; docs/learners.md compares")
     experts: str = Field(
@@ -148,6 +163,11 @@ class Settings(BaseSettings):
         None, gt=0, allow_inf_nan=False, description="end after so many seconds without a document"
     )
     summary: Path | None = Field(None, description="file to write the results to, as JSON")
+
+    @property
+    def connection(self) -> Connection:
+        """What a Kafka client needs to know."""
+        return Connection(self.bootstrap_servers)
 
 
 class EvaluateSettings(BaseSettings):

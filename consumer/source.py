@@ -135,22 +135,17 @@ class KafkaSource:
         if self._left is not None:
             self._left -= len(documents)
         positions = dict(self._positions)
-        ends = self._poller.ends
-        lag = {p: max(0, end - positions.get(p, end)) for p, end in ends.items()}
+        lag = self._poller.lag(positions)
         return Batch(documents, origins, dead_letters, positions, lag, last=self._over)
 
-    def commit(self, positions: Mapping[int, int], metadata: str) -> None:
-        """Commit positions of the partitions that are still ours, with the checkpoint's id."""
-        self._poller.commit(positions, metadata)
-
     def _is_new(self, record: ConsumerRecord) -> bool:
-        """Whether it was not read before: a partition that was lost and came back starts over."""
+        """Whether it was not read before."""
         return bool(record.offset >= self._positions.get(record.partition, 0))
 
     def _idle(self, now: float, started: float) -> bool:
         """Whether nothing has come for so long, over all reads since, that the stream is over."""
-        if not self._poller.assigned:
-            self._waiting_since = now  # nothing can arrive yet
+        if not self._poller.in_touch:
+            self._waiting_since = now  # an outage is not the end
         elif self._waiting_since is None:
             self._waiting_since = started
         return self._idle_limit is not None and now - self._waiting_since >= self._idle_limit

@@ -9,10 +9,10 @@ TENSOR_MARK = "__tensor__"
 
 
 def pack(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """Move tensors out of a tree of primitives, leaving their names."""
+    """Move copies of tensors out of a tree of primitives, leaving their names."""
     match value:
         case torch.Tensor():
-            tensors[name] = value.detach().cpu().contiguous()
+            tensors[name] = value.detach().to("cpu", copy=True).contiguous()
             return {TENSOR_MARK: name}
         case dict():
             return {

@@ -13,3 +13,8 @@ def heldout(topic: str) -> str:
 def dead_letters(topic: str) -> str:
     """Topic of the records that could not be used, each with the reason."""
     return f"{topic}.dead-letters"
+
+
+def predictions(topic: str) -> str:
+    """Topic of what the consumer predicted of each document."""
+    return f"{topic}.predictions"

@@ -1,7 +1,9 @@
 """A Kafka connection that is there, and topics that exist."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
@@ -10,6 +12,19 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from service.errors import UserError
 
 CONNECT_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a Kafka client needs to know."""
+
+    bootstrap_servers: str
+    security: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of any client."""
+        return {"bootstrap_servers": self.bootstrap_servers, **self.security}
 
 
 class BrokerUnreachableError(UserError):

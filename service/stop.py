@@ -6,6 +6,8 @@ from types import FrameType, TracebackType
 from typing import Self
 
 WAKE_SECONDS = 0.1
+GRACE_SECONDS = 15.0
+"""How long what is on its way may still take after a signal."""
 
 
 class Stop:
@@ -16,6 +18,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
+        self._since = 0.0
 
     def __enter__(self) -> Self:
         self._handlers = {
@@ -31,6 +34,10 @@ class Stop:
     ) -> None:
         self._restore()
 
+    def overdue(self) -> bool:
+        """Whether it is time to end without what is still on its way."""
+        return self.asked and time.monotonic() - self._since > GRACE_SECONDS
+
     def sleep(self, seconds: float) -> None:
         """Wait for some seconds, or until shortly after a signal."""
         end = time.monotonic() + seconds
@@ -38,6 +45,7 @@ class Stop:
             time.sleep(min(left, WAKE_SECONDS))
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's own
+        self._since = time.monotonic()
         self.asked = True
         self._restore()
 

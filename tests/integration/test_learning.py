@@ -10,10 +10,12 @@ from typing import Any
 from helpers import Learn, Publish, Run, Start, documents
 from kafka import KafkaConsumer
 
-from consumer.dead_letters import DeadLetterPublisher
+from consumer.outbox import Outgoing, dead_letter_record
 from consumer.source import DeadLetter
+from consumer.transaction import Transactions
 from events import topics
 from events.errors import Reason
+from service.kafka import Connection
 
 
 def test_labels_are_discovered_and_learned(publish: Publish, learn: Learn, topic: str) -> None:
@@ -139,21 +141,24 @@ def test_a_dead_letter_too_large_for_its_topic_goes_without_its_bytes(
 ) -> None:
     """Where the broker refuses the bytes, reason and place are kept, and later letters come."""
     publish(topic, [])
-    large = os.urandom(8 << 20)
-    letters = [
-        DeadLetter("stream", 0, 7, None, large, [], Reason.TOO_LARGE, "value: too large"),
-        DeadLetter("stream", 0, 8, None, b"{", [], Reason.NOT_JSON, "value: not JSON"),
-    ]
-    publisher = DeadLetterPublisher(bootstrap_servers, topic)
-    for letter in letters:
-        publisher.send([letter])
-        publisher.flush()
-    publisher.close()
+    large = os.urandom(5 << 20)
+    letter = DeadLetter("stream", 0, 8, None, b"{", [], Reason.NOT_JSON, "value: not JSON")
+    records = [Outgoing(topic, None, large, []), dead_letter_record(topic, letter)]
+
+    def never() -> bool:
+        return False
+
+    transactions = Transactions(
+        Connection(bootstrap_servers), topic, topic, never, never, lambda: None, lambda _: None
+    )
+    transactions.open()
+    transactions.commit(records, {0: 9}, "id")
+    transactions.close()
     first, second = read(bootstrap_servers, topic, 2)
     assert not first.value
     assert dict(first.headers)["dl_value_bytes"] == str(len(large)).encode()
-    assert dict(first.headers)["dl_offset"] == b"7"
     assert second.value == b"{"
+    assert dict(second.headers)["dl_offset"] == b"8"
 
 
 def read(bootstrap_servers: str, topic: str, count: int) -> list[Any]:

@@ -1,0 +1,150 @@
+"""One consumer learns, the others of its folder stand by."""
+
+import fcntl
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+PATIENCE_SECONDS = 6.0
+"""How long a holder may be silent before another takes over."""
+BEAT_SECONDS = 1.0
+LOOK_SECONDS = 0.25
+NAMED = ".lease"
+
+
+class Lease:
+    """The right to learn with a folder of checkpoints, held by one consumer at a time.
+
+    ``.lease`` names the holder. Each consumer has a file of its own, which it keeps locked while
+    it lives and adds a byte to each second while it holds the lease. Another takes over when that
+    file is no longer locked, which a kernel sees to however a process ends, or has not grown for
+    ``patience`` seconds: the holder was stopped, or its machine is gone. Only lengths are compared,
+    never clocks of two machines.
+
+    A lease alone keeps no zombie from writing: one that wakes up after another took over finds its
+    transactions fenced (`consumer.transaction`).
+
+    Parameters
+    ----------
+    folder
+        Of the checkpoints.
+    patience
+        Seconds.
+    clock
+        Seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        patience: float = PATIENCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = folder
+        self._patience = patience
+        self._clock = clock
+        self._id = uuid.uuid4().hex[:12]
+        self._own = self._file(self._id).open("wb", buffering=0)
+        _lock(self._own)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def acquire(self, stopping: Callable[[], bool], waiting: Callable[[str], None]) -> bool:
+        """Wait until the lease is ours; False when told to stop before that.
+
+        Parameters
+        ----------
+        stopping
+            Whether to give up.
+        waiting
+            Told once, and who holds it, if there is something to wait for.
+        """
+        told = False
+        length, since = -1, self._clock()
+        while not stopping():
+            holder = self._holder()
+            if holder is None or self._is_dead(holder):
+                if self._take():
+                    return True
+                continue
+            if (now_long := self._length(holder)) != length:
+                length, since = now_long, self._clock()
+            elif self._clock() - since > self._patience:
+                if self._take():
+                    return True
+                continue
+            if not told:
+                waiting(holder)
+                told = True
+            time.sleep(LOOK_SECONDS)
+        return False
+
+    def lost(self) -> bool:
+        """Whether another consumer has taken over."""
+        holder = self._holder()
+        return holder is not None and holder != self._id
+
+    def release(self) -> None:
+        """Let another take over at once."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._holder() == self._id:
+            (self._folder / NAMED).unlink(missing_ok=True)
+        self._file(self._id).unlink(missing_ok=True)
+        self._own.close()
+
+    def _take(self) -> bool:
+        """Write our name; of several who do so at once, the last one holds the lease."""
+        before = self._holder()
+        draft = self._file(f"{self._id}.new")
+        draft.write_text(self._id)
+        draft.replace(self._folder / NAMED)
+        time.sleep(LOOK_SECONDS)
+        if self._holder() != self._id:
+            return False
+        if before is not None:
+            self._file(before).unlink(missing_ok=True)
+        self._thread.start()
+        return True
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS):
+            self._own.write(b".")
+
+    def _holder(self) -> str | None:
+        try:
+            return (self._folder / NAMED).read_text()
+        except OSError:
+            return None
+
+    def _is_dead(self, holder: str) -> bool:
+        try:
+            with self._file(holder).open("rb") as file:
+                return _lock(file)
+        except FileNotFoundError:
+            return True
+        except OSError:  # no locks here: silence will tell
+            return False
+
+    def _length(self, holder: str) -> int:
+        try:
+            return self._file(holder).stat().st_size
+        except OSError:
+            return -1
+
+    def _file(self, id_: str) -> Path:
+        return self._folder / f"{NAMED}-{id_}"
+
+
+def _lock(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return False
+    return True

@@ -1,0 +1,262 @@
+"""What leaves the consumer: predictions and dead letters, as Kafka records."""
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from consumer.evaluation import Prediction
+from consumer.prequential import Step
+from consumer.progress import Progress
+from consumer.source import DeadLetter, Origin
+from events import topics
+from events.cloudevents import Headers
+from service.kafka import Connection
+
+MAX_VALUE_BYTES = 900_000
+"""Larger values of dead letters are left out: brokers take a record of 1 MB by default."""
+RECORD_BYTES = 200
+"""Reckoned for a record beside its key and value."""
+FLUSH_SECONDS = 60.0
+CLOSE_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record on its way out."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return RECORD_BYTES + len(self.key or b"") + len(self.value)
+
+
+def prediction_record(
+    topic: str,
+    prediction: Prediction,
+    origin: Origin,
+    documents: str,
+    checkpoint: str | None,
+    step: int,
+    now: datetime | None = None,
+) -> Outgoing:
+    """Write what was predicted of a document.
+
+    Parameters
+    ----------
+    topic
+        Of predictions.
+    documents
+        Topic that the document is of; ``origin`` is its place there.
+    checkpoint, step
+        Model version: the last checkpoint that was committed, if any, and the learning steps made
+        since the stream began.
+    """
+    document, opinion = prediction.document, prediction.opinion
+    value = {
+        "id": document.id,
+        "label": opinion.label,
+        "probabilities": {name: round(share, 6) for name, share in prediction.top},
+        "truth": document.label,
+        "topic": documents,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "checkpoint": checkpoint,
+        "step": step,
+        "time": (now or datetime.now(UTC)).isoformat(),
+    }
+    encoded = json.dumps(value, ensure_ascii=False).encode()
+    return Outgoing(topic, document.id.encode(), encoded, [("content-type", b"application/json")])
+
+
+def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
+    """Write a dead letter: original key, value and headers, and why and where in headers.
+
+    ``dl_reason``, ``dl_detail``, ``dl_topic``, ``dl_partition`` and ``dl_offset`` are added. A
+    value too large for most brokers is left out, and ``dl_value_bytes`` says how many bytes are
+    missing; the record itself is still at its position.
+    """
+    value = letter.value or b""
+    about: Headers = [
+        ("dl_reason", str(letter.reason).encode()),
+        ("dl_detail", letter.detail.encode()),
+        ("dl_topic", letter.topic.encode()),
+        ("dl_partition", str(letter.partition).encode()),
+        ("dl_offset", str(letter.offset).encode()),
+    ]
+    room = MAX_VALUE_BYTES - len(letter.key or b"")
+    kept: Headers = []
+    for name, content in letter.headers:
+        room -= len(name) + len(content or b"")
+        if room > 0:
+            kept.append((_writable(name), content))
+    if len(value) > room:
+        about.append(("dl_value_bytes", str(len(value)).encode()))
+        value = b""
+    key = letter.key if len(letter.key or b"") < MAX_VALUE_BYTES else None
+    return Outgoing(topic, key, value, [*kept, *about])
+
+
+def _writable(name: str) -> str:
+    """Header names that were no UTF-8 came with surrogates, which can't be written again."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+class Sender(Protocol):
+    """Whether, and how, records leave before the transaction."""
+
+    def send(self, record: Outgoing) -> Any | None:
+        """Begin to send a record; returns the future of its delivery, or None if it must wait."""
+        ...
+
+    def flush(self) -> None:
+        """Wait until deliveries are known."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Later:
+    """Exactly once: records leave with the transaction that commits their documents."""
+
+    def send(self, record: Outgoing) -> None:
+        """Leave it to the transaction."""
+
+    def flush(self) -> None:
+        """Nothing was sent."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class AtOnce:
+    """At least once: records leave when they are made; after a crash some are made again."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._producer = KafkaProducer(
+            **connection.options, compression_type="gzip", acks="all", enable_idempotence=False
+        )
+
+    def send(self, record: Outgoing) -> Any | None:
+        """Begin to send a record."""
+        try:
+            return send(self._producer, record)
+        except KafkaError:  # the client's own buffer is full: the transaction takes it along
+            return None
+
+    def flush(self) -> None:
+        """Wait until deliveries are known."""
+        with suppress(KafkaError):  # what was not delivered goes with the transaction
+            self._producer.flush(timeout=FLUSH_SECONDS)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._producer.close(timeout=CLOSE_SECONDS)
+
+
+class Outbox:
+    """Records of documents that no transaction has committed yet.
+
+    Parameters
+    ----------
+    sender
+        `Later` or `AtOnce`.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._waiting: list[tuple[Outgoing, Any | None]] = []
+        self.size = 0
+
+    def put(self, records: Iterable[Outgoing]) -> None:
+        """Take in records; they stay until they are dropped."""
+        for record in records:
+            self._waiting.append((record, self._sender.send(record)))
+            self.size += record.size
+
+    def waiting(self) -> list[tuple[Outgoing, Any | None]]:
+        """Return all that was put and not dropped, in that order."""
+        return list(self._waiting)
+
+    def undelivered(self, waiting: Iterable[tuple[Outgoing, Any | None]]) -> list[Outgoing]:
+        """Return those that the transaction has to take along. May wait for the broker."""
+        self._sender.flush()
+        return [
+            record for record, delivery in waiting if delivery is None or not delivery.succeeded()
+        ]
+
+    def drop(self, count: int) -> None:
+        """Forget the first records: they are committed."""
+        self.size -= sum(record.size for record, _ in self._waiting[:count])
+        del self._waiting[:count]
+
+
+class Writer:
+    """Puts what a step brings into the outbox.
+
+    Parameters
+    ----------
+    topic
+        Of the documents.
+    behind
+        Positions up to which everything was published in an earlier life.
+    """
+
+    def __init__(
+        self, topic: str, outbox: Outbox, progress: Progress, behind: Mapping[int, int]
+    ) -> None:
+        self._topic = topic
+        self._outbox = outbox
+        self._progress = progress
+        self._behind = behind
+
+    def write(self, step: Step) -> None:
+        """Write predictions and dead letters."""
+        for letter in step.dead_letters:
+            log.warning(
+                "dead letter",
+                reason=str(letter.reason),
+                detail=letter.detail,
+                partition=letter.partition,
+                offset=letter.offset,
+            )
+        self._outbox.put(
+            prediction_record(
+                topics.predictions(self._topic),
+                prediction,
+                origin,
+                self._topic,
+                self._progress.checkpoint,
+                self._progress.steps,
+            )
+            for prediction, origin in zip(step.predictions, step.origins, strict=True)
+            if self._is_new(origin.partition, origin.offset)
+        )
+        self._outbox.put(
+            dead_letter_record(topics.dead_letters(self._topic), letter)
+            for letter in step.dead_letters
+            if self._is_new(letter.partition, letter.offset)
+        )
+
+    def _is_new(self, partition: int, offset: int) -> bool:
+        return offset >= self._behind.get(partition, 0)
+
+
+def send(producer: KafkaProducer, record: Outgoing) -> Any:
+    """Hand a record to a producer; returns the future of its delivery."""
+    return producer.send(record.topic, key=record.key, value=record.value, headers=record.headers)

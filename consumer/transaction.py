@@ -1,0 +1,210 @@
+"""The Kafka transaction that makes learning and predictions final together."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError, MessageSizeTooLargeError
+
+from consumer.outbox import Outgoing, send
+from service.errors import UserError
+from service.kafka import Connection
+
+TRANSACTION_TIMEOUT_MS = 60_000
+MAX_REQUEST_BYTES = 4 << 20
+RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
+"""Between tries; the last one goes on."""
+SMALL_BYTES = 64 << 10
+"""Values of records this small are never left out."""
+FRESH = "no checkpoint yet"
+"""What the commit of a new group says in place of a checkpoint's id."""
+CLOSE_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class SupersededError(UserError):
+    """Another consumer has taken over."""
+
+
+class AbandonedError(UserError):
+    """The broker did not take a commit before the consumer had to end."""
+
+
+class Transactions:
+    """Commits records and offsets of a consumer group, all or nothing.
+
+    The transactional id is made of group and topic: whoever opens it fences all who had it before.
+
+    Parameters
+    ----------
+    lost
+        Whether another consumer has taken over, asked before a fence is lifted.
+    hurry
+        Whether to give up when the broker does not answer.
+    retried
+        Told of each failed try.
+    reached
+        Told when a point is reached that a fault may follow.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        group: str,
+        topic: str,
+        lost: Callable[[], bool],
+        hurry: Callable[[], bool],
+        retried: Callable[[], None],
+        reached: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._group = group
+        self._topic = topic
+        self._lost = lost
+        self._hurry = hurry
+        self._retried = retried
+        self._reached = reached
+        self._producer: KafkaProducer | None = None
+        self._last: str | None = None
+
+    def open(self) -> Mapping[int, OffsetAndMetadata]:
+        """Fence all others and end what they left open; returns the committed offsets.
+
+        By partition, of those that have one; their metadata is the id of a checkpoint.
+        """
+        self._close_producer()
+        self._producer = KafkaProducer(
+            **self._connection.options,
+            transactional_id=f"newsreel.{self._group}.{self._topic}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            compression_type="gzip",
+            max_request_size=MAX_REQUEST_BYTES,
+        )
+        self._producer.init_transactions()
+        committed = self._committed()
+        self._last = named(committed)
+        return committed
+
+    def commit(self, records: Sequence[Outgoing], positions: Mapping[int, int], id_: str) -> None:
+        """Commit records and positions, the latter with the id of their checkpoint.
+
+        While the broker is away it is tried again.
+
+        Raises
+        ------
+        SupersededError
+            Another consumer has taken over; nothing was committed.
+        AbandonedError
+            It had to hurry.
+        """
+        offsets = {
+            TopicPartition(self._topic, partition): OffsetAndMetadata(offset, id_, -1)
+            for partition, offset in positions.items()
+        }
+        for wait in _waits():
+            try:
+                if self._producer is None and self._resume(id_):
+                    return
+                self._attempt(self._producer, records, offsets)
+            except (KafkaError, OSError) as error:
+                if isinstance(error, MessageSizeTooLargeError):
+                    records = [_halved(record, records) for record in records]
+                self._recover(id_, error)
+                time.sleep(wait)
+            else:
+                self._last = id_
+                return
+
+    def close(self) -> None:
+        """Close the connection; an open transaction is aborted by whoever opens the next."""
+        self._close_producer()
+
+    def _attempt(
+        self,
+        producer: Any,
+        records: Sequence[Outgoing],
+        offsets: Mapping[TopicPartition, OffsetAndMetadata],
+    ) -> None:
+        producer.begin_transaction()
+        self._reached("transaction-begun")
+        deliveries = [send(producer, record) for record in records]
+        producer.flush()
+        for delivery in deliveries:
+            delivery.get(timeout=0.0)  # what was refused says why better than the next call
+        producer.send_offsets_to_transaction(offsets, self._group)
+        self._reached("transaction-sent")
+        producer.commit_transaction()
+
+    def _recover(self, id_: str, error: Exception) -> None:
+        self._close_producer()
+        self._retried()
+        if self._lost():
+            raise superseded(self._group) from error
+        if self._hurry():
+            raise AbandonedError(
+                f"the broker did not take the commit of checkpoint {id_} ({error}); what was"
+                " learned since the last one will be learned again: start again"
+            ) from error
+        log.warning("commit failed, trying again", checkpoint=id_, error=str(error))
+
+    def _resume(self, id_: str) -> bool:
+        """Open again after a failure; whether the commit had gone through all the same."""
+        last = self._last
+        self.open()
+        if self._last not in {last, id_}:
+            raise superseded(self._group)
+        return self._last == id_
+
+    def _committed(self) -> Mapping[int, OffsetAndMetadata]:
+        consumer = KafkaConsumer(
+            **self._connection.options,
+            group_id=self._group,
+            enable_auto_commit=False,
+            isolation_level="read_committed",  # waits for a transaction that is being committed
+        )
+        try:
+            partitions = consumer.partitions_for_topic(self._topic) or ()
+            found = {
+                number: consumer.committed(TopicPartition(self._topic, number), metadata=True)
+                for number in partitions
+            }
+        finally:
+            consumer.close(autocommit=False)
+        return {number: offset for number, offset in found.items() if offset is not None}
+
+    def _close_producer(self) -> None:
+        if self._producer is not None:
+            self._producer.close(timeout=CLOSE_SECONDS)
+            self._producer = None
+
+
+def named(committed: Mapping[int, OffsetAndMetadata]) -> str | None:
+    """Return the id of the checkpoint that belongs to committed offsets, if there is one."""
+    return max({offset.metadata for offset in committed.values()} - {FRESH, ""}, default=None)
+
+
+def superseded(group: str) -> SupersededError:
+    """Build the error of a consumer that is not the one any more."""
+    return SupersededError(
+        f"another consumer has taken over group {group!r}; this one has changed nothing since its"
+        " last commit: start it again to stand by"
+    )
+
+
+def _waits() -> Iterator[float]:
+    yield from RETRY_SECONDS
+    while True:
+        yield RETRY_SECONDS[-1]
+
+
+def _halved(record: Outgoing, records: Sequence[Outgoing]) -> Outgoing:
+    """Leave out the values that are over half of the largest: the broker takes less."""
+    limit = max(SMALL_BYTES, max(len(other.value) for other in records) // 2)
+    if len(record.value) <= limit:
+        return record
+    missing = ("dl_value_bytes", str(len(record.value)).encode())
+    return replace(record, value=b"", headers=[*record.headers, missing])
