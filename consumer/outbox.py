@@ -19,8 +19,6 @@ from events import topics
 from events.cloudevents import Headers
 from service.kafka import Connection
 
-MAX_VALUE_BYTES = 900_000
-"""Larger values of dead letters are left out: brokers take a record of 1 MB by default."""
 RECORD_BYTES = 200
 """Reckoned for a record beside its key and value."""
 FLUSH_SECONDS = 60.0
@@ -35,13 +33,13 @@ class Outgoing:
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: Headers
 
     @property
     def size(self) -> int:
         """Bytes, about."""
-        return RECORD_BYTES + len(self.key or b"") + len(self.value)
+        return RECORD_BYTES + len(self.key or b"") + len(self.value or b"")
 
 
 def prediction_record(
@@ -85,11 +83,10 @@ def prediction_record(
 def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
     """Write a dead letter: original key, value and headers, and why and where in headers.
 
-    ``dl_reason``, ``dl_detail``, ``dl_topic``, ``dl_partition`` and ``dl_offset`` are added. A
-    value too large for most brokers is left out, and ``dl_value_bytes`` says how many bytes are
-    missing; the record itself is still at its position.
+    ``dl_reason``, ``dl_detail``, ``dl_topic``, ``dl_partition`` and ``dl_offset`` are added. Where
+    the broker refuses a value for its size, the letter goes without it and ``dl_value_bytes`` says
+    how many bytes are missing (`consumer.transaction`); the record itself is still at its position.
     """
-    value = letter.value or b""
     about: Headers = [
         ("dl_reason", str(letter.reason).encode()),
         ("dl_detail", letter.detail.encode()),
@@ -97,22 +94,14 @@ def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
         ("dl_partition", str(letter.partition).encode()),
         ("dl_offset", str(letter.offset).encode()),
     ]
-    room = MAX_VALUE_BYTES - len(letter.key or b"")
-    kept: Headers = []
-    for name, content in letter.headers:
-        room -= len(name) + len(content or b"")
-        if room > 0:
-            kept.append((_writable(name), content))
-    if len(value) > room:
-        about.append(("dl_value_bytes", str(len(value)).encode()))
-        value = b""
-    key = letter.key if len(letter.key or b"") < MAX_VALUE_BYTES else None
-    return Outgoing(topic, key, value, [*kept, *about])
-
-
-def _writable(name: str) -> str:
-    """Header names that were no UTF-8 came with surrogates, which can't be written again."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    # Names that were no UTF-8 came with surrogates, which can't be written again.
+    kept = [
+        (name.encode("utf-8", "backslashreplace").decode(), content)
+        for name, content in letter.headers
+    ]
+    # The client takes no record with neither key nor value.
+    value = b"" if letter.key is None and letter.value is None else letter.value
+    return Outgoing(topic, letter.key, value, [*kept, *about])
 
 
 class Sender(Protocol):

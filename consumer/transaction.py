@@ -14,11 +14,12 @@ from service.errors import UserError
 from service.kafka import Connection
 
 TRANSACTION_TIMEOUT_MS = 60_000
-MAX_REQUEST_BYTES = 4 << 20
+MAX_REQUEST_BYTES = 64 << 20
+"""Whatever the stream's broker took must fit; the broker has the last word."""
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 """Between tries; the last one goes on."""
-SMALL_BYTES = 64 << 10
-"""Values of records this small are never left out."""
+VALUE_BYTES = (900_000, 300_000, 64 << 10)
+"""Largest values sent, after the broker has refused some for their size once, twice, often."""
 FRESH = "no checkpoint yet"
 """What the commit of a new group says in place of a checkpoint's id."""
 CLOSE_SECONDS = 1.0
@@ -105,14 +106,15 @@ class Transactions:
             TopicPartition(self._topic, partition): OffsetAndMetadata(offset, id_, -1)
             for partition, offset in positions.items()
         }
+        limits = iter(VALUE_BYTES)
         for wait in _waits():
             try:
                 if self._producer is None and self._resume(id_):
                     return
                 self._attempt(self._producer, records, offsets)
             except (KafkaError, OSError) as error:
-                if isinstance(error, MessageSizeTooLargeError):
-                    records = [_halved(record, records) for record in records]
+                if isinstance(error, MessageSizeTooLargeError) and (limit := next(limits, None)):
+                    records = [_without_value(record, limit) for record in records]
                 self._recover(id_, error)
                 time.sleep(wait)
             else:
@@ -201,10 +203,9 @@ def _waits() -> Iterator[float]:
         yield RETRY_SECONDS[-1]
 
 
-def _halved(record: Outgoing, records: Sequence[Outgoing]) -> Outgoing:
-    """Leave out the values that are over half of the largest: the broker takes less."""
-    limit = max(SMALL_BYTES, max(len(other.value) for other in records) // 2)
-    if len(record.value) <= limit:
+def _without_value(record: Outgoing, limit: int) -> Outgoing:
+    """Leave out a value that is over a limit, in bytes, and say so."""
+    if record.value is None or len(record.value) <= limit:
         return record
     missing = ("dl_value_bytes", str(len(record.value)).encode())
     return replace(record, value=b"", headers=[*record.headers, missing])

@@ -141,7 +141,7 @@ def test_a_dead_letter_too_large_for_its_topic_goes_without_its_bytes(
 ) -> None:
     """Where the broker refuses the bytes, reason and place are kept, and later letters come."""
     publish(topic, [])
-    large = os.urandom(5 << 20)
+    large = os.urandom(65 << 20)
     letter = DeadLetter("stream", 0, 8, None, b"{", [], Reason.NOT_JSON, "value: not JSON")
     records = [Outgoing(topic, None, large, []), dead_letter_record(topic, letter)]
 
