@@ -58,19 +58,19 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     registry = CollectorRegistry()
     progress = Progress()
 
-    with kafka.admin(settings.bootstrap_servers) as admin:
+    with kafka.admin(settings.connection) as admin:
         partitions = kafka.require(admin, settings.topic)
         kafka.ensure(admin, topics.dead_letters(settings.topic), count=1)
-    consumer = group.connect(settings.bootstrap_servers, settings.group)
+    consumer = group.connect(settings.connection, settings.group)
     poller = Poller(consumer, settings.topic, QUEUED_MICRO_BATCHES * settings.batch_size)
     stack.callback(poller.close)
     start = group.starting_point(consumer, settings.topic, partitions, store.ids())
-    dead_letters = DeadLetterPublisher(
-        settings.bootstrap_servers, topics.dead_letters(settings.topic)
-    )
+    dead_letters = DeadLetterPublisher(settings.connection, topics.dead_letters(settings.topic))
     stack.callback(dead_letters.close)
     app = server.app(registry, progress.snapshot, alive=poller.complaint, ready=poller.not_ready)
-    address = stack.enter_context(server.serve(app, settings.http_host, settings.http_port))
+    address = stack.enter_context(
+        server.serve(app, settings.http_host, settings.http_port, settings.http_token)
+    )
 
     log.info("loading", learner=settings.learner, model=settings.model, http=address)
     labels = LabelSet(settings.max_labels)
@@ -152,7 +152,7 @@ def evaluate(argv: Sequence[str]) -> None:
     settings = cli.parse(EvaluateSettings, argv)
     folder = checkpoint.newest(settings.checkpoint)
     manifest = Manifest.read(folder)
-    documents = heldout.read(settings.bootstrap_servers, settings.topic)
+    documents = heldout.read(settings.connection, settings.topic)
     if not documents:
         raise heldout.HeldOutError(
             f"topic {settings.topic!r} has no documents; publish some with: python -m producer"
@@ -184,7 +184,7 @@ def _examine(
     settings: Settings, assembled: Assembled, labels: LabelSet, stop: Stop
 ) -> Scores | None:
     """Examine the learner on the held-out topic, unless that is asked to stop, too."""
-    documents = heldout.read(settings.bootstrap_servers, topics.heldout(settings.topic))
+    documents = heldout.read(settings.connection, topics.heldout(settings.topic))
     scores = heldout.evaluate(
         assembled.extractor, assembled.learner, labels, documents, stopping=lambda: stop.asked
     )

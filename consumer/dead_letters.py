@@ -9,6 +9,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from consumer.source import DeadLetter
 from service.errors import UserError
+from service.kafka import Connection
 
 MAX_REQUEST_BYTES = 64 << 20
 """Whatever the stream's broker took must fit; the broker has the last word."""
@@ -31,9 +32,9 @@ class DeadLetterPublisher:
     how many bytes are missing; the record itself is still at its position.
     """
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+    def __init__(self, connection: Connection, topic: str) -> None:
         self._producer = KafkaProducer(
-            bootstrap_servers=bootstrap_servers,
+            **connection.options,
             compression_type="gzip",
             # To an idempotent client of kafka-python 3.0, a refused record is the end; a letter
             # that comes twice is harmless.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from service.errors import UserError
+from service.kafka import Connection
 
 SESSION_TIMEOUT_MS = 10_000
 MAX_POLL_INTERVAL_MS = 15_000
@@ -27,11 +28,11 @@ class StartingPoint:
 
 
 def connect(
-    bootstrap_servers: str, group: str, max_poll_interval_ms: int = MAX_POLL_INTERVAL_MS
+    connection: Connection, group: str, max_poll_interval_ms: int = MAX_POLL_INTERVAL_MS
 ) -> KafkaConsumer:
     """Connect as a member-to-be of the group; nothing is subscribed yet."""
     return KafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **connection.options,
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -14,6 +14,7 @@ from consumer.dead_letters import DeadLetterPublisher
 from consumer.source import DeadLetter
 from events import topics
 from events.errors import Reason
+from service.kafka import Connection
 
 
 def test_labels_are_discovered_and_learned(publish: Publish, learn: Learn, topic: str) -> None:
@@ -144,7 +145,7 @@ def test_a_dead_letter_too_large_for_its_topic_goes_without_its_bytes(
         DeadLetter("stream", 0, 7, None, large, [], Reason.TOO_LARGE, "value: too large"),
         DeadLetter("stream", 0, 8, None, b"{", [], Reason.NOT_JSON, "value: not JSON"),
     ]
-    publisher = DeadLetterPublisher(bootstrap_servers, topic)
+    publisher = DeadLetterPublisher(Connection(bootstrap_servers), topic)
     for letter in letters:
         publisher.send([letter])
         publisher.flush()
