@@ -96,12 +96,14 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
     progress = Progress()
     health = Health()
 
-    with kafka.admin(settings.bootstrap_servers) as admin:
+    with kafka.admin(settings.connection) as admin:
         kafka.require(admin, settings.topic)
         for made in (topics.dead_letters(settings.topic), topics.predictions(settings.topic)):
             kafka.ensure(admin, made, count=1)
     app = server.app(registry, progress.snapshot, alive=health.complaint, ready=health.not_ready)
-    address = stack.enter_context(server.serve(app, settings.http_host, settings.http_port))
+    address = stack.enter_context(
+        server.serve(app, settings.http_host, settings.http_port, settings.http_token)
+    )
 
     log.info("loading", learner=settings.learner, model=settings.model, http=address)
     parts = _Parts(
@@ -237,7 +239,7 @@ def evaluate(argv: Sequence[str]) -> None:
     settings = cli.parse(EvaluateSettings, argv)
     folder = checkpoint.newest(settings.checkpoint)
     manifest = Manifest.read(folder)
-    documents = heldout.read(settings.bootstrap_servers, settings.topic)
+    documents = heldout.read(settings.connection, settings.topic)
     if not documents:
         raise heldout.HeldOutError(
             f"topic {settings.topic!r} has no documents; publish some with: python -m producer"
@@ -267,7 +269,7 @@ def evaluate(argv: Sequence[str]) -> None:
 
 def _examine(settings: Settings, parts: _Parts, stop: Stop) -> Scores | None:
     """Examine the learner on the held-out topic, unless that is asked to stop, too."""
-    documents = heldout.read(settings.bootstrap_servers, topics.heldout(settings.topic))
+    documents = heldout.read(settings.connection, topics.heldout(settings.topic))
     scores = heldout.evaluate(
         parts.assembled.extractor,
         parts.assembled.learner,

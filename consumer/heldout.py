@@ -49,7 +49,7 @@ def evaluate(
     return evaluator.scores().whole
 
 
-def read(bootstrap_servers: str, topic: str) -> list[Document]:
+def read(connection: kafka.Connection, topic: str) -> list[Document]:
     """Read every document of a topic as it stands now; none where there is no such topic.
 
     A document that was published again counts once.
@@ -58,21 +58,23 @@ def read(bootstrap_servers: str, topic: str) -> list[Document]:
     ------
     BrokerUnreachableError, HeldOutError
     """
-    with kafka.admin(bootstrap_servers) as admin:
+    with kafka.admin(connection) as admin:
         partitions = [TopicPartition(topic, number) for number in kafka.partitions(admin, topic)]
     if not partitions:
         return []
     documents: dict[str, Document] = {}
-    for record in _records(bootstrap_servers, partitions):
+    for record in _records(connection, partitions):
         with suppress(DecodeError):  # what can't be read can't be examined
             document = read_document(record)
             documents[document.id] = document
     return list(documents.values())
 
 
-def _records(bootstrap_servers: str, partitions: list[TopicPartition]) -> Iterator[ConsumerRecord]:
+def _records(
+    connection: kafka.Connection, partitions: list[TopicPartition]
+) -> Iterator[ConsumerRecord]:
     consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+        **connection.options, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     try:
         consumer.assign(partitions)

@@ -1,20 +1,31 @@
 """HTTP beside the loop: metrics, health and progress."""
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from consumer import guard
 from service.errors import UserError
+
+CONNECTIONS = 64
+"""More at once are answered 503."""
+KEEP_ALIVE_SECONDS = 5
+HEADER_BYTES = 16 << 10
+
+log = structlog.get_logger()
 
 Check = Callable[[], str | None]
 """Says what is wrong, or None."""
@@ -61,8 +72,12 @@ def app(
 
 
 @contextmanager
-def serve(application: Starlette, host: str, port: int) -> Iterator[str]:
+def serve(
+    application: Starlette, host: str, port: int, token: SecretStr | None = None
+) -> Iterator[str]:
     """Serve in a thread until the block ends; yields the address.
+
+    With a token, only health is told to those who don't bear it.
 
     Raises
     ------
@@ -76,7 +91,19 @@ def serve(application: Starlette, host: str, port: int) -> Iterator[str]:
             f"can't listen on {host}:{port} ({error.strerror}); name another port with --http-port"
             " (0 picks a free one), or another --http-host"
         ) from error
-    config = uvicorn.Config(application, log_level="warning", lifespan="off")
+    guarded = guard.SmallBodies(application)
+    if token is None and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+        log.warning("open to the network, as there is no --http-token-file", host=host)
+    config = uvicorn.Config(
+        guarded if token is None else guard.TokenRequired(guarded, token.get_secret_value()),
+        http=guard.Impatient,
+        ws="none",
+        log_level="warning",
+        lifespan="off",
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
     thread.start()

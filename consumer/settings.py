@@ -1,10 +1,10 @@
 """What can be set: flags, then environment variables, then these defaults."""
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import CliSuppress, SettingsConfigDict
 
 from consumer.assembly import LearnerName, TextName
 from consumer.hardware import Precision
@@ -13,38 +13,22 @@ from consumer.poller import LostOffsets
 from consumer.pretrained import DEFAULT_MODEL
 from consumer.runtime import RuntimeName
 from events import topics
-from service.kafka import Connection
+from service.settings import KafkaSettings, secret
 
 RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd": (3e-2, 3e-1)}
 EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
 EXPERT = "|".join(EXPERTS)
 
 
-def _config(program: str, prefix: str) -> SettingsConfigDict:
-    return SettingsConfigDict(
-        env_prefix=prefix,
-        cli_prog_name=program,
-        cli_kebab_case=True,
-        cli_avoid_json=True,
-        cli_hide_none_type=True,
-        cli_implicit_flags=True,
-    )
-
-
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """Learn from a topic of labelled documents: predict, score, learn, remember.
 
     `python -m consumer evaluate --help` shows how to examine a checkpoint. Every option is also an
     environment variable: CONSUMER_BATCH_SIZE for --batch-size.
     """
 
-    model_config = _config("python -m consumer", "CONSUMER_")
+    model_config = SettingsConfigDict(env_prefix="CONSUMER_", cli_prog_name="python -m consumer")
 
-    bootstrap_servers: str = Field(
-        "localhost:9092",
-        validation_alias=AliasChoices("bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS"),
-        description="Kafka brokers, host:port, comma-separated",
-    )
     topic: str = Field(topics.DOCUMENTS, pattern=topics.PATTERN, description="topic to learn from")
     group: str = Field("newsreel", min_length=1, description="Kafka consumer group")
     checkpoint_dir: Path = Field(Path("checkpoints"), description="folder of checkpoints")
@@ -157,6 +141,14 @@ class Settings(BaseSettings):
 
     http_host: str = Field("127.0.0.1", description="address to serve HTTP on")
     http_port: int = Field(8000, ge=0, le=65535, description="port of it; 0 picks a free one")
+    http_token: CliSuppress[SecretStr | None] = Field(
+        None, min_length=1, description="token that whoever asks for more than health must bear"
+    )
+    http_token_file: Path | None = Field(
+        None,
+        description="file with the token that whoever asks for more than health must bear; or set"
+        " CONSUMER_HTTP_TOKEN; open to all if neither is given",
+    )
 
     stop_after: int | None = Field(None, ge=1, description="end after so many documents")
     stop_when_idle: float | None = Field(
@@ -164,22 +156,19 @@ class Settings(BaseSettings):
     )
     summary: Path | None = Field(None, description="file to write the results to, as JSON")
 
-    @property
-    def connection(self) -> Connection:
-        """What a Kafka client needs to know."""
-        return Connection(self.bootstrap_servers)
+    @model_validator(mode="after")
+    def _read_token(self) -> Self:
+        self.http_token = secret(self.http_token, self.http_token_file, "http-token")
+        return self
 
 
-class EvaluateSettings(BaseSettings):
+class EvaluateSettings(KafkaSettings):
     """Examine a checkpoint on the held-out topic; prints the scores as JSON."""
 
-    model_config = _config("python -m consumer evaluate", "CONSUMER_EVALUATE_")
-
-    bootstrap_servers: str = Field(
-        "localhost:9092",
-        validation_alias=AliasChoices("bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS"),
-        description="Kafka brokers, host:port, comma-separated",
+    model_config = SettingsConfigDict(
+        env_prefix="CONSUMER_EVALUATE_", cli_prog_name="python -m consumer evaluate"
     )
+
     checkpoint: Path = Field(description="a checkpoint, or a folder of them: then the newest")
     topic: str = Field(
         topics.heldout(topics.DOCUMENTS), pattern=topics.PATTERN, description="held-out topic"

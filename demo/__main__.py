@@ -1,7 +1,6 @@
 """The main job, run as its user would run it: the producer and the consumer as processes."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -9,7 +8,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import Any
 
 from rich.console import Console
 
-from demo import leash, report
-from demo.broker import EmbeddedKafka, free_port
+from demo import broker, leash, report
+from demo.broker import free_port
 from demo.screen import Screen
 from demo.settings import Settings
 from events import topics
@@ -44,15 +43,16 @@ def demo(argv: Sequence[str]) -> None:
     folder = settings.folder
     _clear(folder)
     with ExitStack() as stack:
-        servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
-        if servers is None:
-            servers = stack.enter_context(EmbeddedKafka(folder / STATE / "kafka")).bootstrap_servers
-        console.print(f"Kafka is at {servers}; logs are in {folder}/")
+        connection = stack.enter_context(broker.find(folder / STATE / "kafka"))
+        console.print(f"Kafka is at {connection.bootstrap_servers}; logs are in {folder}/")
         # Of its own each time: a broker that outlives the demo must not mix two of them.
         topic = f"demo-{uuid.uuid4().hex[:8]}"
-        with kafka.admin(servers) as admin:
+        with kafka.admin(connection) as admin:
             kafka.ensure(admin, topic, count=1)
-        start = partial(_start, folder=folder, servers=servers, stack=stack)
+        environment = broker.environment(connection)
+        environment.pop("CONSUMER_HTTP_TOKEN", None)  # this process asks without one
+        environment.pop("CONSUMER_HTTP_TOKEN_FILE", None)
+        start = partial(_start, folder=folder, environment=environment, stack=stack)
         source = ["--corpus", settings.corpus, "--seed", str(settings.seed)]
 
         console.print(f"publishing {settings.heldout:,} held-out documents")
@@ -98,10 +98,14 @@ def _learn(settings: Settings, topic: str, port: int) -> list[str]:
 
 
 def _start(
-    name: str, module: str, *arguments: str, folder: Path, servers: str, stack: ExitStack
+    name: str,
+    module: str,
+    *arguments: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    stack: ExitStack,
 ) -> subprocess.Popen[bytes]:
     """Start a newsreel program whose end is the stack's business; its output goes to a log."""
-    environment = os.environ | {"KAFKA_BOOTSTRAP_SERVERS": servers}
     log = stack.enter_context((folder / f"{name}.log").open("wb"))
     process = leash.start([sys.executable, "-m", module, *arguments], log, environment)
     stack.callback(leash.stop, process)

@@ -1,16 +1,21 @@
 """A real Kafka broker from a Python package, for the demo and the tests."""
 
+import os
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from demo import leash
-from service import kafka
+from service import cli, kafka
 from service.errors import UserError
+from service.kafka import Connection
+from service.settings import KafkaSettings
 
 START_SECONDS = 30.0
 
@@ -72,13 +77,30 @@ class EmbeddedKafka:
             except OSError:
                 time.sleep(0.05)
                 continue
-            with kafka.admin(self.bootstrap_servers):
+            with kafka.admin(Connection(self.bootstrap_servers)):
                 return
         log = self._folder / "broker.log"
         raise BrokerStartError(
             f"the embedded Kafka did not start; {log} says why."
             " To use a broker of your own, set KAFKA_BOOTSTRAP_SERVERS"
         )
+
+
+@contextmanager
+def find(folder: Path) -> Iterator[Connection]:
+    """Find the Kafka that the environment names, else start an embedded one in this folder."""
+    if "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
+        yield cli.parse(KafkaSettings, []).connection
+        return
+    with EmbeddedKafka(folder) as broker:
+        yield Connection(broker.bootstrap_servers)
+
+
+def environment(connection: Connection) -> dict[str, str]:
+    """Return this process's environment, in which newsreel's programs find the same Kafka."""
+    # An embedded one must not be met with what the environment says of another's security.
+    stays = {n: v for n, v in os.environ.items() if connection.security or n[:6] != "KAFKA_"}
+    return stays | {"KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers}
 
 
 def free_port() -> int:

@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> None:
             registry.register(metrics.TallyCollector(tally))
             serving = metrics.serve(registry, settings.metrics_host, settings.metrics_port)
             stack.enter_context(serving)
-        with kafka.admin(settings.bootstrap_servers) as client:
+        with kafka.admin(settings.connection) as client:
             partitions = kafka.ensure(client, settings.topic, settings.partitions)
             record_bytes = connection.largest_record(client, settings.topic)
             published = kafka.count(client, settings.topic) if settings.resume else 0
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         stack.callback(_report, settings.topic, tally, start)
         publisher = stack.enter_context(
             connection.connect(
-                settings.bootstrap_servers, settings.topic, source.source, tally, record_bytes
+                settings.connection, settings.topic, source.source, tally, record_bytes
             )
         )
         arriving = pace.paced(documents, _schedule(settings), time.monotonic, stop.sleep)

@@ -9,6 +9,7 @@ from kafka.errors import KafkaError
 
 from producer.publisher import DeliveryError, Publisher
 from producer.tally import Tally
+from service.kafka import Connection
 
 DELIVERY_SECONDS = 60.0
 """How long a document may wait for the broker's word; a broker's restart takes less."""
@@ -21,7 +22,7 @@ RECORD_BYTES = 1_048_588
 
 @contextmanager
 def connect(
-    bootstrap_servers: str,
+    connection: Connection,
     topic: str,
     source: str,
     tally: Tally,
@@ -32,8 +33,8 @@ def connect(
 
     Parameters
     ----------
-    bootstrap_servers
-        Kafka brokers, ``host:port``, separated by commas.
+    connection
+        Where Kafka is, and how to be let in.
     topic, source, tally, patience
         As `Publisher` takes them.
     record_bytes
@@ -48,7 +49,7 @@ def connect(
     patience_ms = round(patience * 1000)
     try:
         client = KafkaProducer(
-            bootstrap_servers=bootstrap_servers,
+            **connection.options,
             enable_idempotence=True,
             compression_type="gzip",
             batch_size=min(BATCH_BYTES, record_bytes),
@@ -60,8 +61,8 @@ def connect(
         )
     except KafkaError as error:
         raise DeliveryError(
-            f"Kafka at {bootstrap_servers!r} answers no more; nothing was delivered: see to the"
-            " broker, then run the producer again"
+            f"Kafka at {connection.bootstrap_servers!r} answers no more; nothing was delivered:"
+            " see to the broker, then run the producer again"
         ) from error
     publisher = Publisher(client, topic, source, tally, patience)
     try:

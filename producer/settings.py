@@ -2,30 +2,18 @@
 
 from typing import Literal
 
-from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic_settings import SettingsConfigDict
 
 from events import topics
+from service.settings import KafkaSettings
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """Replay labelled documents onto Kafka; --rate, say, can also be set as PRODUCER_RATE."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PRODUCER_",
-        cli_avoid_json=True,
-        cli_hide_none_type=True,
-        cli_implicit_flags=True,
-        cli_kebab_case=True,
-        cli_prog_name="python -m producer",
-    )
+    model_config = SettingsConfigDict(env_prefix="PRODUCER_", cli_prog_name="python -m producer")
 
-    bootstrap_servers: str = Field(
-        "localhost:9092",
-        # Kafka's own name for it: one variable serves producer, consumer and tests.
-        validation_alias=AliasChoices("bootstrap-servers", "KAFKA_BOOTSTRAP_SERVERS"),
-        description="Kafka brokers, host:port, comma-separated",
-    )
     topic: str = Field(
         topics.DOCUMENTS,
         pattern=topics.PATTERN,

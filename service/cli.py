@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import structlog
 from kafka.errors import KafkaError
-from pydantic import ValidationError
+from pydantic import AliasChoices, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, CliApp, SettingsError
 
@@ -48,6 +48,7 @@ def parse(settings: type[S], argv: Sequence[str]) -> S:
     """
     for name, meant in _misspelt(settings):
         log.warning("no such environment variable", name=name, did_you_mean=meant)
+    _refuse_secrets(settings, argv)
     settings.__doc__ = inspect.cleandoc(settings.__doc__ or "")  # shown by --help as it is
     try:
         return CliApp.run(settings, cli_args=list(argv), cli_exit_on_error=False)
@@ -89,40 +90,84 @@ def _complaints(settings: type[BaseSettings], error: ValidationError) -> list[st
     for details in error.errors():
         if details["type"] == "default_factory_not_called":
             continue  # follows from another
-        name = str(details["loc"][0])
         message = _plainly(settings, details)
-        shown = str(details["input"])
-        shown = shown if len(shown) <= SHOWN_CHARACTERS else shown[:SHOWN_CHARACTERS] + "..."
-        given = "is required" if details["type"] == "missing" else f"is {shown!r}"
-        wrong.setdefault(f"{_flag(name)} (or {_variable(settings, name)}) {given}", []).append(
-            message
-        )
+        wrong.setdefault(_what(settings, details) or message, []).append(message)
     return [
-        what if what.endswith("is required") else f"{what}, but {' or '.join(messages)}"
+        what
+        if what.endswith("is required") or what in messages
+        else f"{what}, but {' or '.join(messages)}"
         for what, messages in wrong.items()
     ]
 
 
+def _what(settings: type[BaseSettings], details: ErrorDetails) -> str | None:
+    """Name the option that is wrong and what it is, unless that is secret.
+
+    None where options don't fit together: the input would be all of them.
+    """
+    if not details["loc"]:
+        return None
+    name = _field(settings, str(details["loc"][0]))
+    if _is_secret(settings, name):
+        return f"{_variable(settings, name)} is wrong"
+    shown = str(details["input"])
+    shown = shown if len(shown) <= SHOWN_CHARACTERS else shown[:SHOWN_CHARACTERS] + "..."
+    given = "is required" if details["type"] == "missing" else f"is {shown!r}"
+    return f"{_flag(name)} (or {_variable(settings, name)}) {given}"
+
+
 def _plainly(settings: type[BaseSettings], details: ErrorDetails) -> str:
-    field = settings.model_fields.get(str(details["loc"][0]))
+    name = _field(settings, str(next(iter(details["loc"]), "")))
+    field = settings.model_fields.get(name)
     if details["type"] == "string_pattern_mismatch" and field is not None:
         return f"should look like {(field.examples or [field.default])[0]!r}"
     usual = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return PLAINLY.get(details["type"], usual)
 
 
+def _aliases(settings: type[BaseSettings], name: str) -> list[str]:
+    """Return what else an option is called: its flag, then its environment variable."""
+    alias = settings.model_fields[name].validation_alias
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
+
+
+def _field(settings: type[BaseSettings], name: str) -> str:
+    """Name of the option that is called so; pydantic names fields by alias where they have one."""
+    return next((it for it in settings.model_fields if name in _aliases(settings, it)), name)
+
+
 def _variable(settings: type[BaseSettings], name: str) -> str:
-    """Environment variable of an option; pydantic names fields by alias where they have one."""
-    prefix = settings.model_config.get("env_prefix", "") if name in settings.model_fields else ""
-    return f"{prefix}{name}".upper().replace("-", "_")
+    """Environment variable of an option."""
+    prefix = settings.model_config.get("env_prefix", "")
+    return _aliases(settings, name)[-1] if _aliases(settings, name) else f"{prefix}{name}".upper()
+
+
+def _is_secret(settings: type[BaseSettings], name: str) -> bool:
+    return "SecretStr" in str(settings.model_fields[name].annotation)
+
+
+def _refuse_secrets(settings: type[BaseSettings], argv: Sequence[str]) -> None:
+    """Refuse secrets as flags: everybody on the machine can list processes with their flags.
+
+    Misspelt ones are refused here, too, as any other message would repeat what follows them.
+    """
+    flags = {_flag(name): name for name in settings.model_fields}
+    for word in argv:
+        given = word.partition("=")[0] if word.startswith("--") else ""
+        for flag in difflib.get_close_matches(given, flags, 1, CLOSE):
+            if _is_secret(settings, flags[flag]):
+                raise UsageError(
+                    f"a secret can't be an option, where others see it: set"
+                    f" {_variable(settings, flags[flag])}, or name a file with {flag}-file"
+                )
 
 
 def _misspelt(settings: type[BaseSettings]) -> Iterator[tuple[str, str]]:
     """Find environment variables that are almost an option's. Others may be somebody else's."""
-    prefix = str(settings.model_config.get("env_prefix", ""))
+    prefixes = [prefix for prefix in (settings.model_config.get("env_prefix"), "KAFKA_") if prefix]
     known = [_variable(settings, name) for name in settings.model_fields]
     for name in sorted(os.environ):
-        if prefix and name.startswith(prefix) and name not in known:
+        if name.startswith(tuple(prefixes)) and name not in known:
             for meant in difflib.get_close_matches(name, known, 1, CLOSE_VARIABLE):
                 yield name, meant
 

@@ -1,6 +1,8 @@
 """A Kafka connection that is there, and topics that exist."""
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,19 +14,6 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from service.errors import UserError
 
 CONNECT_TIMEOUT_MS = 10_000
-
-
-@dataclass(frozen=True)
-class Connection:
-    """What a Kafka client needs to know."""
-
-    bootstrap_servers: str
-    security: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Arguments of any client."""
-        return {"bootstrap_servers": self.bootstrap_servers, **self.security}
 
 
 class BrokerUnreachableError(UserError):
@@ -39,8 +28,29 @@ class TopicCreationError(UserError):
     """A missing topic can't be created."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where Kafka is, and how to be let in.
+
+    Parameters
+    ----------
+    bootstrap_servers
+        Kafka brokers, ``host:port``, separated by commas.
+    security
+        Keyword arguments that any kafka-python client takes; not shown, as some are secret.
+    """
+
+    bootstrap_servers: str
+    security: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for any kafka-python client."""
+        return {"bootstrap_servers": self.bootstrap_servers, **self.security}
+
+
 @contextmanager
-def admin(bootstrap_servers: str) -> Iterator[KafkaAdminClient]:
+def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
     """Connect to a broker, or say that none is there.
 
     Raises
@@ -49,18 +59,42 @@ def admin(bootstrap_servers: str) -> Iterator[KafkaAdminClient]:
         No broker answered in time, or what answered is no Kafka broker.
     """
     try:
-        client = KafkaAdminClient(
-            bootstrap_servers=bootstrap_servers, bootstrap_timeout_ms=CONNECT_TIMEOUT_MS
-        )
+        with _listening() as failures:
+            client = KafkaAdminClient(**connection.options, bootstrap_timeout_ms=CONNECT_TIMEOUT_MS)
     except (KafkaError, OSError, ValueError, AssertionError) as error:
+        last = f" ({failures[-1]})" if failures else ""
         raise BrokerUnreachableError(
-            f"no Kafka broker answers at {bootstrap_servers!r}; start one, or name another with"
-            " --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS"
+            f"no Kafka broker answers at {connection.bootstrap_servers!r}; start one, or name"
+            f" another with --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS{last}"
         ) from error
     try:
         yield client
     finally:
         client.close()
+
+
+@contextmanager
+def _listening() -> Iterator[Sequence[str]]:
+    """Collect why attempts to connect fail, which the client tells nobody but its log."""
+    failures: deque[str] = deque(maxlen=1)
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            match record.args:
+                case (_, KafkaError() as reason, *_):
+                    failures.append(" ".join(str(reason).split()))
+
+    logger = logging.getLogger("kafka.net.manager")
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    logger.addHandler(collector := Collector())
+    try:
+        yield failures
+    finally:
+        logger.removeHandler(collector)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def partitions(client: KafkaAdminClient, topic: str) -> list[int]:

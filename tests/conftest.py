@@ -11,19 +11,23 @@ import pytest
 from helpers import ROOT, Publish, Run
 from kafka import KafkaProducer
 
-from demo.broker import EmbeddedKafka
+from demo.broker import find
 from events.document import Document, encode
 from service import kafka
+from service.kafka import Connection
 
 
 @pytest.fixture(scope="session")
-def bootstrap_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a real Kafka: the one the environment names, else an embedded one."""
-    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        yield given
-        return
-    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker.bootstrap_servers
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """Connect to a real Kafka: the one the environment names, else an embedded one."""
+    with find(tmp_path_factory.mktemp("kafka")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def bootstrap_servers(connection: Connection) -> str:
+    """Address of that Kafka."""
+    return connection.bootstrap_servers
 
 
 @pytest.fixture
@@ -33,14 +37,14 @@ def topic() -> str:
 
 
 @pytest.fixture
-def publish(bootstrap_servers: str) -> Publish:
+def publish(connection: Connection) -> Publish:
     """Write documents, or raw values, to a topic that is created when missing."""
 
     def call(topic: str, items: Iterable[Document | bytes | None], partitions: int = 1) -> None:
-        with kafka.admin(bootstrap_servers) as admin:
+        with kafka.admin(connection) as admin:
             kafka.ensure(admin, topic, partitions)
         producer = KafkaProducer(
-            bootstrap_servers=bootstrap_servers, compression_type="gzip", max_request_size=64 << 20
+            **connection.options, compression_type="gzip", max_request_size=64 << 20
         )
         sent = []
         for number, item in enumerate(items):

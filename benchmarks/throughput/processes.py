@@ -10,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks import machine
-from demo.broker import EmbeddedKafka
+from demo.broker import environment, find
 from service import kafka
 from service.errors import UserError
+from service.kafka import Connection
 
 
 class ProgramError(UserError):
@@ -20,25 +21,22 @@ class ProgramError(UserError):
 
 
 @contextmanager
-def broker() -> Iterator[tuple[str, Path]]:
-    """Give the address of a broker and a folder for files, both only for a while."""
+def broker() -> Iterator[tuple[Connection, Path]]:
+    """Give a connection to a broker and a folder for files, both only for a while."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="newsreel-")))
-        servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
-        if servers is None:
-            servers = stack.enter_context(EmbeddedKafka(folder / "kafka")).bootstrap_servers
-        yield servers, folder
+        yield stack.enter_context(find(folder / "kafka")), folder
 
 
-def new_topic(servers: str) -> str:
+def new_topic(connection: Connection) -> str:
     """Create a topic of one partition that nobody else uses."""
     topic = f"throughput-{uuid.uuid4().hex[:8]}"
-    with kafka.admin(servers) as admin:
+    with kafka.admin(connection) as admin:
         kafka.ensure(admin, topic, count=1)
     return topic
 
 
-def run(module: str, *arguments: object, servers: str | None = None) -> str:
+def run(module: str, *arguments: object, connection: Connection | None = None) -> str:
     """Run a program to its end; returns what it wrote on standard error, its log.
 
     Raises
@@ -47,12 +45,11 @@ def run(module: str, *arguments: object, servers: str | None = None) -> str:
         It failed.
     """
     foreign = ("BENCHMARKS_", *machine.FOREIGN)
-    environment = {name: v for name, v in os.environ.items() if not name.startswith(foreign)}
-    if servers is not None:
-        environment["KAFKA_BOOTSTRAP_SERVERS"] = servers
+    inherited = dict(os.environ) if connection is None else environment(connection)
+    kept = {name: v for name, v in inherited.items() if not name.startswith(foreign)}
     command = [sys.executable, "-m", module, *map(str, arguments)]
     ended = subprocess.run(  # noqa: S603 - our own commands
-        command, env=environment, stderr=subprocess.PIPE, text=True, check=False
+        command, env=kept, stderr=subprocess.PIPE, text=True, check=False
     )
     if ended.returncode:
         raise ProgramError(

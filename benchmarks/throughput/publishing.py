@@ -10,6 +10,7 @@ from benchmarks.throughput import processes
 from benchmarks.throughput.comparison import Comparison, interleave
 from events.document import Document, Record, encode
 from producer import connection
+from service.kafka import Connection
 
 
 def compare(
@@ -23,11 +24,11 @@ def compare(
         What makes ``python -m producer`` publish the same documents.
     """
     records = [encode(document, "benchmarks") for document in documents]
-    with processes.broker() as (servers, _):
+    with processes.broker() as (broker, _):
 
         def ours(_: int) -> float:
-            topic = processes.new_topic(servers)
-            log = processes.run("producer", "--topic", topic, *arguments, servers=servers)
+            topic = processes.new_topic(broker)
+            log = processes.run("producer", "--topic", topic, *arguments, connection=broker)
             told = re.search(r"delivered=(\d+).* per_second=(\d+)", log)
             if told is None or int(told[1]) != len(records):
                 raise processes.ProgramError(
@@ -36,7 +37,7 @@ def compare(
             return float(told[2])
 
         def bare(_: int) -> float:
-            return len(records) / send(servers, processes.new_topic(servers), records)
+            return len(records) / send(broker, processes.new_topic(broker), records)
 
         figures = interleave({"bare client": bare, "producer": ours}, rounds)
     return [
@@ -53,12 +54,12 @@ def compare(
     ]
 
 
-def send(servers: str, topic: str, records: Sequence[Record]) -> float:
+def send(broker: Connection, topic: str, records: Sequence[Record]) -> float:
     """Send records with the producer's settings and without its care; returns seconds."""
     patience_ms = round(connection.DELIVERY_SECONDS * 1000)
     start = time.perf_counter()
     client = KafkaProducer(
-        bootstrap_servers=servers,
+        **broker.options,
         enable_idempotence=True,
         compression_type="gzip",
         batch_size=connection.BATCH_BYTES,

@@ -26,9 +26,9 @@ def compare(
     arguments
         What makes ``python -m benchmarks memory`` learn the same documents.
     """
-    with processes.broker() as (servers, folder):
-        topic = processes.new_topic(servers)
-        with connection.connect(servers, topic, "benchmarks", Tally()) as publisher:
+    with processes.broker() as (broker, folder):
+        topic = processes.new_topic(broker)
+        with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
             for document in documents:
                 publisher.publish(document)
 
@@ -44,7 +44,7 @@ def compare(
                 *("--topic", topic, "--group", f"{topic}-{number}", "--http-port", 0),
                 *("--checkpoint-dir", folder / f"checkpoints-{number}", "--summary", summary),
                 *("--stop-after", len(documents), "--stop-when-idle", IDLE_SECONDS),
-                servers=servers,
+                connection=broker,
             )
             return _rate(summary, len(documents))
 

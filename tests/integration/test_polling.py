@@ -20,6 +20,7 @@ from consumer.poller import Poller
 from consumer.replay import Reservoir
 from consumer.replay_ratio import FixedRatio
 from consumer.source import KafkaSource
+from service.kafka import Connection
 
 INTERVAL_MS = 1500
 STEP_SECONDS = 4.0
@@ -27,7 +28,7 @@ STEP_SECONDS = 4.0
 
 @contextmanager
 def polling(servers: str, topic: str, capacity: int = 16) -> Iterator[Poller]:
-    poller = Poller(group.connect(servers, topic, INTERVAL_MS), topic, capacity)
+    poller = Poller(group.connect(Connection(servers), topic, INTERVAL_MS), topic, capacity)
     poller.start()
     try:
         yield poller
@@ -85,7 +86,7 @@ def test_polling_between_the_steps_would_lose_it(
 ) -> None:
     """The same pause in the thread that polls costs the membership: the test above can fail."""
     publish(topic, documents(4))
-    consumer = group.connect(bootstrap_servers, topic, INTERVAL_MS)
+    consumer = group.connect(Connection(bootstrap_servers), topic, INTERVAL_MS)
     try:
         consumer.subscribe([topic])
         wait_until(lambda: consumer.poll(timeout_ms=500))

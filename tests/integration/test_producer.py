@@ -24,6 +24,7 @@ from producer import connection, pace
 from producer.publisher import DeliveryError
 from producer.tally import Tally
 from service import kafka
+from service.kafka import Connection
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Read = Callable[[str], list[Document]]
@@ -36,18 +37,18 @@ DOCUMENTS = [
 
 
 @pytest.fixture
-def admin(bootstrap_servers: str) -> Iterator[KafkaAdminClient]:
-    with kafka.admin(bootstrap_servers) as client:
+def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
+    with kafka.admin(connection) as client:
         yield client
 
 
 @pytest.fixture
-def published(bootstrap_servers: str) -> Read:
+def published(connection: Connection) -> Read:
     """Read a topic from its beginning to its end."""
 
     def call(topic: str) -> list[Document]:
-        consumer = KafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
-        with kafka.admin(bootstrap_servers) as admin:
+        consumer = KafkaConsumer(**connection.options, enable_auto_commit=False)
+        with kafka.admin(connection) as admin:
             numbers = kafka.partitions(admin, topic)
         partitions = [TopicPartition(topic, number) for number in numbers]
         consumer.assign(partitions)
@@ -217,7 +218,7 @@ def test_lost_broker(tmp_path: Path) -> None:
     tally = Tally()
 
     def stream(broker: EmbeddedKafka) -> None:
-        servers = broker.bootstrap_servers
+        servers = Connection(broker.bootstrap_servers)
         with connection.connect(servers, "documents", "tests", tally, patience=3.0) as publisher:
             publisher.publish(Document("1", "text"))
             publisher.flush()
@@ -225,7 +226,7 @@ def test_lost_broker(tmp_path: Path) -> None:
             publisher.publish(Document("2", "text"))
 
     with EmbeddedKafka(tmp_path) as broker:
-        with kafka.admin(broker.bootstrap_servers) as client:
+        with kafka.admin(Connection(broker.bootstrap_servers)) as client:
             kafka.ensure(client, "documents", 1)
         with pytest.raises(DeliveryError, match=r"\(no answer for 3 s\): 1 were delivered"):
             stream(broker)

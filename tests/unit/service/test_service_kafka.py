@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from service import kafka
-from service.kafka import BrokerUnreachableError
+from service.kafka import BrokerUnreachableError, Connection
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def no_broker() -> Iterator[int]:
 def refusal(bootstrap_servers: str) -> str:
     with (
         pytest.raises(BrokerUnreachableError) as refused,
-        kafka.admin(bootstrap_servers),
+        kafka.admin(Connection(bootstrap_servers)),
     ):
         pass
     message = str(refused.value)

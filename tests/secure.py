@@ -1,0 +1,148 @@
+"""A gate that asks for TLS and a password, in front of a Kafka that asks for neither."""
+
+import socket
+import socketserver
+import ssl
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+USER, PASSWORD = "newsreel", "correct horse battery"
+SASL_HANDSHAKE, SASL_AUTHENTICATE, API_VERSIONS = 17, 36, 18
+REFUSED = 58
+"""Kafka's number for SASL_AUTHENTICATION_FAILED."""
+
+
+def certificate(folder: Path, host: str = "IP:127.0.0.1") -> tuple[Path, Path]:
+    """Make a certificate that is signed with its own key; returns both files."""
+    pem, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", "/CN=newsreel test", "-addext", f"subjectAltName={host}"),
+            *("-days", "2", "-keyout", key, "-out", pem),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return pem, key
+
+
+class Gate(socketserver.ThreadingTCPServer):
+    """Ends TLS, checks SASL PLAIN, passes the rest on, and puts itself for the broker in answers.
+
+    ``seen`` has the Kafka client ids that came through.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, broker: str, pem: Path, key: Path, *, sasl: bool) -> None:
+        super().__init__(("127.0.0.1", 0), _Passage)
+        host, _, port = broker.rpartition(":")
+        self.broker = (host, int(port))
+        self.port = int(self.server_address[1])
+        self.sasl = sasl
+        self.seen: set[str] = set()
+        self.handshakes = 0
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(pem, key)
+
+    def rewritten(self, answer: bytes) -> bytes:
+        """Put the gate's port for the broker's, wherever it stands behind the host's name."""
+        host = self.broker[0].encode()
+        theirs, ours = (host + struct.pack(">i", port) for port in (self.broker[1], self.port))
+        return answer.replace(theirs, ours)
+
+
+@contextmanager
+def gate(broker: str, pem: Path, key: Path, *, sasl: bool = True) -> Iterator[Gate]:
+    """Open a gate to a broker on the loopback interface."""
+    with Gate(broker, pem, key, sasl=sasl) as opened:
+        thread = threading.Thread(target=opened.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield opened
+        finally:
+            opened.shutdown()
+            thread.join()
+
+
+class _Passage(socketserver.BaseRequestHandler):
+    server: Gate
+    QUIET: ClassVar = (OSError, EOFError)
+
+    def handle(self) -> None:
+        try:
+            client = self.server.tls.wrap_socket(self.request, server_side=True)
+            self.server.handshakes += 1
+            with client, socket.create_connection(self.server.broker) as broker:
+                if self._let_in(client, broker):
+                    threading.Thread(
+                        target=self._answers, args=(broker, client), daemon=True
+                    ).start()
+                    while True:
+                        _send(broker, self._note(_frame(client)))
+        except self.QUIET:
+            pass
+
+    def _note(self, frame: bytes) -> bytes:
+        (length,) = struct.unpack(">h", frame[8:10])
+        self.server.seen.add(frame[10 : 10 + max(length, 0)].decode())
+        return frame
+
+    def _let_in(self, client: ssl.SSLSocket, broker: socket.socket) -> bool:
+        while self.server.sasl:
+            frame = _frame(client)
+            key, version = struct.unpack(">hh", frame[:4])
+            correlation = frame[4:8]
+            if key == API_VERSIONS:
+                _send(broker, frame)
+                _send(client, self.server.rewritten(_frame(broker)))
+            elif key == SASL_HANDSHAKE:
+                _send(client, correlation + struct.pack(">hih5s", 0, 1, 5, b"PLAIN"))
+            elif key == SASL_AUTHENTICATE:
+                right = frame.rstrip(b"\0").endswith(f"\0{USER}\0{PASSWORD}".encode())
+                _send(client, correlation + _verdict(version, 0 if right else REFUSED))
+                if right:
+                    return True
+            else:
+                return False
+        return True
+
+    def _answers(self, broker: socket.socket, client: ssl.SSLSocket) -> None:
+        try:
+            while True:
+                _send(client, self.server.rewritten(_frame(broker)))
+        except self.QUIET:
+            client.close()
+
+
+def _verdict(version: int, error: int) -> bytes:
+    """Body of a SaslAuthenticateResponse: error, no message, no bytes, no lifetime, no tags."""
+    if version >= 2:
+        return b"\0" + struct.pack(">hBBqB", error, 0, 1, 0, 0)
+    return struct.pack(">hhi", error, -1, 0) + (struct.pack(">q", 0) if version else b"")
+
+
+def _frame(source: socket.socket) -> bytes:
+    (length,) = struct.unpack(">i", _exactly(source, 4))
+    return _exactly(source, length)
+
+
+def _exactly(source: socket.socket, length: int) -> bytes:
+    found = bytearray()
+    while len(found) < length:
+        part = source.recv(length - len(found))
+        if not part:
+            raise EOFError
+        found += part
+    return bytes(found)
+
+
+def _send(target: socket.socket, frame: bytes) -> None:
+    target.sendall(struct.pack(">i", len(frame)) + frame)
