@@ -11,7 +11,7 @@ from benchmarks.streams import STREAMS
 RESULTS = Path("benchmarks/results")
 QUICK_DOCUMENTS = 1000
 QUICK_HELDOUT = 500
-QUESTIONS = ("publishing", "streaming", "learning", "scaling")
+QUESTIONS = ("publishing", "streaming", "committing", "learning", "scaling")
 
 _ALIAS = AliasChoices("newsgroups-path", "NEWSGROUPS_PATH")
 _PATH = (
@@ -85,11 +85,13 @@ class ThroughputSettings(BaseSettings):
     """Compare speeds, both sides of a comparison in turns; the ratios are what counts.
 
     publishing: the producer and a bare Kafka client, 7 rounds of 8,000 documents; streaming: the
-    consumer over Kafka and its learner fed from memory, 3 rounds of 5,024; learning: the default
-    settings, encoding alone and a plain loop, 9 rounds of 64; scaling: the cost of a document as
-    the replay buffer fills and labels are discovered, 11 rounds of 64. On two cores it takes 15 to
-    20 minutes; with --quick 2 to 4, for 3 rounds of 3,000, 1 of 192, 2 of 64 and 2 of 64. It uses
-    an embedded Kafka, or the one that KAFKA_BOOTSTRAP_SERVERS names.
+    consumer over Kafka and its learner fed from memory, 3 rounds of 5,024; committing: the consumer
+    with and without commits in mid-stream, 3 rounds of 11,264; learning: the default settings,
+    encoding alone and a plain loop, 9 rounds of 64; scaling: the cost of a document as the replay
+    buffer fills and labels are discovered, 11 rounds of 64. On two cores it takes 30 to 40
+    minutes, half of that for committing; with --quick 3 to 5, for 3 rounds of 3,000, 1 of 192, 1
+    of 640, 2 of 64 and 2 of 64. It uses an embedded Kafka, or the one that
+    KAFKA_BOOTSTRAP_SERVERS names.
     """
 
     model_config = _config("throughput")

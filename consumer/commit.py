@@ -52,6 +52,7 @@ class _Commit:
     documents: int
     records: Sequence[tuple[Outgoing, Any | None]]
     started: float
+    pause: float = 0.0
     id: str | None = None
     error: BaseException | None = None
 
@@ -175,8 +176,9 @@ class Committer:
         self._thread = threading.Thread(
             target=self._carry_out, args=[commit], name="commit", daemon=True
         )
+        commit.pause = time.perf_counter() - started
+        self._observer.paused(commit.pause)
         self._thread.start()
-        self._observer.paused(time.perf_counter() - started)
 
     def _carry_out(self, commit: _Commit) -> None:
         try:
@@ -196,7 +198,13 @@ class Committer:
             commit.id = id_
             seconds = time.perf_counter() - commit.started
             self._observer.committed(seconds, size)
-            log.info("committed", checkpoint=id_, seconds=round(seconds, 2))
+            log.info(
+                "committed",
+                checkpoint=id_,
+                seconds=round(seconds, 2),
+                pause=round(commit.pause, 3),
+                bytes=size,
+            )
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
             commit.error = error
             self.failed = not isinstance(error, CheckpointError)

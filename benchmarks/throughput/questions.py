@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from benchmarks import corpus, machine, results, streams
-from benchmarks.throughput import learning, publishing, report, scaling, streaming
+from benchmarks.throughput import committing, learning, publishing, report, scaling, streaming
 from benchmarks.throughput.comparison import Comparison
 from events.document import Document
 
@@ -24,6 +24,8 @@ class Effort:
 
     streaming: int
     streamed: int
+    committing: int
+    committed: int
     learning: int
     publishing: int
     published: int
@@ -32,10 +34,26 @@ class Effort:
 
 
 FULL = Effort(
-    streaming=3, streamed=5024, learning=9, publishing=7, published=8000, scaling=11, memories=512
+    streaming=3,
+    streamed=5024,
+    committing=3,
+    committed=11_264,
+    learning=9,
+    publishing=7,
+    published=8000,
+    scaling=11,
+    memories=512,
 )
 QUICK = Effort(
-    streaming=1, streamed=192, learning=2, publishing=3, published=3000, scaling=2, memories=64
+    streaming=1,
+    streamed=192,
+    committing=1,
+    committed=640,
+    learning=2,
+    publishing=3,
+    published=3000,
+    scaling=2,
+    memories=64,
 )
 
 
@@ -65,6 +83,10 @@ def _streaming(given: Given) -> list[Comparison]:
     return streaming.compare(given.documents[:count], given.effort.streaming, arguments)
 
 
+def _committing(given: Given) -> list[Comparison]:
+    return committing.compare(given.documents[: given.effort.committed], given.effort.committing)
+
+
 def _learning(given: Given) -> list[Comparison]:
     rounds = given.effort.learning
     return learning.compare(given.documents[: learning.needed(rounds)], rounds)
@@ -77,6 +99,7 @@ def _scaling(given: Given) -> list[Comparison]:
 QUESTIONS: Mapping[str, Callable[[Given], list[Comparison]]] = {
     "publishing": _publishing,
     "streaming": _streaming,
+    "committing": _committing,
     "learning": _learning,
     "scaling": _scaling,
 }

@@ -35,7 +35,7 @@ def compare(
         def memory(number: int) -> float:
             summary = folder / f"memory-{number}.json"
             processes.run("benchmarks", "memory", *arguments, "--summary", summary)
-            return _rate(summary, len(documents))
+            return rate(summary, len(documents))
 
         def consumer(number: int) -> float:
             summary = folder / f"kafka-{number}.json"
@@ -46,7 +46,7 @@ def compare(
                 *("--stop-after", len(documents), "--stop-when-idle", IDLE_SECONDS),
                 connection=broker,
             )
-            return _rate(summary, len(documents))
+            return rate(summary, len(documents))
 
         figures = interleave({"from memory": memory, "over Kafka": consumer}, rounds)
     return [
@@ -71,7 +71,8 @@ def from_memory(documents: Sequence[Document]) -> dict[str, Any]:
     return progress.summary(None)
 
 
-def _rate(summary: Path, documents: int) -> float:
+def rate(summary: Path, documents: int) -> float:
+    """Return the documents per second that a summary tells, if it tells of all."""
     figures = json.loads(summary.read_text())
     if figures["documents"] != documents:
         raise processes.ProgramError(

@@ -1,0 +1,87 @@
+"""What does committing cost? The consumer that commits against one that does so at the end."""
+
+import re
+from collections.abc import Sequence
+
+from benchmarks.throughput import processes, streaming
+from benchmarks.throughput.comparison import Comparison, interleave
+from events.document import Document
+from producer import connection
+from producer.tally import Tally
+
+NEVER = 10**9
+OFTEN = 160
+"""Records between commits where many pauses are wanted."""
+MOST = 0.99
+"""Of the pauses, so many are no longer than what is told."""
+
+
+def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
+    """Let consumers learn the same topic in turns."""
+    pauses: dict[str, list[float]] = {"median": [], "99 of 100": [], "longest": []}
+    sizes: dict[str, list[float]] = {"checkpoint": []}
+    with processes.broker() as (broker, folder):
+        topic = processes.new_topic(broker)
+        with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
+            for document in documents:
+                publisher.publish(document)
+
+        def consume(name: str, number: int, *options: object) -> tuple[float, str]:
+            summary = folder / f"{name}-{number}.json"
+            log = processes.run(
+                "consumer",
+                *("--topic", topic, "--group", f"{topic}-{name}-{number}", "--http-port", 0),
+                *("--checkpoint-dir", folder / f"{name}-{number}", "--summary", summary),
+                *("--stop-after", len(documents), "--stop-when-idle", streaming.IDLE_SECONDS),
+                *options,
+                connection=broker,
+            )
+            return streaming.rate(summary, len(documents)), log
+
+        def once(number: int) -> float:
+            options = ("--checkpoint-every", NEVER, "--checkpoint-seconds", NEVER)
+            return consume("once", number, *options)[0]
+
+        def default(number: int) -> float:
+            return consume("default", number)[0]
+
+        def often(number: int) -> float:
+            figure, log = consume("often", number, "--checkpoint-every", OFTEN)
+            found = sorted(float(pause) for pause in re.findall(r"pause=([\d.]+)", log))
+            pauses["median"].append(found[len(found) // 2])
+            pauses["99 of 100"].append(found[min(len(found) - 1, int(MOST * len(found)))])
+            pauses["longest"].append(found[-1])
+            sizes["checkpoint"].append(int(re.findall(r"bytes=(\d+)", log)[-1]) / 1e6)
+            return figure
+
+        every = f"every {OFTEN} documents"
+        figures = interleave(
+            {"at the end only": once, "default interval": default, every: often}, rounds
+        )
+    return [
+        Comparison(
+            "committing",
+            "Commits in mid-stream, and one at the end",
+            f"{len(documents):,} documents a round over Kafka; each side is a process with default"
+            " settings but for when it commits.",
+            "documents/s",
+            "at the end only",
+            figures,
+        ),
+        Comparison(
+            "pauses",
+            "How long learning waits for a commit",
+            f"The copy of all state between two steps, committing {every}; each round by itself.",
+            "s",
+            "median",
+            pauses,
+        ),
+        Comparison(
+            "checkpoint",
+            "Size of the last checkpoint",
+            "All files of it: what was learned, the optimizer's moments, the replay buffer.",
+            "MB",
+            "checkpoint",
+            sizes,
+        ),
+    ]
