@@ -202,7 +202,7 @@ def _lead(
         settings.linger,
         settings.stop_after,
         settings.stop_when_idle,
-        stopping=lambda: stop.asked or committer.failed or lease.lost(),
+        stopping=lambda: stop.asked or committer.failed or lease.superseded,
     )
 
     poller.start()

@@ -1,10 +1,12 @@
 """One consumer learns, the others of its folder stand by."""
 
 import fcntl
+import os
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,10 +21,10 @@ class Lease:
     """The right to learn with a folder of checkpoints, held by one consumer at a time.
 
     ``.lease`` names the holder. Each consumer has a file of its own, which it keeps locked while
-    it lives and adds a byte to each second while it holds the lease. Another takes over when that
-    file is no longer locked, which a kernel sees to however a process ends, or has not grown for
-    ``patience`` seconds: the holder was stopped, or its machine is gone. Only lengths are compared,
-    never clocks of two machines.
+    it lives, and in which it counts the seconds that it holds the lease. Another takes over when
+    that file is no longer locked, which a kernel sees to however a process ends, or has said the
+    same for ``patience`` seconds: the holder was stopped, or its machine is gone. The clocks of
+    two machines are never compared.
 
     A lease alone keeps no zombie from writing: one that wakes up after another took over finds its
     transactions fenced (`consumer.transaction`).
@@ -49,7 +51,10 @@ class Lease:
         self._id = uuid.uuid4().hex[:12]
         self._own = self._file(self._id).open("wb", buffering=0)
         _lock(self._own)
+        self._write(0)
         self._ended = threading.Event()
+        self.superseded = False
+        """Whether another consumer had taken over when it was last looked at."""
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
     def acquire(self, stopping: Callable[[], bool], waiting: Callable[[str], None]) -> bool:
@@ -63,15 +68,15 @@ class Lease:
             Told once, and who holds it, if there is something to wait for.
         """
         told = False
-        length, since = -1, self._clock()
+        count, since = b"", self._clock()
         while not stopping():
             holder = self._holder()
             if holder is None or self._is_dead(holder):
                 if self._take():
                     return True
                 continue
-            if (now_long := self._length(holder)) != length:
-                length, since = now_long, self._clock()
+            if (counted := self._count(holder)) != count:
+                count, since = counted, self._clock()
             elif self._clock() - since > self._patience:
                 if self._take():
                     return True
@@ -83,7 +88,7 @@ class Lease:
         return False
 
     def lost(self) -> bool:
-        """Whether another consumer has taken over."""
+        """Look whether another consumer has taken over."""
         holder = self._holder()
         return holder is not None and holder != self._id
 
@@ -112,8 +117,16 @@ class Lease:
         return True
 
     def _beat(self) -> None:
+        seconds = 0
         while not self._ended.wait(BEAT_SECONDS):
-            self._own.write(b".")
+            self.superseded = self.lost()
+            seconds += 1
+            self._write(seconds)
+
+    def _write(self, seconds: int) -> None:
+        """Write in place: that takes no room, should the disk be full."""
+        with suppress(OSError):
+            os.pwrite(self._own.fileno(), b"%020d" % seconds, 0)
 
     def _holder(self) -> str | None:
         try:
@@ -130,11 +143,11 @@ class Lease:
         except OSError:  # no locks here: silence will tell
             return False
 
-    def _length(self, holder: str) -> int:
+    def _count(self, holder: str) -> bytes:
         try:
-            return self._file(holder).stat().st_size
+            return self._file(holder).read_bytes()
         except OSError:
-            return -1
+            return b""
 
     def _file(self, id_: str) -> Path:
         return self._folder / f"{NAMED}-{id_}"
