@@ -25,6 +25,7 @@ from consumer.metrics import Metrics
 from consumer.micro_batch import MicroBatch
 from consumer.poller import Poller
 from consumer.progress import Progress, without_nan
+from consumer.quarantine import Quarantine
 from consumer.settings import EvaluateSettings, Settings
 from consumer.source import KafkaSource
 from consumer.tally import Scores
@@ -78,7 +79,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
     replay = composition.replay_buffer(settings)
     replay_ratio = composition.replay_ratio(settings)
     evaluator = Evaluator()
-    micro_batch = MicroBatch(settings.batch_size)
+    micro_batch, quarantine = MicroBatch(settings.batch_size), Quarantine(settings.topic)
     parts: dict[str, Stateful] = {
         "labels": labels,
         "learner": assembled.learner,
@@ -86,6 +87,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
         "replay_ratio": replay_ratio,
         "evaluator": evaluator,
         "micro_batch": micro_batch,
+        "quarantine": quarantine,
         "progress": progress,
     }
     describes = assembled.describes | {"replay": settings.replay}
@@ -127,6 +129,7 @@ def _learn(settings: Settings, stack: ExitStack) -> None:
         evaluator,
         labels,
         micro_batch,
+        quarantine,
     ):
         progress.observe(step)
         metrics.observe(step)
@@ -169,7 +172,7 @@ def evaluate(argv: Sequence[str]) -> None:
     scores = heldout.evaluate(assembled.extractor, assembled.learner, labels, documents)
     report = {
         "checkpoint": manifest.id,
-        "documents_learned_from": manifest.documents,
+        "documents_read": manifest.documents,
         "heldout_accuracy": scores.accuracy,
         "heldout_macro_f1": scores.macro_f1,
         "heldout_kappa": scores.kappa,
