@@ -15,6 +15,7 @@ from consumer.evaluation import Evaluator, Prediction
 from consumer.labels import LabelSet
 from consumer.micro_batch import MicroBatch
 from consumer.prequential import Arrived, Step
+from consumer.quarantine import Quarantine
 from consumer.replay import ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
 from consumer.settings import Settings
@@ -108,6 +109,7 @@ class Loop:
             self.evaluator,
             self.labels,
             MicroBatch(self.batch_size),
+            Quarantine("benchmark"),
         )
 
 

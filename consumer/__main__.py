@@ -27,6 +27,7 @@ from consumer.micro_batch import MicroBatch
 from consumer.outbox import AtOnce, Later, Outbox, Writer
 from consumer.poller import Poller, beginnings, connect
 from consumer.progress import Progress, without_nan
+from consumer.quarantine import Quarantine
 from consumer.replay import ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
 from consumer.settings import EvaluateSettings, Settings
@@ -68,6 +69,7 @@ class _Parts:
     replay_ratio: ReplayRatio
     evaluator: Evaluator
     micro_batch: MicroBatch
+    quarantine: Quarantine
     progress: Progress
 
     def stateful(self) -> dict[str, Stateful]:
@@ -79,6 +81,7 @@ class _Parts:
             "replay_ratio": self.replay_ratio,
             "evaluator": self.evaluator,
             "micro_batch": self.micro_batch,
+            "quarantine": self.quarantine,
             "progress": self.progress,
         }
 
@@ -113,6 +116,7 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
         composition.replay_ratio(settings),
         Evaluator(),
         MicroBatch(settings.batch_size),
+        Quarantine(settings.topic),
         progress,
     )
     lease = Lease(store.folder)
@@ -180,7 +184,8 @@ def _lead(
     sender = AtOnce(settings.connection) if settings.delivery == "at-least-once" else Later()
     stack.callback(sender.close)
     outbox = Outbox(sender)
-    writer = Writer(settings.topic, outbox, parts.progress, behind=start.positions)
+    published = start.positions if positions != start.positions else {}
+    writer = Writer(settings.topic, outbox, parts.progress, behind=published)
     committer = Committer(
         store,
         transactions,
@@ -190,7 +195,7 @@ def _lead(
         progress=parts.progress,
         every=settings.checkpoint_every,
         seconds=settings.checkpoint_seconds,
-        beyond=start.positions if positions != start.positions else {},
+        beyond=published,
         observer=metrics,
         hurry=stop.overdue,
         reached=reached,
@@ -219,6 +224,7 @@ def _lead(
         parts.evaluator,
         parts.labels,
         parts.micro_batch,
+        parts.quarantine,
     ):
         writer.write(step)
         parts.progress.observe(step)
@@ -256,7 +262,7 @@ def evaluate(argv: Sequence[str]) -> None:
     scores = heldout.evaluate(assembled.extractor, assembled.learner, labels, documents)
     report = {
         "checkpoint": manifest.id,
-        "documents_learned_from": manifest.documents,
+        "documents_read": manifest.documents,
         "heldout_accuracy": scores.accuracy,
         "heldout_macro_f1": scores.macro_f1,
         "heldout_kappa": scores.kappa,

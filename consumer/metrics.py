@@ -55,7 +55,9 @@ class Metrics:
         self._documents = counter("documents", "Documents predicted, labelled or not", "labelled")
         self._learned = counter("learned_documents", "New documents learned")
         self._replayed = counter("replayed_documents", "Documents learned again from the buffer")
-        self._dead_letters = counter("dead_letters", "Records that can't be used", "reason")
+        self._dead_letters = counter(
+            "dead_letters", "Records that can't be used or learned", "reason"
+        )
         self._steps = counter("learning_steps", "Optimizer steps")
         self._loss = gauge("loss", "Mean cross-entropy of the last learning step in nats")
         self._labels = gauge("labels", "Labels discovered")

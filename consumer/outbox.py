@@ -17,6 +17,7 @@ from consumer.progress import Progress
 from consumer.source import DeadLetter, Origin
 from events import topics
 from events.cloudevents import Headers
+from events.errors import Reason
 from service.kafka import Connection
 
 RECORD_BYTES = 200
@@ -203,7 +204,8 @@ class Writer:
     topic
         Of the documents.
     behind
-        Positions up to which everything was published in an earlier life.
+        Positions up to which everything was published in an earlier life, where an older checkpoint
+        than the last has to do.
     """
 
     def __init__(
@@ -239,7 +241,8 @@ class Writer:
         self._outbox.put(
             dead_letter_record(topics.dead_letters(self._topic), letter)
             for letter in step.dead_letters
-            if self._is_new(letter.partition, letter.offset)
+            # What is quarantined was read before, perhaps before the last commit.
+            if letter.reason is Reason.DIVERGED or self._is_new(letter.partition, letter.offset)
         )
 
     def _is_new(self, partition: int, offset: int) -> bool:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from consumer.evaluation import Evaluator, Opinion, Prediction, Prequential
 from consumer.features import Example, Extractor, Features
 from consumer.labels import LabelSet
-from consumer.learners.protocol import DivergedError, Forecast, Learner, Lesson
+from consumer.learners.protocol import Forecast, Learner, Lesson, RejectedError
 from consumer.micro_batch import MicroBatch
+from consumer.quarantine import Quarantine
 from consumer.replay import ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
 from consumer.source import Batch, DeadLetter, Origin
 from events.document import Document
+from events.errors import shorten
 
 TOP = 5
 """How many of the most probable labels a prediction tells."""
@@ -80,6 +82,7 @@ def run(
     evaluator: Evaluator,
     labels: LabelSet,
     micro_batch: MicroBatch,
+    quarantine: Quarantine,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Step]:
     """Learn from a stream: test, then train, each document once (prequential evaluation).
@@ -93,7 +96,12 @@ def run(
     ------
     Step
         After each batch read, even an empty one; ``learned`` is in it when the batch made a
-        micro-batch full.
+        micro-batch full. If that could not be learned, its documents are dead letters instead.
+
+    Raises
+    ------
+    DivergedError
+        Too many in a row could not be.
     """
     while True:
         started = clock()
@@ -107,21 +115,28 @@ def run(
         predicted = clock()
         micro_batch.add(zip(batch.documents, batch.origins, strict=True))
         learned = None
+        quarantined: Sequence[DeadLetter] = ()
         if batch.last or (batch.documents and micro_batch.full):
-            together = [document for document, _ in micro_batch.take()]
+            together = micro_batch.take()
             # What came in pieces is read again as a whole: what is learned may depend on the
             # stream alone, and matrix products of other shapes round differently.
             if len(together) != len(arrived.documents):
-                arrived = predict(extractor, learner, together)
-            new = sum(document.label is not None for document in together)
-            count = replay_ratio.due(new, sum(batch.lag.values()))
-            learned = learn(arrived, learner, replay, labels, count)
+                arrived = predict(extractor, learner, [document for document, _ in together])
+            new = [pair for pair in together if pair[0].label is not None]
+            count = replay_ratio.due(len(new), sum(batch.lag.values()))
+            try:
+                learned = learn(arrived, learner, replay, labels, count)
+            except RejectedError as error:
+                detail = f"not learned, with {len(new) - 1} others: {error}"
+                quarantined = quarantine.set_aside(new, detail)
+            if learned is not None:
+                quarantine.passed()
         yield Step(
             positions=batch.positions,
             lag=batch.lag,
             predictions=predictions,
             origins=batch.origins,
-            dead_letters=batch.dead_letters,
+            dead_letters=[*batch.dead_letters, *quarantined],
             learned=learned,
             remembered=len(replay),
             labels=labels.names,
@@ -138,33 +153,23 @@ def run(
 
 
 def predict(extractor: Extractor, learner: Learner, documents: Sequence[Document]) -> Arrived:
-    """Predict documents with what the learner knows now.
-
-    Raises
-    ------
-    DivergedError
-        A probability is no number.
-    """
+    """Predict documents with what the learner knows now."""
     if not documents:
         return Arrived([], [], Forecast(np.zeros((0, 0), dtype=np.float32)))
     features = extractor.extract_many(documents)
-    forecast = learner.predict_many(features)
-    if not np.isfinite(forecast.probabilities).all():
-        raise DivergedError(
-            "a prediction is no number, the model has diverged; nothing is committed past the last"
-            " checkpoint: start again with lower --learning-rate and --head-learning-rate, or"
-            " --precision fp32"
-        )
-    return Arrived(documents, features, forecast)
+    return Arrived(documents, features, learner.predict_many(features))
 
 
 def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
-    """Put names to predictions: the learner knows labels by number only."""
+    """Put names to predictions: the learner knows labels by number only.
+
+    Probabilities that are no numbers are no opinion.
+    """
     names = labels.names
 
     def opinion(row: NDArray[np.float32], truth: str | None) -> Opinion:
         known = names[: len(row)]
-        if not known:
+        if not known or not np.isfinite(row).all():
             return Opinion(None, 0.0, 0.0)
         best = int(row.argmax())
         right = float(row[known.index(truth)]) if truth in known else 0.0
@@ -189,18 +194,35 @@ def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
 def learn(
     arrived: Arrived, learner: Learner, replay: ReplayBuffer, labels: LabelSet, count: int
 ) -> Learned | None:
-    """Learn documents mixed with replayed ones, then remember them."""
+    """Learn documents mixed with replayed ones, then remember them; None if none has a label.
+
+    Raises
+    ------
+    RejectedError
+        They must not be learned: learner and buffer are as before, random draws aside.
+    """
     rows = [row for row, document in enumerate(arrived.documents) if document.label is not None]
     if not rows:
         return None
+    forecast = arrived.forecast.of(rows)
     new = [Example(arrived.documents[row], arrived.features[row]) for row in rows]
+    _check(new, forecast)
     replayed = replay.sample(count)
-    loss = learner.learn_many(
-        lesson(new, labels), lesson(replayed, labels), arrived.forecast.of(rows)
-    )
+    proposal = learner.propose(lesson(new, labels), lesson(replayed, labels), forecast)
+    proposal.accept()
     # A replay needs features only: texts would take more room than what is kept of them.
     replay.add(Example(replace(one.document, text=""), learner.keep(one.features)) for one in new)
-    return Learned(len(new), len(replayed), loss)
+    return Learned(len(new), len(replayed), proposal.loss)
+
+
+def _check(new: Sequence[Example], forecast: Forecast) -> None:
+    """Refuse what would be no number in the learner or in the buffer."""
+    for example in new:
+        for name, feature in example.features.items():
+            if not feature.isfinite().all():
+                raise RejectedError(f"{name} of {shorten(example.document.id)} is not finite")
+    if not np.isfinite(forecast.probabilities).all():
+        raise RejectedError("a prediction is no number")
 
 
 def lesson(examples: Sequence[Example], labels: LabelSet) -> Lesson:

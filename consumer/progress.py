@@ -12,6 +12,7 @@ from typing import Any
 
 from consumer.prequential import Step
 from consumer.tally import Scores
+from events.errors import Reason
 
 CURVE_POINTS = 400
 """Most points kept of the accuracy over the stream; older ones are thinned out evenly."""
@@ -40,6 +41,7 @@ class Progress:
             "learned": 0,
             "replayed": 0,
             "dead_letters": 0,
+            "quarantined": 0,
             "steps": 0,
         }
         self._curve: list[tuple[int, float, float]] = []
@@ -63,7 +65,8 @@ class Progress:
     @property
     def records(self) -> int:
         """Records used or found unusable since the stream began."""
-        return self._counts["documents"] + self._counts["dead_letters"]
+        unusable = self._counts["dead_letters"] - self._counts["quarantined"]
+        return self._counts["documents"] + unusable
 
     @property
     def steps(self) -> int:
@@ -81,6 +84,9 @@ class Progress:
             self._documents_this_run += len(step.predictions)
             self._counts["documents"] += len(step.predictions)
             self._counts["dead_letters"] += len(step.dead_letters)
+            self._counts["quarantined"] += sum(
+                letter.reason is Reason.DIVERGED for letter in step.dead_letters
+            )
             if step.learned is not None:
                 self._counts["steps"] += 1
                 self._counts["learned"] += step.learned.documents
@@ -147,6 +153,7 @@ class Progress:
             "learned_documents": now["learned"],
             "replayed_documents": now["replayed"],
             "dead_letters": now["dead_letters"],
+            "quarantined_documents": now["quarantined"],
             "labels": now["labels"],
             "prequential_accuracy": scores["whole"].get("accuracy"),
             "prequential_accuracy_last_1000": scores["window"].get("accuracy"),

@@ -104,12 +104,10 @@ def encode(document: Document, source: str) -> Record:
         The document breaks the contract: `decode` would refuse it.
     """
     try:
-        moment = document.time
-        if moment and (moment.utcoffset() or timedelta()) % timedelta(minutes=1):
-            moment = moment.astimezone(UTC)  # RFC 3339 has no seconds in an offset
-        value = DocumentValue(text=document.text, label=document.label, time=moment)
-        payload = value.model_dump_json(exclude_none=True).encode()
-        headers = cloudevents.attributes(document.id, source, moment or datetime.now(UTC))
+        payload = encode_value(document)
+        headers = cloudevents.attributes(
+            document.id, source, _moment(document) or datetime.now(UTC)
+        )
         record = Record(document.id.encode(), payload, headers)
         decode(record.key, record.value, record.headers, default_id=document.id)
     except ValidationError as error:
@@ -117,6 +115,25 @@ def encode(document: Document, source: str) -> Record:
     except (ValueError, OverflowError) as error:
         raise EncodeError(f"document {document.id!r}: {error}") from error
     return record
+
+
+def encode_value(document: Document) -> bytes:
+    """Write a document's JSON, without looking whether all of `decode`'s rules hold.
+
+    Raises
+    ------
+    ValueError
+        A field is of the wrong kind.
+    """
+    value = DocumentValue(text=document.text, label=document.label, time=_moment(document))
+    return value.model_dump_json(exclude_none=True).encode()
+
+
+def _moment(document: Document) -> datetime | None:
+    moment = document.time
+    if moment and (moment.utcoffset() or timedelta()) % timedelta(minutes=1):
+        return moment.astimezone(UTC)  # RFC 3339 has no seconds in an offset
+    return moment
 
 
 def decode(

@@ -7,7 +7,7 @@ SHOWN_CHARACTERS = 80
 
 
 class Reason(StrEnum):
-    """Why a record can't be used: a closed set, fit for a metric label."""
+    """Why a record can't be used, or not be learned: a closed set, fit for a metric label."""
 
     TOO_LARGE = "too_large"
     NO_VALUE = "no_value"
@@ -19,6 +19,7 @@ class Reason(StrEnum):
     EMPTY_TEXT = "empty_text"
     LABEL_LENGTH = "label_length"
     LABEL_LIMIT = "label_limit"
+    DIVERGED = "diverged"
 
 
 class DecodeError(ValueError):

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from consumer.learners.protocol import Proposal
 from events.document import Document
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +38,12 @@ def documents(count: int, start: int = 0) -> list[Document]:
         chosen = [words[(number * step) % len(words)] for step in (1, 2, 4, 5, 7)]
         made.append(Document(f"doc-{number}", f"{' '.join(chosen)} number {number}", label))
     return made
+
+
+def accepted(proposal: Proposal) -> float:
+    """Take a learning step; returns its loss."""
+    proposal.accept()
+    return proposal.loss
 
 
 class Consumer:

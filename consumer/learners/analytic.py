@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from consumer.features import Features
-from consumer.learners.protocol import Forecast, Lesson, log_loss
+from consumer.learners.protocol import Forecast, Lesson, Proposal, log_loss
 
 SHARPNESS = 10.0
 """Scores are about 0 or 1; times this, their softmax is about as sure as it is right."""
@@ -43,25 +43,27 @@ class AnalyticRidge:
         scores = _matrix(features) @ self._weights
         return Forecast((SHARPNESS * scores).softmax(1).float().numpy())
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:  # noqa: ARG002
-        """Add new documents to the sums; returns their mean cross-entropy before that."""
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:  # noqa: ARG002
+        """Work out how to add new documents to the sums; the loss is of their predictions."""
         inputs, targets = _matrix(new.features), torch.tensor(new.targets)
-        self._grow(max(new.targets) + 1)
-        scores = inputs @ self._weights
+        weights = self._grown(max(new.targets) + 1)
+        scores = inputs @ weights
         wanted = torch.nn.functional.one_hot(targets, scores.shape[1]).to(PRECISE)
         # Woodbury: the inverse of a sum that grew by a few documents.
         step = self._inverse @ inputs.T
         small = torch.eye(len(inputs), dtype=PRECISE) + inputs @ step
         gain = torch.linalg.solve(small, step.T).T
-        self._inverse.addmm_(gain, step.T, alpha=-1)
-        self._weights += gain @ (wanted - scores)
-        return log_loss(forecast.probabilities, new.targets)
 
-    def _grow(self, outputs: int) -> None:
-        missing = outputs - self._weights.shape[1]
-        if missing > 0:
-            zeros = torch.zeros(len(self._weights), missing, dtype=PRECISE)
-            self._weights = torch.cat([self._weights, zeros], 1)
+        def accept() -> None:
+            self._inverse.addmm_(gain, step.T, alpha=-1)
+            self._weights = weights + gain @ (wanted - scores)
+
+        return Proposal(log_loss(forecast.probabilities, new.targets), accept)
+
+    def _grown(self, outputs: int) -> torch.Tensor:
+        """Return the weights, with columns of zeros for outputs that are missing."""
+        missing = max(0, outputs - self._weights.shape[1])
+        return torch.nn.functional.pad(self._weights, (0, missing))
 
     def keep(self, features: Features) -> Features:  # noqa: ARG002
         """Return nothing: what is learned is never forgotten."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from consumer.features import Features
-from consumer.learners.protocol import Forecast, Lesson, log_loss
+from consumer.learners.protocol import Forecast, Lesson, Proposal, log_loss
 from consumer.ngrams import HASH_BITS, DocumentFrequencies, Table, softmax, unit
 
 SMOOTHING = 0.4
@@ -43,8 +43,12 @@ class ComplementBayes:
             row[:] = values.sum() * np.log(total) - values @ np.log(others)
         return Forecast(softmax(SHARPNESS * scores))
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:  # noqa: ARG002
-        """Add new documents to the sums; returns their mean loss before that."""
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:  # noqa: ARG002
+        """Propose to add new documents to the sums; the loss is of their predictions."""
+        loss = log_loss(forecast.probabilities, new.targets)
+        return Proposal(loss, lambda: self._add(new))
+
+    def _add(self, new: Lesson) -> None:
         labels = max(*new.targets, self._sums.labels - 1) + 1
         self._sums.grow(labels)
         self._totals = np.concatenate([self._totals, np.zeros(labels - len(self._totals))])
@@ -53,7 +57,6 @@ class ComplementBayes:
             values = unit(document["frequencies"].numpy())
             self._sums.numbers[document["ngrams"].numpy(), target] += values
             self._totals[target] += float(values.sum())
-        return log_loss(forecast.probabilities, new.targets)
 
     def keep(self, features: Features) -> Features:  # noqa: ARG002
         """Return nothing: what is learned is never forgotten."""

@@ -10,7 +10,14 @@ from scipy.optimize import nnls
 
 from consumer.evaluation import LEAST_PROBABILITY
 from consumer.features import Features
-from consumer.learners.protocol import Forecast, Learner, Lesson, log_loss
+from consumer.learners.protocol import (
+    Forecast,
+    Learner,
+    Lesson,
+    Proposal,
+    RejectedError,
+    log_loss,
+)
 
 MEMORY = 0.999
 """What a document leaves of the curvature before it: weights follow the last 1,000 or so."""
@@ -54,33 +61,50 @@ class Blend:
         shares = self._weights / max(self._weights.sum(), LEAST_PROBABILITY)
         return Forecast(mixed, said, dict(zip(self._experts, shares.tolist(), strict=True)))
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:
-        """Weigh the experts by their forecasts, then let each learn; returns the blend's loss."""
-        self._weigh(forecast, new.targets)
-        for name, expert in self._experts.items():
-            expert.learn_many(new, replayed, Forecast(forecast.experts[name]))
-        return log_loss(forecast.probabilities, new.targets)
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
+        """Ask every expert; once accepted, they are weighed by their forecasts, and all learn.
 
-    def _weigh(self, forecast: Forecast, targets: Sequence[int]) -> None:
+        The loss is the blend's.
+        """
+        proposals = []
+        for name, expert in self._experts.items():
+            try:
+                said = Forecast(forecast.experts[name])
+                proposals.append(expert.propose(new, replayed, said))
+            except RejectedError as error:
+                raise RejectedError(f"{name}: {error}") from error
+        weights, curvature = self._weighed(forecast, new.targets)
+
+        def accept() -> None:
+            self._weights, self._curvature = weights, curvature
+            for proposal in proposals:
+                proposal.accept()
+
+        return Proposal(log_loss(forecast.probabilities, new.targets), accept)
+
+    def _weighed(
+        self, forecast: Forecast, targets: Sequence[int]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the weights and the curvature that a forecast leads to."""
         labels = forecast.probabilities.shape[1]
         known = [row for row, target in enumerate(targets) if target < labels]
         if not known or labels < 2:  # noqa: PLR2004 - of one label, all say the same
-            return
+            return self._weights, self._curvature
         logs = _logs(forecast.experts)[:, known]
         mixed = forecast.probabilities[known].astype(np.float64)
         expected = (logs * mixed).sum(axis=2)
         right = logs[:, range(len(known)), [targets[row] for row in known]]
         gradient = (expected - right).sum(axis=1)
-        curvature = np.einsum("enk,nk,fnk->ef", logs, mixed, logs) - expected @ expected.T
+        fresh = np.einsum("enk,nk,fnk->ef", logs, mixed, logs) - expected @ expected.T
         kept = MEMORY ** len(known)
         floor = (1 - kept) * CAUTION * np.eye(len(self._weights))
-        self._curvature = kept * self._curvature + curvature + floor
+        curvature = kept * self._curvature + fresh + floor
         # The least of the quadratic model among weights that are not negative.
-        root = np.linalg.cholesky(self._curvature).T
-        best, _ = nnls(root, root @ (self._weights - np.linalg.solve(self._curvature, gradient)))
+        root = np.linalg.cholesky(curvature).T
+        best, _ = nnls(root, root @ (self._weights - np.linalg.solve(curvature, gradient)))
         step = best - self._weights
         step *= min(1.0, LARGEST_STEP / max(float(np.linalg.norm(step)), LEAST_PROBABILITY))
-        self._weights = np.maximum(self._weights + step, 0.0)
+        return np.maximum(self._weights + step, 0.0), curvature
 
     def keep(self, features: Features) -> Features:
         """Return what any of the experts needs."""

@@ -8,7 +8,7 @@ import torch
 from consumer.encoder import Encoder
 from consumer.features import Features
 from consumer.learners.gradient import GradientSteps, Training
-from consumer.learners.protocol import Forecast, Lesson
+from consumer.learners.protocol import Forecast, Lesson, Proposal
 from events.document import Document
 from service.errors import UserError
 
@@ -64,10 +64,10 @@ class FineTune:
         """Predict documents with what is known now."""
         return Forecast(self.steps.predict([row["tokens"] for row in features]))
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:  # noqa: ARG002
-        """Take one optimizer step on new and replayed documents together."""
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:  # noqa: ARG002
+        """Work out one optimizer step on new and replayed documents together."""
         mixed = [row["tokens"] for row in (*new.features, *replayed.features)]
-        return self.steps.step(mixed, [*new.targets, *replayed.targets])
+        return self.steps.propose(mixed, [*new.targets, *replayed.targets])
 
     def keep(self, features: Features) -> Features:
         """Return the tokens."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from consumer.learners.protocol import DivergedError
+from consumer.learners.protocol import Proposal, RejectedError
 
 OptimizerName = Literal["adamw", "sgd"]
 
@@ -120,35 +120,46 @@ class GradientSteps:
             probabilities: NDArray[np.float32] = model(inputs).softmax(1).cpu().numpy()
         return probabilities
 
-    def step(self, inputs: Sequence[Tensor], targets: Sequence[int]) -> float:
-        """Take one optimizer step; returns the mean loss before it, in nats.
+    def propose(self, inputs: Sequence[Tensor], targets: Sequence[int]) -> Proposal:
+        """Work out one optimizer step.
 
         Raises
         ------
-        DivergedError
-            The loss or its gradient is infinite or no number; the parameters are left as they
-            are.
+        RejectedError
+            The loss is too large or no number, or its gradient is not finite.
         """
-        self._grow(max(targets) + 1)
         numbers = torch.tensor(targets, device=self._device)
-        logits = self._model(inputs)
+        missing = max(0, max(targets) + 1 - len(self._prior))
+        # Outputs may have to grow, and nothing may change yet: gradients are those of copies.
+        head = {
+            name: _with_rows(self._trained[name].detach(), missing).requires_grad_()
+            for name in ("weight", "bias")
+        }
+        logits = nn.functional.linear(self._model.body(inputs), **head)
+        prior = _with_rows(self._prior, missing)
         if self._adjustment:
-            counts = torch.bincount(numbers, minlength=len(self._prior)).float()
-            self._prior = PRIOR_MEMORY * self._prior + counts
-            share = (self._prior + 1e-3) / (self._prior + 1e-3).sum()
+            prior = PRIOR_MEMORY * prior + torch.bincount(numbers, minlength=len(prior)).float()
+            share = (prior + 1e-3) / (prior + 1e-3).sum()
             logits = logits + self._adjustment * share.log()
         loss = nn.functional.cross_entropy(logits, numbers)
+
+        def accept() -> None:
+            self._grow(len(prior))
+            self._prior = prior
+            for name, copied in head.items():
+                self._trained[name].grad = copied.grad
+            self._optimizer.step()
+            self._follow()
+
+        proposal = Proposal(loss.item(), accept)
         self._optimizer.zero_grad()
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self._trained.values(), GRADIENT_NORM)
-        if not (loss + norm).isfinite():
-            raise DivergedError(
-                "the loss is not finite, the model has diverged; nothing is committed past the last"
-                " checkpoint: lower --learning-rate and --head-learning-rate and start again"
+        norm = nn.utils.clip_grad_norm_((self._trained | head).values(), GRADIENT_NORM)
+        if not norm.isfinite():
+            raise RejectedError(
+                f"a gradient that is not finite, of a loss of {proposal.loss:.4g} nats"
             )
-        self._optimizer.step()
-        self._follow()
-        return float(loss.detach())
+        return proposal
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -1,6 +1,7 @@
 """Latent replay: fine-tune the top layers on remembered activations of the frozen ones below."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from consumer.features import Features
 from consumer.frozen import TopLayers
 from consumer.learners.finetune import adapt
 from consumer.learners.gradient import GradientSteps, Training
-from consumer.learners.protocol import Forecast, Lesson
+from consumer.learners.protocol import Forecast, Lesson, Proposal
 
 
 class LatentReplay:
@@ -60,22 +61,30 @@ class LatentReplay:
         """Predict documents with what is known now."""
         return Forecast(self.steps.predict([row["hidden"] for row in features]))
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:  # noqa: ARG002
-        """Take one optimizer step on new and replayed documents together."""
-        mixed = [self._some(row["hidden"]) for row in (*new.features, *replayed.features)]
-        return self.steps.step(mixed, [*new.targets, *replayed.targets])
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:  # noqa: ARG002
+        """Work out one optimizer step on new and replayed documents together."""
+        random = torch.Generator()
+        random.set_state(self._random.get_state())
+        mixed = [self._some(row["hidden"], random) for row in (*new.features, *replayed.features)]
+        proposal = self.steps.propose(mixed, [*new.targets, *replayed.targets])
 
-    def _some(self, hidden: Tensor) -> Tensor:
+        def accept() -> None:
+            self._random = random
+            proposal.accept()
+
+        return replace(proposal, accept=accept)
+
+    def _some(self, hidden: Tensor, random: torch.Generator) -> Tensor:
         """Choose activations at random, the first always among them; their order stays."""
         if len(hidden) <= self._learn_tokens:
             return hidden
-        others = 1 + torch.randperm(len(hidden) - 1, generator=self._random)
+        others = 1 + torch.randperm(len(hidden) - 1, generator=random)
         chosen = torch.cat([torch.zeros(1, dtype=torch.long), others[: self._learn_tokens - 1]])
         return hidden[chosen.sort().values]
 
     def keep(self, features: Features) -> Features:
         """Return as many activations as a step learns from."""
-        return {"hidden": self._some(features["hidden"])}
+        return {"hidden": self._some(features["hidden"], self._random)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was trained, and the random generator."""

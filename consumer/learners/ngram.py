@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from consumer.features import Features
-from consumer.learners.protocol import Forecast, Lesson
+from consumer.learners.protocol import Forecast, Lesson, Proposal, log_loss
 from consumer.ngrams import DocumentFrequencies, Table, softmax
 
 LEARNING_RATE = 1.0
@@ -40,8 +40,12 @@ class NgramSoftmax:
         scores: NDArray[np.float32] = values @ self._weights.numbers[numbers] + self._bias[0]
         return scores
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:  # noqa: ARG002
-        """Take a step on each document; returns their mean loss, each before its own step."""
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
+        """Propose a step on each document; the loss is of the new ones' predictions."""
+        loss = log_loss(forecast.probabilities, new.targets)
+        return Proposal(loss, lambda: self._learn(new, replayed))
+
+    def _learn(self, new: Lesson, replayed: Lesson) -> None:
         labels = max(*new.targets, *replayed.targets, self._weights.labels - 1) + 1
         self._weights.grow(labels)
         self._squares.grow(labels)
@@ -50,17 +54,13 @@ class NgramSoftmax:
         self._bias = np.concatenate([self._bias, fresh], axis=1)
         for document in new.features:
             self._frequencies.add(document)
-        losses = [
-            self._step(document, target)
-            for lesson in (new, replayed)
-            for document, target in zip(lesson.features, lesson.targets, strict=True)
-        ]
-        return float(np.mean(losses))
+        for lesson in (new, replayed):
+            for document, target in zip(lesson.features, lesson.targets, strict=True):
+                self._step(document, target)
 
-    def _step(self, document: Features, target: int) -> float:
+    def _step(self, document: Features, target: int) -> None:
         numbers, values = self._frequencies.weigh(document)
-        probabilities = softmax(self._scores(numbers, values))
-        error = probabilities.copy()
+        error = softmax(self._scores(numbers, values))
         error[target] -= 1
         gradient = values[:, None] * error
         squares = self._squares.numbers[numbers] + gradient**2
@@ -69,7 +69,6 @@ class NgramSoftmax:
         self._weights.numbers[numbers] -= LEARNING_RATE * step
         self._bias[1] += error**2
         self._bias[0] -= BIAS_LEARNING_RATE * error / np.sqrt(self._bias[1])
-        return -float(np.log(max(probabilities[target], np.finfo(np.float32).tiny)))
 
     def keep(self, features: Features) -> Features:
         """Return the n-grams."""

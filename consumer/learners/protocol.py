@@ -1,6 +1,6 @@
 """What the loop needs of a learner, and no more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 from consumer.evaluation import LEAST_PROBABILITY
 from consumer.features import Features
 from service.errors import UserError
+
+LARGEST_LOSS = 50.0
+"""Most nats that documents may cost on the mean of a learning step.
+
+To guess among 1,000 labels costs 7, and the logit adjustment adds some 10: more than 50 is paid
+only by a model that is wrong and has no doubt, which a step would not mend.
+"""
 
 Probabilities = NDArray[np.float32]
 """Shape (documents, labels learned so far)."""
@@ -44,8 +51,31 @@ class Lesson:
         return len(self.targets)
 
 
-class DivergedError(UserError):
-    """Learning has gone out of bounds."""
+class RejectedError(UserError):
+    """A learning step must not be taken; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A learning step that is worked out and not taken: nothing of the learner has changed.
+
+    ``loss`` is the mean loss before it, in nats. ``accept`` takes the step: at once or never, as
+    another proposal may take its place.
+
+    Raises
+    ------
+    RejectedError
+        The loss is no number, or more than `LARGEST_LOSS`.
+    """
+
+    loss: float
+    accept: Callable[[], None]
+
+    def __post_init__(self) -> None:
+        if not self.loss <= LARGEST_LOSS:  # as NaN is not
+            raise RejectedError(
+                f"a mean loss of {self.loss:.4g} nats; up to {LARGEST_LOSS:g} is learned from"
+            )
 
 
 def log_loss(probabilities: Probabilities, targets: Sequence[int]) -> float:
@@ -64,10 +94,10 @@ class Learner(Protocol):
         """Predict documents with what is known now."""
         ...
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:
-        """Learn new documents, mixed with replayed ones; returns the mean loss in nats.
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
+        """Work out how to learn new documents, mixed with replayed ones, and change nothing.
 
-        A number not seen before makes the output grow.
+        Once accepted, a number not seen before makes the output grow.
 
         Parameters
         ----------
@@ -77,6 +107,11 @@ class Learner(Protocol):
             Documents from the replay buffer, with the features that `keep` left of them.
         forecast
             What `predict_many` said of the new ones.
+
+        Raises
+        ------
+        RejectedError
+            They must not be learned.
         """
         ...
 

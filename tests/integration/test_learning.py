@@ -103,7 +103,7 @@ def test_a_checkpoint_is_examined_on_the_heldout_topic(
     report = json.loads(examined.stdout)
     assert report["heldout_accuracy"] == summary["heldout_accuracy"]
     assert report["heldout_documents"] == summary["heldout_documents"] == 30
-    assert report["documents_learned_from"] == 48
+    assert report["documents_read"] == 48
 
 
 def test_unusable_records_become_dead_letters(

@@ -13,10 +13,11 @@ from consumer import group, prequential
 from consumer.evaluation import Evaluator
 from consumer.labels import LabelSet
 from consumer.learners.bayes import ComplementBayes
-from consumer.learners.protocol import Forecast, Lesson
+from consumer.learners.protocol import Forecast, Lesson, Proposal
 from consumer.micro_batch import MicroBatch
 from consumer.ngrams import Ngrams
 from consumer.poller import Poller
+from consumer.quarantine import Quarantine
 from consumer.replay import Reservoir
 from consumer.replay_ratio import FixedRatio
 from consumer.source import KafkaSource
@@ -46,9 +47,9 @@ def wait_until(condition: object, seconds: float = 30) -> None:
 class SlowBayes(ComplementBayes):
     """A real learner on a machine that is too slow for its stream."""
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
         time.sleep(STEP_SECONDS)
-        return super().learn_many(new, replayed, forecast)
+        return super().propose(new, replayed, forecast)
 
 
 def test_a_step_longer_than_the_poll_interval_keeps_the_membership(
@@ -70,6 +71,7 @@ def test_a_step_longer_than_the_poll_interval_keeps_the_membership(
             Evaluator(),
             labels,
             MicroBatch(16),
+            Quarantine(topic),
         ):
             ids += [prediction.document.id for prediction in step.predictions]
             assert list(poller.assigned) == [0]

@@ -22,9 +22,10 @@ from consumer.evaluation import Evaluator
 from consumer.features import Features
 from consumer.labels import LabelSet
 from consumer.learners.gradient import Training
-from consumer.learners.protocol import Forecast, Lesson
+from consumer.learners.protocol import Forecast, Lesson, Proposal
 from consumer.micro_batch import MicroBatch
 from consumer.prequential import Step, run
+from consumer.quarantine import Quarantine
 from consumer.replay import Reservoir
 from consumer.replay_ratio import FixedRatio
 from consumer.source import Batch, DeadLetter, Origin
@@ -66,11 +67,13 @@ class Frequencies:
         rows = np.array([row] * len(features), dtype=np.float32)
         return Forecast(rows / max(1, self.counts.total()))
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:
-        self.calls.append(("learn", ids([*new.features, *replayed.features])))
-        self.forecasts.append(forecast)
-        self.counts.update([*new.targets, *replayed.targets])
-        return 1.0 / (len(new) + len(replayed))
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
+        def accept() -> None:
+            self.calls.append(("learn", ids([*new.features, *replayed.features])))
+            self.forecasts.append(forecast)
+            self.counts.update([*new.targets, *replayed.targets])
+
+        return Proposal(1.0 / (len(new) + len(replayed)), accept)
 
     def keep(self, features: Features) -> Features:
         return features
@@ -142,6 +145,7 @@ class Consumer:
         self.evaluator = Evaluator()
         self.labels = LabelSet(limit=1000)
         self.micro_batch = MicroBatch(batch_size)
+        self.quarantine = Quarantine("documents")
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -152,6 +156,7 @@ class Consumer:
             "evaluator": self.evaluator,
             "labels": self.labels,
             "micro_batch": self.micro_batch,
+            "quarantine": self.quarantine,
         }
 
     def read(
@@ -170,6 +175,7 @@ class Consumer:
             self.evaluator,
             self.labels,
             self.micro_batch,
+            self.quarantine,
             **({} if clock is None else {"clock": clock}),
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from helpers import accepted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +37,7 @@ def learned(inputs: torch.Tensor, targets: Sequence[int], sizes: Sequence[int]) 
         if features := rows(inputs[start : start + size]):
             forecast = learner.predict_many(features)
             lesson = Lesson(features, targets[start : start + size])
-            assert learner.learn_many(lesson, NOTHING, forecast) == log_loss(
+            assert accepted(learner.propose(lesson, NOTHING, forecast)) == log_loss(
                 forecast.probabilities, lesson.targets
             )
         start += size
@@ -106,7 +107,7 @@ def test_replay_changes_nothing() -> None:
     replayed = Lesson([{} for _ in new], targets[:4])
     other = learned(inputs, targets, [])
     for one, replay in ((learner, replayed), (other, NOTHING)):
-        one.learn_many(Lesson(new, targets[:4]), replay, one.predict_many(new))
+        accepted(one.propose(Lesson(new, targets[:4]), replay, one.predict_many(new)))
     assert torch.equal(learner._weights, other._weights)
     assert not torch.equal(learner._weights, before)
 
@@ -119,6 +120,6 @@ def test_the_inverse_stays_positive_on_inputs_alike() -> None:
         inputs = torch.from_numpy(random.normal(size=(200, WIDTH)) * 0.1 + 40).float()
         targets = [int(target) for target in random.integers(3, size=200)]
         lesson = Lesson(rows(inputs), targets)
-        learner.learn_many(lesson, NOTHING, learner.predict_many(lesson.features))
+        accepted(learner.propose(lesson, NOTHING, learner.predict_many(lesson.features)))
     smallest = float(torch.linalg.eigvalsh(learner._inverse).min())
     assert smallest == pytest.approx(1 / (20_000 * WIDTH * 40**2), rel=0.1)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import documents
+from helpers import accepted, documents
 
 from consumer.assembly import LearnerError, Recipe
 from consumer.learners.protocol import Lesson
@@ -38,7 +38,9 @@ def test_all_experts_at_once(build: Any) -> None:
     for _ in range(3):
         features = assembled.extractor.extract_many(some)
         forecast = assembled.learner.predict_many(features)
-        assembled.learner.learn_many(Lesson(features, [0, 1, 0, 1]), Lesson([], []), forecast)
+        accepted(
+            assembled.learner.propose(Lesson(features, [0, 1, 0, 1]), Lesson([], []), forecast)
+        )
     assert tuple(forecast.experts) == experts
     for row, was in zip(assembled.extractor.extract_many(some), before, strict=True):
         assert set(row) == {"hidden", "pooled", "ngrams", "frequencies", "tokens"}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from helpers import documents
+from helpers import accepted, documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ def learned(features: Sequence[Features], targets: Sequence[int], size: int) -> 
     learner = ComplementBayes()
     for start in range(0, len(features), size):
         lesson = Lesson(features[start : start + size], targets[start : start + size])
-        learner.learn_many(lesson, NOTHING, learner.predict_many(lesson.features))
+        accepted(learner.propose(lesson, NOTHING, learner.predict_many(lesson.features)))
     return learner
 
 
@@ -81,8 +81,8 @@ def test_replay_changes_nothing() -> None:
     one, other = learned(FEATURES, TARGETS, 8), learned(FEATURES, TARGETS, 8)
     assert one.keep(FEATURES[0]) == {}
     forecast = one.predict_many(NEW[:2])
-    one.learn_many(Lesson(NEW[:2], [0, 1]), Lesson([{}], [2]), forecast)
-    other.learn_many(Lesson(NEW[:2], [0, 1]), NOTHING, forecast)
+    accepted(one.propose(Lesson(NEW[:2], [0, 1]), Lesson([{}], [2]), forecast))
+    accepted(other.propose(Lesson(NEW[:2], [0, 1]), NOTHING, forecast))
     np.testing.assert_array_equal(
         one.predict_many(NEW).probabilities, other.predict_many(NEW).probabilities
     )

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import accepted
 from numpy.typing import NDArray
 
 from consumer.features import Features
 from consumer.learners.blend import Blend
-from consumer.learners.protocol import Forecast, Lesson, log_loss
+from consumer.learners.protocol import Forecast, Lesson, Proposal, log_loss
 
 NOTHING = Lesson([], [])
 LABELS = 4
@@ -27,10 +28,12 @@ class Told:
     def predict_many(self, features: Sequence[Features]) -> Forecast:
         return Forecast(self.rows[self.next : self.next + len(features)])
 
-    def learn_many(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> float:
-        self.asked.append(forecast)
-        self.next += len(new)
-        return 0.0
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
+        def accept() -> None:
+            self.asked.append(forecast)
+            self.next += len(new)
+
+        return Proposal(0.0, accept)
 
     def keep(self, features: Features) -> Features:
         return {}
@@ -65,7 +68,7 @@ def teach(blend: Blend, targets: Sequence[int], size: int = 8) -> list[Forecast]
         some = [int(target) for target in targets[start : start + size]]
         features: list[Features] = [{} for _ in some]
         said.append(blend.predict_many(features))
-        loss = blend.learn_many(Lesson(features, some), NOTHING, said[-1])
+        loss = accepted(blend.propose(Lesson(features, some), NOTHING, said[-1]))
         assert loss == pytest.approx(log_loss(said[-1].probabilities, some))
     return said
 
@@ -178,7 +181,7 @@ def test_what_no_expert_can_know_teaches_nothing() -> None:
     features: list[Features] = [{}] * 4
     before = blend._weights.copy()
     forecast = blend.predict_many(features)
-    blend.learn_many(Lesson(features, [7, 8, 9, 10]), NOTHING, forecast)
+    accepted(blend.propose(Lesson(features, [7, 8, 9, 10]), NOTHING, forecast))
     np.testing.assert_array_equal(blend._weights, before)
     single = Blend({"one": Told(np.ones((4, 1), dtype=np.float32))})
     said = teach(single, [0] * 4, size=4)
@@ -233,6 +236,6 @@ def test_an_expert_that_only_repeats_another_worse_gets_no_say() -> None:
             features: list[Features] = [{} for _ in targets[start : start + 16]]
             forecast = blend.predict_many(features)
             lesson = Lesson(features, [int(t) for t in targets[start : start + 16]])
-            blend.learn_many(lesson, NOTHING, forecast)
+            accepted(blend.propose(lesson, NOTHING, forecast))
     assert 0 <= both._weights[1] < 0.1 * both._weights[0]
     assert both._weights[0] == pytest.approx(alone._weights[0], rel=0.1)

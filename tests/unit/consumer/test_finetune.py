@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import documents
+from helpers import accepted, documents
 
 from consumer.assembly import Assembled
 from consumer.encoder import Encoder, LayersError
@@ -21,7 +21,9 @@ def teach(assembled: Assembled, lessons: int = 3) -> None:
     for number in range(lessons):
         features = assembled.extractor.extract_many(documents(8, 8 * number))
         lesson = Lesson(features, [0, 1] * 4)
-        assembled.learner.learn_many(lesson, NOTHING, assembled.learner.predict_many(features))
+        accepted(
+            assembled.learner.propose(lesson, NOTHING, assembled.learner.predict_many(features))
+        )
 
 
 def weights(assembled: Assembled) -> dict[str, torch.Tensor]:
@@ -148,7 +150,7 @@ def test_other_architectures(tiny: Callable[[str], Path], name: str) -> None:
     learner = FineTune(encoder, 1, 0, 0, Training("sgd", 0.1, 0.1, 0.0, 0.0))
     features = Tokens(encoder).extract_many(documents(2))
     for _ in range(2):
-        learner.learn_many(Lesson(features, [0, 1]), NOTHING, Forecast(None))
+        accepted(learner.propose(Lesson(features, [0, 1]), NOTHING, Forecast(None)))
     after = encoder.state_dict()
     trained = {name for name in before if not torch.equal(before[name], after[name])}
     layers = {name.split(".2.")[0] for name in trained if ".2." in name}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import documents
+from helpers import accepted, documents
 
 from consumer.assembly import Assembled
 from consumer.encoder import Encoder
@@ -27,8 +27,8 @@ def teach(assembled: Assembled, some: list[Document]) -> float:
     features = assembled.extractor.extract_many(some)
     targets = [["sport", "space"].index(str(document.label)) for document in some]
     lesson = Lesson(features, targets)
-    return assembled.learner.learn_many(
-        lesson, NOTHING, assembled.learner.predict_many(lesson.features)
+    return accepted(
+        assembled.learner.propose(lesson, NOTHING, assembled.learner.predict_many(lesson.features))
     )
 
 
@@ -57,7 +57,9 @@ def test_frozen_weights_stay(tiny: Callable[[str], Path]) -> None:
     (first,) = frozen.extract_many([LONG])
     for number in range(3):
         features = frozen.extract_many(documents(4, 4 * number))
-        learner.learn_many(Lesson(features, [0, 1, 0, 1]), NOTHING, learner.predict_many(features))
+        accepted(
+            learner.propose(Lesson(features, [0, 1, 0, 1]), NOTHING, learner.predict_many(features))
+        )
     assert all(torch.equal(tensor, encoder.state_dict()[n]) for n, tensor in before.items())
     (again,) = frozen.extract_many([LONG])
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -70,7 +72,7 @@ def test_a_step_sees_some_tokens(build: Any, tokens: int) -> None:
     hidden = torch.arange(16.0).unsqueeze(1)
     seen = torch.zeros(16)
     for _ in range(200):
-        chosen = learner._some(hidden).squeeze(1)
+        chosen = learner._some(hidden, learner._random).squeeze(1)
         assert len(chosen) == tokens
         assert chosen[0] == 0
         assert (chosen.diff() > 0).all()
@@ -85,7 +87,7 @@ def test_a_short_text_is_seen_whole(build: Any) -> None:
     before = learner._random.get_state()
     for length in (1, 2, 7, 8):
         hidden = torch.randn(length, 3)
-        assert learner._some(hidden) is hidden
+        assert learner._some(hidden, learner._random) is hidden
     assert torch.equal(learner._random.get_state(), before)
 
 
@@ -117,10 +119,10 @@ def test_choice_of_tokens_goes_on_after_a_restart(build: Any, restore: Any) -> N
     """The random generator is part of the state."""
     one, other = build("latent").learner, build("latent", seed=5).learner
     hidden = torch.arange(16.0).unsqueeze(1)
-    one._some(hidden)
+    one._some(hidden, one._random)
     restore(one, other)
-    assert [one._some(hidden).tolist() for _ in range(5)] == [
-        other._some(hidden).tolist() for _ in range(5)
+    assert [one._some(hidden, one._random).tolist() for _ in range(5)] == [
+        other._some(hidden, other._random).tolist() for _ in range(5)
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import documents
+from helpers import accepted, documents
 
 from consumer.assembly import Assembled
 from consumer.learners.protocol import Lesson
@@ -52,7 +52,9 @@ def teach(
 ) -> float:
     features = assembled.extractor.extract_many(documents)
     lesson = Lesson(features, [target(d) for d in documents] if targets is None else targets)
-    return assembled.learner.learn_many(lesson, replayed, assembled.learner.predict_many(features))
+    return accepted(
+        assembled.learner.propose(lesson, replayed, assembled.learner.predict_many(features))
+    )
 
 
 def predict(assembled: Assembled, documents: Sequence[Document]) -> Any:
@@ -129,6 +131,26 @@ def test_predicting_changes_nothing(fresh: Fresh, saved: Any) -> None:
         assert saved(assembled.learner) == before
 
 
+def test_a_proposal_that_is_not_accepted_changes_nothing(fresh: Fresh, saved: Any) -> None:
+    """Not of the state, random generators included, not of a prediction; and no later lesson."""
+    asked, untouched = fresh(), fresh()
+    unseen = documents(6, start=100)
+    for lesson in [[], *lessons(2)]:
+        for assembled in (asked, untouched):
+            if lesson:
+                teach(assembled, lesson, replayed=kept(assembled, documents(3, 50)))
+        before, said = saved(asked.learner), predict(asked, unseen)
+        features = asked.extractor.extract_many(documents(4, start=200))
+        forecast = asked.learner.predict_many(features)
+        old = Lesson(features[2:], [0, 4])
+        asked.learner.propose(Lesson(features[:2], [7, 1]), old, forecast.of([0, 1]))
+        assert saved(asked.learner) == before
+        np.testing.assert_array_equal(predict(asked, unseen), said)
+    for assembled in (asked, untouched):
+        teach(assembled, documents(8, start=500), [0, 1, 2] * 2 + [0, 1])
+    assert saved(asked.learner) == saved(untouched.learner)
+
+
 def test_keeping_changes_no_prediction(fresh: Fresh) -> None:
     """What is handed to the replay buffer is a part of the features: rows as they are."""
     assembled = fresh()
@@ -150,7 +172,7 @@ def test_features_stay_as_they_are(fresh: Fresh) -> None:
     before = [{name: tensor.clone() for name, tensor in row.items()} for row in features]
     lesson = Lesson(features, [0, 1, 0, 1])
     forecast = assembled.learner.predict_many(features)
-    assembled.learner.learn_many(lesson, NOTHING, forecast)
+    accepted(assembled.learner.propose(lesson, NOTHING, forecast))
     for row, was in zip(features, before, strict=True):
         assert all(torch.equal(row[name], was[name]) for name in was)
 

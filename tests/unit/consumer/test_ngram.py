@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import documents
+from helpers import accepted, documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer.evaluation import LEAST_PROBABILITY
 from consumer.learners.ngram import NgramSoftmax
 from consumer.learners.protocol import Lesson
 from consumer.ngrams import HASH_BITS, DocumentFrequencies, Ngrams, Table, softmax
@@ -122,8 +123,8 @@ def test_steps_are_adagrad() -> None:
     (features,) = extract("word")
     learner = NgramSoftmax()
     lesson = Lesson([features], [1])
-    loss = learner.learn_many(lesson, NOTHING, learner.predict_many(lesson.features))
-    assert loss == pytest.approx(np.log(2))
+    loss = accepted(learner.propose(lesson, NOTHING, learner.predict_many(lesson.features)))
+    assert loss == pytest.approx(-np.log(LEAST_PROBABILITY))  # no label was known
     # One n-gram of value 1; error is p - y = (0.5, -0.5); squares begin with 0.01.
     step = 0.5 / np.sqrt(0.01 + 0.25)
     scores = 1.0 * np.array([-step, step]) + 0.1 * np.array([-step, step])
@@ -136,9 +137,11 @@ def test_replayed_documents_are_not_counted_again() -> None:
     features = Ngrams().extract_many(documents(6))
     learner = NgramSoftmax()
     for _ in range(3):
-        learner.learn_many(
-            Lesson(features[:2], [0, 1]),
-            Lesson([learner.keep(row) for row in features[2:]], [0, 1, 0, 1]),
-            learner.predict_many(features[:2]),
+        accepted(
+            learner.propose(
+                Lesson(features[:2], [0, 1]),
+                Lesson([learner.keep(row) for row in features[2:]], [0, 1, 0, 1]),
+                learner.predict_many(features[:2]),
+            )
         )
     assert learner.state_dict()["frequencies"]["documents"] == 6

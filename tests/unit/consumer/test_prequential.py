@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
-from helpers import documents
+from helpers import accepted, documents
 
 from consumer.labels import LabelLimitError, LabelSet
 from consumer.learners.protocol import Lesson
@@ -231,7 +231,9 @@ def test_predictions_of_a_label_not_learned_yet(consumer: Any, numbered: Any) ->
     assert (before.opinion.label, before.opinion.probability, before.opinion.truth) == (None, 0, 0)
     assert not before.correct
     arrived = predict(reader.extractor, reader.learner, documents[1:2])
-    reader.learner.learn_many(Lesson(arrived.features, [1]), Lesson([], []), arrived.forecast)
+    accepted(
+        reader.learner.propose(Lesson(arrived.features, [1]), Lesson([], []), arrived.forecast)
+    )
     after = predictions(documents)
     assert [(p.opinion.label, p.opinion.truth, p.correct) for p in after] == [
         ("b", 0.0, False),
