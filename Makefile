@@ -4,18 +4,18 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench bench-quick lint format schema dashboards clean
+.PHONY: help install demo test bench bench-quick lint format schema dashboards constraints audit clean
 
 help: ## list the goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## create .venv with everything in it
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "newsreel needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: $(INSTALLED) ## watch a transformer learn 20 Newsgroups from an embedded Kafka
@@ -46,6 +46,17 @@ schema: $(INSTALLED) ## write docs/document.schema.json from the type
 
 dashboards: $(INSTALLED) ## write the Grafana dashboards from the code
 	$(BIN)/python deploy/grafana/dashboards.py
+
+# A local version (torch's +cpu) is a choice of each machine.
+constraints: $(INSTALLED) ## upgrade everything, and write to constraints.txt what that was
+	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
+	$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+.*//' > constraints.txt.part
+	mv constraints.txt.part constraints.txt
+	@touch $(INSTALLED)
+
+audit: ## ask the vulnerability database of PyPI about constraints.txt (needs the network and pip-audit)
+	@command -v pip-audit >/dev/null || { echo "audit needs pip-audit; get it with: pipx install pip-audit"; exit 2; }
+	pip-audit --no-deps --disable-pip --requirement constraints.txt
 
 clean: ## delete the environment, caches and runs
 	rm -rf $(VENV) build *.egg-info runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

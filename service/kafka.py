@@ -1,7 +1,6 @@
 """A Kafka connection that is there, and topics that exist."""
 
 import logging
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -62,10 +61,11 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
         with _listening() as failures:
             client = KafkaAdminClient(**connection.options, bootstrap_timeout_ms=CONNECT_TIMEOUT_MS)
     except (KafkaError, OSError, ValueError, AssertionError) as error:
-        last = f" ({failures[-1]})" if failures else ""
+        # The last one may be cut short by our own time limit.
+        reason = f" ({failures[0]})" if failures else ""
         raise BrokerUnreachableError(
             f"no Kafka broker answers at {connection.bootstrap_servers!r}; start one, or name"
-            f" another with --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS{last}"
+            f" another with --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS{reason}"
         ) from error
     try:
         yield client
@@ -76,7 +76,7 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
 @contextmanager
 def _listening() -> Iterator[Sequence[str]]:
     """Collect why attempts to connect fail, which the client tells nobody but its log."""
-    failures: deque[str] = deque(maxlen=1)
+    failures: list[str] = []
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

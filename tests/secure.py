@@ -35,7 +35,7 @@ def certificate(folder: Path, host: str = "IP:127.0.0.1") -> tuple[Path, Path]:
 class Gate(socketserver.ThreadingTCPServer):
     """Ends TLS, checks SASL PLAIN, passes the rest on, and puts itself for the broker in answers.
 
-    ``seen`` has the Kafka client ids that came through.
+    ``asked`` has the numbers of the Kafka APIs that were asked for behind it.
     """
 
     daemon_threads = True
@@ -47,8 +47,7 @@ class Gate(socketserver.ThreadingTCPServer):
         self.broker = (host, int(port))
         self.port = int(self.server_address[1])
         self.sasl = sasl
-        self.seen: set[str] = set()
-        self.handshakes = 0
+        self.asked: set[int] = set()
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(pem, key)
 
@@ -79,21 +78,17 @@ class _Passage(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         try:
             client = self.server.tls.wrap_socket(self.request, server_side=True)
-            self.server.handshakes += 1
             with client, socket.create_connection(self.server.broker) as broker:
                 if self._let_in(client, broker):
                     threading.Thread(
                         target=self._answers, args=(broker, client), daemon=True
                     ).start()
                     while True:
-                        _send(broker, self._note(_frame(client)))
+                        frame = _frame(client)
+                        self.server.asked.add(int.from_bytes(frame[:2]))
+                        _send(broker, frame)
         except self.QUIET:
             pass
-
-    def _note(self, frame: bytes) -> bytes:
-        (length,) = struct.unpack(">h", frame[8:10])
-        self.server.seen.add(frame[10 : 10 + max(length, 0)].decode())
-        return frame
 
     def _let_in(self, client: ssl.SSLSocket, broker: socket.socket) -> bool:
         while self.server.sasl:

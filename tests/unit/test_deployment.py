@@ -188,7 +188,14 @@ def test_image_has_every_package() -> None:
     copied = set(re.findall(r"^COPY (\w+) \1$", dockerfile(), re.MULTILINE))
     assert copied == packages - {"benchmarks", "demo"}
     let_through = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
-    assert let_through == copied | {"pyproject.toml"}
+    assert let_through == copied | {"pyproject.toml", "constraints.txt"}
+
+
+def test_image_has_the_constrained_versions() -> None:
+    """What comes from PyPI is installed in the versions of constraints.txt."""
+    installs = re.findall(r"^RUN pip install (.*)$", dockerfile(), re.MULTILINE)
+    assert all("--constraint /tmp/constraints.txt" in it or "--no-deps" in it for it in installs)
+    assert len(installs) == 2
 
 
 def test_prometheus_scrapes_what_the_services_serve(monkeypatch: pytest.MonkeyPatch) -> None:
