@@ -150,9 +150,10 @@ class Poller:
         try:
             while not self._stopping.is_set():
                 try:
-                    self._poll()
-                except OffsetOutOfRangeError as error:
-                    self._skip(error)
+                    try:
+                        self._poll()
+                    except OffsetOutOfRangeError as error:
+                        self._skip(error)
                 except KafkaError as error:
                     if not error.retriable:
                         raise

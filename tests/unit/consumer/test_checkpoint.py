@@ -5,8 +5,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 
 from consumer import checkpoint
 from consumer.checkpoint import CheckpointStore
-from consumer.manifest import CheckpointError, Manifest
+from consumer.manifest import FORMAT, CheckpointError, Manifest
 
 ABOUT: dict[str, Any] = {
     "topic": "documents",
@@ -87,16 +86,20 @@ trees = st.recursive(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[CheckpointStore]:
-    with ExitStack() as stack:
-        made = CheckpointStore(tmp_path / "checkpoints", keep=2)
-        made.open(stack)
-        yield made
+def store(tmp_path: Path) -> CheckpointStore:
+    made = CheckpointStore(tmp_path / "checkpoints", keep=2)
+    made.create()
+    return made
 
 
 @pytest.fixture(scope="module")
 def shared_store(tmp_path_factory: pytest.TempPathFactory) -> CheckpointStore:
     return CheckpointStore(tmp_path_factory.mktemp("checkpoints"), keep=1)
+
+
+def save(store: CheckpointStore, states: Mapping[str, Any], documents: int = 1) -> str:
+    taken = checkpoint.snapshot({name: Part(state) for name, state in states.items()})
+    return store.save(taken, documents=documents, **ABOUT)
 
 
 def refusal(call: Callable[[], Any]) -> str:
@@ -114,7 +117,7 @@ def refusal(call: Callable[[], Any]) -> str:
 @given(st.dictionaries(st.sampled_from(["labels", "learner", "replay"]), trees))
 def test_round_trip(shared_store: CheckpointStore, states: dict[str, Any]) -> None:
     """Whatever primitives and tensors parts hold, they get back, bit for bit."""
-    id_ = shared_store.save({n: Part(s) for n, s in states.items()}, documents=1, **ABOUT)
+    id_ = save(shared_store, states)
     restored = {name: Part() for name in states}
     checkpoint.restore(shared_store.folder / id_, restored)
     assert same({name: part.state for name, part in restored.items()}, states)
@@ -124,7 +127,7 @@ def test_round_trip(shared_store: CheckpointStore, states: dict[str, Any]) -> No
 def test_a_saved_tensor_is_a_copy(store: CheckpointStore) -> None:
     """What happens to a tensor after it was saved does not reach the checkpoint."""
     weight = torch.arange(6.0).reshape(2, 3)
-    id_ = store.save({"part": Part(weight.T)}, documents=1, **ABOUT)
+    id_ = save(store, {"part": weight.T})
     expected = weight.T.clone()
     weight.zero_()
     restored = Part()
@@ -134,7 +137,7 @@ def test_a_saved_tensor_is_a_copy(store: CheckpointStore) -> None:
 
 def test_manifest_says_what_it_is_of(store: CheckpointStore) -> None:
     """The manifest holds the id, the count and all that the caller said."""
-    id_ = store.save({"part": Part(1)}, documents=500, **ABOUT)
+    id_ = save(store, {"part": 1}, 500)
     manifest = dataclasses.asdict(Manifest.read(store.folder / id_))
     assert ABOUT.items() <= manifest.items()
     assert (manifest["id"], manifest["documents"]) == (id_, 500)
@@ -144,7 +147,7 @@ def test_manifest_says_what_it_is_of(store: CheckpointStore) -> None:
 def test_neither_tensor_nor_primitive(store: CheckpointStore, value: Any) -> None:
     """A state that could not come back is an error at once, and leaves nothing behind."""
     with pytest.raises(TypeError, match="neither a tensor nor a primitive"):
-        store.save({"part": Part({"deep": [value]})}, documents=1, **ABOUT)
+        save(store, {"part": {"deep": [value]}})
     assert store.ids() == []
     assert not list(store.folder.glob("*-*"))
 
@@ -152,7 +155,7 @@ def test_neither_tensor_nor_primitive(store: CheckpointStore, value: Any) -> Non
 def test_keys_with_slashes(store: CheckpointStore) -> None:
     """Two tensors never get into each other's place, whatever the keys they are found by."""
     state = {"a/b": torch.zeros(1), "a": {"b": torch.ones(1)}}
-    id_ = store.save({"part": Part(state)}, documents=1, **ABOUT)
+    id_ = save(store, {"part": state})
     restored = Part()
     checkpoint.restore(store.folder / id_, {"part": restored})
     assert same(restored.state, state)
@@ -162,7 +165,7 @@ def test_keys_that_are_no_strings(store: CheckpointStore) -> None:
     """Keys that JSON would change come back as they were, or are refused like other values."""
     state = {0: "zero", 1: "one"}
     try:
-        id_ = store.save({"part": Part(state)}, documents=1, **ABOUT)
+        id_ = save(store, {"part": state})
     except TypeError:
         return
     restored = Part()
@@ -203,35 +206,55 @@ def test_killed_while_writing(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, passes: int
 ) -> None:
     """Wherever writing ends, all checkpoints that are seen are whole, and the old one is there."""
-    store.save({"part": Part(1)}, documents=1, **ABOUT)
+    save(store, {"part": 1})
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", FailingSync(passes, KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
-            store.save({"part": Part(2)}, documents=2, **ABOUT)
+            save(store, {"part": 2}, 2)
     assert restorable(store) in ([1], [1, 2])
-    third = store.save({"part": Part(3)}, documents=3, **ABOUT)
+    third = save(store, {"part": 3}, 3)
     store.prune(third)
     assert restorable(store)[-1] == 3
-    assert {path.name for path in store.folder.iterdir()} == {*store.ids(), ".lock"}
+    assert {path.name for path in store.folder.iterdir()} == set(store.ids())
 
 
 @pytest.mark.parametrize("passes", range(4))
 def test_disk_full(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, passes: int) -> None:
     """A full disk is told in one line, and leaves the old checkpoint and no rubbish."""
-    first = store.save({"part": Part(1)}, documents=1, **ABOUT)
+    first = save(store, {"part": 1})
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", FailingSync(passes, full))
-        message = refusal(lambda: store.save({"part": Part(2)}, documents=2, **ABOUT))
+        message = refusal(lambda: save(store, {"part": 2}, 2))
     assert os.strerror(errno.ENOSPC) in message
-    assert {path.name for path in store.folder.iterdir()} == {first, ".lock"}
+    assert {path.name for path in store.folder.iterdir()} == {first}
     assert restorable(store) == [1]
 
 
 def test_folder_vanished(store: CheckpointStore) -> None:
-    """A folder that was deleted under a running consumer is told in one line."""
+    """A folder that was deleted under a running consumer is made anew."""
+    save(store, {"part": 1})
     shutil.rmtree(store.folder)
-    assert "not written" in refusal(lambda: store.save({"part": Part(1)}, documents=1, **ABOUT))
+    save(store, {"part": 2}, 2)
+    assert restorable(store) == [2]
+
+
+def test_folder_that_became_a_file(store: CheckpointStore) -> None:
+    """A folder that can't be written any more is told in one line."""
+    shutil.rmtree(store.folder)
+    store.folder.write_text("")
+    assert "not written" in refusal(lambda: save(store, {"part": 1}))
+
+
+def test_points_that_a_fault_may_follow(store: CheckpointStore) -> None:
+    """It is told when all files are there, and when they have their name."""
+    seen = []
+
+    def reached(point: str) -> None:
+        seen.append((point, len(store.ids())))
+
+    store.save(checkpoint.snapshot({"part": Part(1)}), reached, documents=1, **ABOUT)
+    assert seen == [("checkpoint-draft", 0), ("checkpoint-written", 1)]
 
 
 # --- never into something else ------------------------------------------------------------------
@@ -240,7 +263,7 @@ def test_folder_vanished(store: CheckpointStore) -> None:
 @pytest.fixture
 def saved(store: CheckpointStore) -> Path:
     state = {"weight": torch.arange(3.0), "names": ["a", "b"], "seen": 2**70}
-    return store.folder / store.save({"part": Part(state)}, documents=1, **ABOUT)
+    return store.folder / save(store, {"part": state})
 
 
 def test_every_flipped_byte(saved: Path) -> None:
@@ -283,7 +306,7 @@ def test_missing_or_truncated_file(saved: Path, name: str, keep: float | None) -
     assert "broken or incomplete" in message
 
 
-@pytest.mark.parametrize("content", ["[]", "null", '"text"', "{}", '{"format": 2}', "[" * 9])
+@pytest.mark.parametrize("content", ["[]", "null", '"text"', "{}", '{"format": 3}', "[" * 9])
 def test_manifest_of_another_shape(saved: Path, content: str) -> None:
     """JSON that is no manifest is a broken checkpoint."""
     (saved / "manifest.json").write_text(content)
@@ -293,11 +316,11 @@ def test_manifest_of_another_shape(saved: Path, content: str) -> None:
 def test_newer_format(saved: Path) -> None:
     """A checkpoint of a newer newsreel is refused for that reason, whatever else is new in it."""
     path = saved / "manifest.json"
-    manifest = json.loads(path.read_text()) | {"format": 3, "shards": 4}
+    manifest = json.loads(path.read_text()) | {"format": FORMAT + 1, "shards": 4}
     path.write_text(json.dumps(manifest))
     message = refusal(lambda: checkpoint.restore(saved, {"part": Part()}))
-    assert "format 3" in message
-    assert "reads 2" in message
+    assert f"format {FORMAT + 1}" in message
+    assert f"reads {FORMAT}" in message
 
 
 def test_missing_part(saved: Path) -> None:
@@ -323,9 +346,7 @@ def test_another_model(saved: Path) -> None:
 def test_prune(tmp_path: Path, keep: int, left: list[str]) -> None:
     """The newest that are committed are kept; older ones and uncommitted newer ones go."""
     store = CheckpointStore(tmp_path, keep)
-    ids = [
-        store.save({"part": Part(str(number))}, documents=number, **ABOUT) for number in range(4)
-    ]
+    ids = [save(store, {"part": str(number)}, number) for number in range(4)]
     stranger = tmp_path / "notes.txt"
     stranger.write_text("not ours")
     store.prune(ids[2])  # the fourth was never committed
@@ -337,7 +358,7 @@ def test_prune_keeps_the_one_it_is_told(tmp_path: Path) -> None:
     """Of several checkpoints at the same document, the committed one is kept."""
     store = CheckpointStore(tmp_path, keep=1)
     for number in range(8):
-        newest = store.save({"part": Part(number)}, documents=500, **ABOUT)
+        newest = save(store, {"part": number}, 500)
         store.prune(newest)
         assert restorable(store) == [number]
 
@@ -345,7 +366,7 @@ def test_prune_keeps_the_one_it_is_told(tmp_path: Path) -> None:
 def test_newest(tmp_path: Path) -> None:
     """Given a folder of checkpoints the newest is found; given a checkpoint, that one."""
     store = CheckpointStore(tmp_path, keep=9)
-    ids = [store.save({"part": Part(n)}, documents=n, **ABOUT) for n in (7, 1_000_000, 30)]
+    ids = [save(store, {"part": n}, n) for n in (7, 1_000_000, 30)]
     assert checkpoint.newest(tmp_path) == tmp_path / ids[1]
     assert checkpoint.newest(tmp_path / ids[2]) == tmp_path / ids[2]
 
@@ -362,17 +383,5 @@ def test_no_checkpoint_there(tmp_path: Path, name: str) -> None:
 def test_unwritable_folder(tmp_path: Path, name: str) -> None:
     """A folder that can't be is told in one line, with the option that names another."""
     (tmp_path / "file").write_text("")
-    with ExitStack() as stack:
-        message = refusal(lambda: CheckpointStore(tmp_path / name, keep=1).open(stack))
+    message = refusal(CheckpointStore(tmp_path / name, keep=1).create)
     assert "--checkpoint-dir" in message
-
-
-def test_one_consumer_at_a_time(tmp_path: Path) -> None:
-    """A second consumer of the same folder is refused until the first one is done."""
-    first, second = CheckpointStore(tmp_path, keep=1), CheckpointStore(tmp_path, keep=1)
-    with ExitStack() as stack:
-        first.open(stack)
-        with ExitStack() as other:
-            assert "another consumer" in refusal(lambda: second.open(other))
-    with ExitStack() as stack:
-        second.open(stack)

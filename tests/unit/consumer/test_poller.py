@@ -1,54 +1,66 @@
-"""The polling thread, when the Kafka client fails in a way of its own."""
+"""The polling thread, when the Kafka client has something unpleasant to say."""
 
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from kafka import TopicPartition
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaConnectionError, OffsetOutOfRangeError
 
+from consumer import poller as module
 from consumer.poller import Poller, PollError
 
-PATIENCE_SECONDS = 3.0
-"""How long an answer may take that takes no time."""
+HERE = TopicPartition("documents", 0)
+PATIENCE_SECONDS = 5.0
 
 
 class Client:
-    """Stands in for kafka-python's consumer: one partition, no records, and an error to raise."""
+    """Stands in for kafka-python's consumer: a partition without records, and errors to raise."""
 
     def __init__(self) -> None:
-        self.error: Exception | None = None
-        self.poll_error: Exception | None = None
+        self.errors: list[Exception] = []
+        self.partitions = {0}
+        self.beginning = 0
+        self.end = 0
+        self.at: dict[TopicPartition, int] = {}
 
-    def subscribe(self, *_: Any, **__: Any) -> None:
-        pass
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self.at = dict.fromkeys(partitions, -1)
 
     def assignment(self) -> set[TopicPartition]:
-        return {TopicPartition("documents", 0)}
+        return set(self.at)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.at[partition] = offset
+
+    def position(self, partition: TopicPartition) -> int:
+        return self.at[partition]
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return set(self.partitions)
+
+    def beginning_offsets(self, partitions: Any) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.beginning)
+
+    def end_offsets(self, partitions: Any, **_: Any) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.end)
+
+    def poll(self, **_: Any) -> dict[Any, Any]:
+        if self.errors:
+            raise self.errors.pop(0)
+        time.sleep(0.001)
+        return {}
+
+    def pause(self, *_: Any) -> None: ...
+
+    def resume(self, *_: Any) -> None: ...
 
     def paused(self) -> set[TopicPartition]:
         return set()
 
-    def resume(self, *_: Any) -> None:
-        pass
-
-    def end_offsets(self, *_: Any, **__: Any) -> dict[TopicPartition, int]:
-        return {TopicPartition("documents", 0): 0}
-
-    def poll(self, **_: Any) -> dict[Any, Any]:
-        if self.poll_error is not None:
-            raise self.poll_error
-        time.sleep(0.001)
-        return {}
-
-    def commit(self, _: Any) -> None:
-        if self.error is not None:
-            raise self.error
-
-    def close(self, **_: Any) -> None:
-        pass
+    def close(self, **_: Any) -> None: ...
 
 
 @pytest.fixture
@@ -56,60 +68,117 @@ def client() -> Client:
     return Client()
 
 
-@pytest.fixture
-def poller(client: Client) -> Iterator[Poller]:
-    made = Poller(client, "documents", capacity=10)
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+
+
+@contextmanager
+def polling(client: Client, **how: Any) -> Iterator[Poller]:
+    made = Poller(client, "documents", {0: 5}, capacity=10, **how)
     made.start()
-    while not made.assigned:
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def wait_until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.001)
-    yield made
-    made.close()
 
 
-def outcome(call: Any) -> Exception | None:
-    """Return what a call raised, or fail if it does not come back."""
-    raised: list[Exception | None] = []
-
-    def attempt() -> None:
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001 - handed to the test
-            raised.append(error)
-        else:
-            raised.append(None)
-
-    thread = threading.Thread(target=attempt, daemon=True)
-    thread.start()
-    thread.join(PATIENCE_SECONDS)
-    assert raised, "it never came back"
-    return raised[0]
+def complaint(poller: Poller) -> str:
+    """Return what a read fails with: one line."""
+    wait_until(poller.complaint)
+    with pytest.raises(PollError) as failed:
+        poller.take(PATIENCE_SECONDS)
+    assert len(str(failed.value).splitlines()) == 1
+    return str(failed.value)
 
 
-def test_commit(poller: Poller, client: Client) -> None:
-    """A commit comes back when the broker has it, and with the broker's error when it has not."""
-    assert outcome(lambda: poller.commit({0: 1}, "id")) is None
-    client.error = KafkaTimeoutError("no answer")
-    assert outcome(lambda: poller.commit({0: 1}, "id")) is client.error
-    client.error = None
-    assert outcome(lambda: poller.commit({0: 1}, "id")) is None
-    assert poller.complaint() is None
+def test_it_begins_where_it_is_told(client: Client) -> None:
+    """Reading goes on at the given positions; while the broker answers, it is ready."""
+    with polling(client) as poller:
+        assert client.at == {HERE: 5}
+        wait_until(lambda: poller.in_touch)
+        assert poller.take(0.0) is None
+        assert poller.not_ready() is None
 
 
-def test_commit_that_fails_in_no_way_foreseen(poller: Poller, client: Client) -> None:
-    """Whatever a commit fails with, whoever waits for it gets to know."""
-    client.error = AssertionError("a bug in the client")
-    assert outcome(lambda: poller.commit({0: 1}, "id")) is not None
+def test_death_of_the_thread(client: Client) -> None:
+    """When polling fails, it is told in one line to whoever reads or asks for health."""
+    client.errors = [RuntimeError("no more")]
+    with polling(client) as poller:
+        assert "no more" in complaint(poller)
+        assert "no more" in str(poller.complaint())
+        assert "no more" in str(poller.not_ready())
 
 
-def test_death_of_the_thread(poller: Poller, client: Client) -> None:
-    """When polling fails, it is told in one line to whoever reads, commits, or asks for health."""
-    client.poll_error = RuntimeError("no more")
-    while poller.complaint() is None:
-        time.sleep(0.001)
-    for call in (lambda: poller.take(10.0), lambda: poller.commit({0: 1}, "id")):
-        error = outcome(call)
-        assert isinstance(error, PollError)
-        assert "no more" in str(error)
-        assert len(str(error).splitlines()) == 1
-    assert "no more" in str(poller.complaint())
-    assert "no more" in str(poller.not_ready())
+def test_an_outage_is_waited_for(client: Client) -> None:
+    """What may pass by itself is tried again."""
+    client.errors = [KafkaConnectionError("away"), KafkaConnectionError("away")]
+    with polling(client) as poller:
+        wait_until(lambda: not client.errors and poller.in_touch)
+        assert poller.complaint() is None
+
+
+@pytest.mark.parametrize("lost_offsets", ["stop", "continue"])
+def test_an_outage_while_it_asks_what_is_lost(client: Client, lost_offsets: Any) -> None:
+    """The broker may go away at that moment, too."""
+    away: list[Exception] = [KafkaConnectionError("away")]
+    found = client.end_offsets
+
+    def end_offsets(*arguments: Any, **options: Any) -> Any:
+        if away and not options:  # not the regular look
+            raise away.pop()
+        return found(*arguments, **options)
+
+    client.end_offsets = end_offsets  # type: ignore[method-assign]
+    client.end, client.errors = 10, [OffsetOutOfRangeError({}), OffsetOutOfRangeError({})]
+    with polling(client, lost_offsets=lost_offsets) as poller:
+        wait_until(lambda: not client.errors)
+        assert poller.complaint() is None
+
+
+def test_lost_records_stop_it(client: Client) -> None:
+    """Records that were deleted before they were read are counted, with the way to go on."""
+    client.beginning, client.end = 8, 20
+    client.errors = [OffsetOutOfRangeError({HERE: 5})]
+    with polling(client, lost_offsets="stop") as poller:
+        message = complaint(poller)
+    assert "3 records from 5 on" in message
+    assert "--lost-offsets continue" in message
+
+
+def test_lost_records_are_passed_over(client: Client) -> None:
+    """Where it is told to, it goes on at the first record that is left."""
+    client.beginning, client.end = 8, 20
+    client.errors = [OffsetOutOfRangeError({HERE: 5})]
+    with polling(client, lost_offsets="continue") as poller:
+        wait_until(lambda: poller.lost)
+        assert (poller.lost, client.at) == (3, {HERE: 8})
+
+
+@pytest.mark.parametrize("lost_offsets", ["stop", "continue"])
+def test_a_topic_made_anew(client: Client, lost_offsets: Any) -> None:
+    """A topic that ends before the position is another one: neither way goes on."""
+    client.end = 2
+    client.errors = [OffsetOutOfRangeError({HERE: 5})]
+    with polling(client, lost_offsets=lost_offsets) as poller:
+        assert "made anew" in complaint(poller)
+
+
+def test_partitions_gained(client: Client) -> None:
+    """A partition that the topic gains is read from its beginning; the others stay where they are.
+
+    Not from its end: what was written before anybody looked would never be read.
+    """
+    with polling(client):
+        client.at[HERE] = 7
+        client.partitions, client.beginning, client.end = {0, 1}, 3, 9
+        wait_until(lambda: len(client.at) == 2)
+        assert client.at == {HERE: 7, TopicPartition("documents", 1): 3}

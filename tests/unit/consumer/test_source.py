@@ -1,5 +1,6 @@
 """Records in, documents out; a real poller that was never started, its queue filled by hand."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -52,10 +53,12 @@ def reading(
     positions: Mapping[int, int] | None = None,
     **how: Any,
 ) -> KafkaSource:
-    poller = Poller(None, "documents", capacity=100)
-    poller._records.extend(records)
-    poller._assigned = frozenset([0, 1])
+    queued = list(records)
+    poller = Poller(None, "documents", {}, capacity=100)
+    poller._records.extend(queued)
+    poller._queued.update(record.partition for record in queued)
     poller._ends = dict(ends or {})
+    poller._looked = math.inf  # in touch with the broker
     options = {"linger": 1.0, "stop_after": None, "stop_when_idle": 5.0, "clock": Clock()} | how
     return KafkaSource(poller, LabelSet(limit), dict(positions or {}), **options)
 
@@ -185,10 +188,10 @@ def test_records_read_before_do_not_end_the_run(linger: float) -> None:
     assert found == [f"documents/0/{n}" for n in range(15, 20)]
 
 
-def test_idleness_begins_with_the_assignment() -> None:
-    """A consumer that waits for its partitions is not at the end of the stream."""
+def test_an_outage_is_not_the_end() -> None:
+    """While the broker does not answer, a stream is not over, however long nothing comes."""
     clock = Clock()
     stream = reading([], stop_when_idle=5.0, clock=clock, stopping=lambda: clock.now > 20)
-    stream._poller._assigned = frozenset()
+    stream._poller._looked = -math.inf
     assert not any(batch.last for batch in iter(lambda: stream.read(1), None))
     assert clock.now > 20
