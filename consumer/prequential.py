@@ -176,6 +176,8 @@ def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
         return Opinion(known[best], float(row[best]), right)
 
     def top(row: NDArray[np.float32]) -> list[tuple[str, float]]:
+        if not np.isfinite(row).all():
+            return []
         best = np.argsort(-row, kind="stable")[:TOP]
         return [(names[number], float(row[number])) for number in best]
 
