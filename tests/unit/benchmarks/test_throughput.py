@@ -11,7 +11,15 @@ from benchmarks.throughput.comparison import Comparison, Spread, interleave
 from benchmarks.throughput.questions import Effort
 
 TINY = Effort(
-    streaming=1, streamed=16, learning=1, publishing=1, published=20, scaling=1, memories=16
+    streaming=1,
+    streamed=16,
+    committing=1,
+    committed=16,
+    learning=1,
+    publishing=1,
+    published=20,
+    scaling=1,
+    memories=16,
 )
 
 
@@ -92,7 +100,8 @@ def test_over_kafka(
 ) -> None:
     """Programs are run over a broker, and results written for programs and for people."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
-    questions.ask(["publishing", "streaming"], tmp_path / "out", TINY, 0, posts)
+    questions.ask(["publishing", "streaming", "committing"], tmp_path / "out", TINY, 0, posts)
     found = json.loads((tmp_path / "out/throughput.json").read_text())
-    assert [it["name"] for it in found["comparisons"]] == ["publishing", "streaming"]
+    names = ["publishing", "streaming", "committing", "pauses", "checkpoint"]
+    assert [it["name"] for it in found["comparisons"]] == names
     assert "The consumer over Kafka" in (tmp_path / "out/throughput.md").read_text()

@@ -89,7 +89,8 @@ def test_stages(exported: Exported, consumer: Any, numbered: Any) -> None:
     ticks = iter(range(1000))
     for step in consumer().read(numbered("ab" * 6), clock=lambda: float(next(ticks))):
         exported.metrics.observe(step)
-    exported.metrics.observe_checkpoint(2.5)
+    exported.metrics.committed(2.5, size=1000)
+    exported.metrics.paused(0.1)
     assert exported.series("stage_seconds_count", "stage") == {
         "fetch",
         "predict",
@@ -100,6 +101,8 @@ def test_stages(exported: Exported, consumer: Any, numbered: Any) -> None:
     assert exported.value("stage_seconds_sum", stage="learn") == 3
     assert exported.value("stage_seconds_sum", stage="checkpoint") == 2.5
     assert exported.value("checkpoints_total") == 1
+    assert exported.value("checkpoint_bytes") == 1000
+    assert exported.value("commit_pause_seconds_sum") == 0.1
 
 
 def test_a_lost_partition_has_no_lag(exported: Exported, consumer: Any, numbered: Any) -> None:
