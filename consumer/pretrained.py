@@ -56,9 +56,11 @@ def _read(where: str) -> tuple[Any, Any, Mapping[str, Any]]:
     """Read tokenizer and model from this machine, else from the hub; and what was missing."""
 
     def read(*, local: bool) -> tuple[Any, Any, Mapping[str, Any]]:
-        tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=local)
+        # A model is numbers: neither code of its own is run, nor pickled weights are opened.
+        safe = {"local_files_only": local, "trust_remote_code": False}
+        tokenizer = AutoTokenizer.from_pretrained(where, **safe)
         model, told = AutoModel.from_pretrained(
-            where, dtype=torch.float32, output_loading_info=True, local_files_only=local
+            where, dtype=torch.float32, output_loading_info=True, use_safetensors=True, **safe
         )
         return tokenizer, model, told
 

@@ -80,3 +80,36 @@ def test_evaluate_needs_a_checkpoint() -> None:
     chosen = cli.parse(EvaluateSettings, ["--checkpoint", "here"])
     assert chosen.checkpoint == Path("here")
     assert chosen.topic == "documents.heldout"
+
+
+def test_http_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token comes from the environment or a file, and is not shown."""
+    file = tmp_path / "token"
+    file.write_text("open sesame\n")
+    from_file = cli.parse(Settings, ["--http-token-file", str(file)])
+    monkeypatch.setenv("CONSUMER_HTTP_TOKEN", "open sesame")
+    for parsed in (from_file, cli.parse(Settings, [])):
+        assert parsed.http_token is not None
+        assert parsed.http_token.get_secret_value() == "open sesame"
+        assert "sesame" not in repr(parsed)
+    with pytest.raises(UsageError, match="choose one"):
+        cli.parse(Settings, ["--http-token-file", str(file)])
+
+
+@pytest.mark.parametrize("argv", [["--http-token", "sesame"], ["--http-tokn=sesame"]])
+def test_http_token_as_a_flag(argv: list[str]) -> None:
+    """A token is no flag, and is not repeated."""
+    with pytest.raises(UsageError, match=r"CONSUMER_HTTP_TOKEN.*--http-token-file") as refused:
+        cli.parse(Settings, argv)
+    assert "sesame" not in str(refused.value)
+
+
+def test_empty_http_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that is empty by accident lets nobody in: the consumer does not start."""
+    monkeypatch.setenv("CONSUMER_HTTP_TOKEN", "")
+    with pytest.raises(UsageError, match=r"^CONSUMER_HTTP_TOKEN is wrong, but "):
+        cli.parse(Settings, [])
+    monkeypatch.delenv("CONSUMER_HTTP_TOKEN")
+    (tmp_path / "token").touch()
+    with pytest.raises(UsageError, match=r"^--http-token-file is empty"):
+        cli.parse(Settings, ["--http-token-file", str(tmp_path / "token")])

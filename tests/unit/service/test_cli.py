@@ -9,8 +9,8 @@ import structlog
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kafka.errors import TopicAuthorizationFailedError
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, CliSuppress, SettingsConfigDict
 
 from service import cli
 from service.cli import UsageError
@@ -37,6 +37,7 @@ class Options(BaseSettings):
         default_factory=lambda known: {"adamw": 0.1, "sgd": 1.0}[known["optimizer"]], gt=0
     )
     stop: int = 10
+    key: CliSuppress[SecretStr | None] = Field(None, max_length=5)
 
 
 @pytest.fixture(autouse=True)
@@ -201,3 +202,20 @@ def test_misspelt_environment_variable(
     assert [(line["name"], line["did_you_mean"]) for line in logged] == [
         ("MODEST_BATCHSIZE", "MODEST_BATCH_SIZE")
     ]
+
+
+def test_secrets_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a secret that can't be one, only the variable is named."""
+    monkeypatch.setenv("MODEST_KEY", "open sesame")
+    message = complaint("--stop", "soon")
+    assert "MODEST_KEY is wrong, but " in message
+    assert "--stop (or MODEST_STOP) is 'soon'" in message
+    assert "sesame" not in message
+
+
+def test_misspelt_variable_of_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables that all programs share are looked at, too."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVER", "one:1")
+    with structlog.testing.capture_logs() as logged:
+        parse()
+    assert [line["did_you_mean"] for line in logged] == ["KAFKA_BOOTSTRAP_SERVERS"]
