@@ -3,14 +3,16 @@
 import os
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
-from demo.broker import EmbeddedKafka
+from demo.broker import EmbeddedKafka, find
 from service import cli, logs
 from service.errors import UserError
+from service.kafka import Connection
 from soak import fuzz, kills, malformed, network, outage, producer, standby
 from soak.settings import Settings
 from soak.table import table
@@ -60,6 +62,17 @@ def soak(argv: Sequence[str]) -> None:
         console.print(f"{len(rows)} rows in {seconds():.0f} s")
     if any(row.passed is False for row in rows):
         sys.exit(1)
+
+
+@contextmanager
+def _kafka(folder: Path) -> Iterator[tuple[Connection, EmbeddedKafka | None]]:
+    """Find the Kafka that the environment names, else start one, which may be stopped."""
+    if "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
+        with find(folder) as connection:
+            yield connection, None
+        return
+    with EmbeddedKafka(folder) as broker:
+        yield Connection(broker.bootstrap_servers), broker
 
 
 def _make(name: str, trial: Trial, rig: Rig) -> list[Row]:

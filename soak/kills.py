@@ -53,7 +53,9 @@ def four_partitions(rig: Rig, documents: int, kills: int) -> list[Row]:
         checks.equal("scored once", outcome.scored, documents)
         checks.equal("positions", sum(outcome.positions.values()), documents)
         checks.equal(
-            "offsets committed", outcome.committed, {int(p): n for p, n in outcome.positions.items()}
+            "offsets committed",
+            outcome.committed,
+            {int(p): n for p, n in outcome.positions.items()},
         )
         done = _told(documents, run.lives, points, instants)
         return [checks.row("four-partitions", done, seconds=seconds())]
@@ -77,7 +79,7 @@ def endure(run: Run, random: Random, kills: int) -> tuple[int, int]:
                 return points, instants
             points += 1
         else:
-            if not _kill_sometime(run.start(), random):
+            if not kill_sometime(run.start(), random):
                 return points, instants
             instants += 1
     run.finish()
@@ -132,7 +134,7 @@ def uninterrupted(rig: Rig, topic: str, items: list[wire.Document], *options: st
     return run.outcome()
 
 
-def _kill_sometime(life: Life, random: Random) -> bool:
+def kill_sometime(life: Life, random: Random) -> bool:
     """Kill a life some time after some commits; False if it was over before that."""
     commits = random.randint(0, MOST_COMMITS)
     begun = life.wait_for("committed", commits) if commits else life.wait_for("learning")

@@ -62,7 +62,9 @@ class Life:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()
-        self._process = _forks().Process(target=_live, args=(list(argv), dict(environment), log, fault), daemon=True)
+        self._process = _forks().Process(
+            target=_live, args=(list(argv), dict(environment), log, fault), daemon=True
+        )
         self._process.start()
 
     @property

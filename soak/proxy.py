@@ -113,9 +113,7 @@ class Proxy:
         with self._lock:
             self._sockets.difference_update(pair)
 
-    def _requests(
-        self, client: socket.socket, broker: socket.socket, apis: dict[int, int]
-    ) -> None:
+    def _requests(self, client: socket.socket, broker: socket.socket, apis: dict[int, int]) -> None:
         while True:
             frame = _frame(client)
             api, _, correlation = REQUEST.unpack_from(frame)

@@ -72,7 +72,9 @@ class Run:
         How the consumer reaches Kafka, if not as everybody does.
     """
 
-    def __init__(self, rig: Rig, topic: str, *options: str, connection: Connection | None = None) -> None:
+    def __init__(
+        self, rig: Rig, topic: str, *options: str, connection: Connection | None = None
+    ) -> None:
         self.topic = topic
         self.lives = 0
         self.folder = rig.folder / topic

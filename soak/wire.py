@@ -44,8 +44,14 @@ def documents(count: int, random: Random) -> list[Document]:
 
 def publish(
     connection: Connection, topic: str, items: Iterable[Document | Raw], partitions: int = 1
-) -> None:
-    """Write documents and raw records, in turn to each partition of a topic made for them."""
+) -> list[tuple[int, int]]:
+    """Write documents and raw records, in turn to each partition of a topic made for them.
+
+    Returns
+    -------
+    list of (int, int)
+        Partition and offset of each.
+    """
     with kafka.admin(connection) as admin:
         kafka.ensure(admin, topic, partitions)
     producer = KafkaProducer(
@@ -63,9 +69,9 @@ def publish(
                 partition=number % partitions,
             )
         )
-    for delivery in sent:
-        delivery.get(timeout=60)
+    written = [delivery.get(timeout=60) for delivery in sent]
     producer.close()
+    return [(each.partition, each.offset) for each in written]
 
 
 def read(connection: Connection, topic: str) -> Iterator[Any]:
