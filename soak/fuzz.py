@@ -1,5 +1,6 @@
 """Damage a checkpoint: it is refused, or what is restored from it is what was saved."""
 
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -19,7 +20,7 @@ def fuzz(rig: Rig, mutations: int) -> list[Row]:
     random = rig.random("fuzz")
     checks = Checks()
     with stopwatch() as seconds:
-        run = Run(rig, f"{rig.name}-fuzz")
+        run = Run(rig, f"{rig.name}-fuzz", "--learner", "latent")
         wire.publish(rig.connection, run.topic, wire.documents(DOCUMENTS, random))
         run.finish()
         whole = run.newest()
@@ -29,7 +30,7 @@ def fuzz(rig: Rig, mutations: int) -> list[Row]:
         for number in range(mutations):
             name = files[number % len(files)]
             copy = run.folder / "damaged" / whole.name
-            shutil.copytree(whole, copy)
+            shutil.copytree(whole, copy, copy_function=os.link)
             how = damage(copy / name, random)
             fate = restoring.fate(copy)
             checks.holds(
@@ -61,8 +62,7 @@ def damage(path: Path, random: Random) -> str:
             del data[at:]
         case "grown":
             data[at:at] = random.randbytes(random.randrange(1, 64))
-    if kind == "gone":
-        path.unlink()
-    else:
+    path.unlink()  # it may be a link to what stays whole
+    if kind != "gone":
         path.write_bytes(data)
     return f"{kind} at byte {at}"

@@ -3,6 +3,7 @@
 import time
 from random import Random
 
+from events.document import Document
 from soak import wire
 from soak.life import POINTS, Fault, Life
 from soak.run import BATCH, Outcome, Run
@@ -126,7 +127,7 @@ def _compare(
         return checks.row(trial, done, seconds=seconds())
 
 
-def uninterrupted(rig: Rig, topic: str, items: list[wire.Document], *options: str) -> Outcome:
+def uninterrupted(rig: Rig, topic: str, items: list[Document], *options: str) -> Outcome:
     """Learn a stream in one life."""
     run = Run(rig, topic, *options)
     wire.publish(rig.connection, topic, items)

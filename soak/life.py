@@ -141,7 +141,7 @@ def _forks() -> ForkServerContext:
 
 
 def _event(line: str) -> str:
-    """What a log line of structlog's console says, without level, time and fields."""
+    """Return what a log line of structlog's console says, without level, time and fields."""
     words = line.partition("] ")[2].split()
     return " ".join(words[: next((n for n, word in enumerate(words) if "=" in word), len(words))])
 
@@ -155,9 +155,12 @@ def _live(argv: list[str], environment: dict[str, str], log: Path, fault: Fault 
     os.environ.clear()
     os.environ.update({n: v for n, v in environment.items() if not n.startswith("CONSUMER_")})
 
-    from consumer import __main__ as program  # noqa: PLC0415 - in the fork only
+    import torch  # noqa: PLC0415 - in the fork only
+
+    from consumer import __main__ as program  # noqa: PLC0415
     from service import cli, logs  # noqa: PLC0415
 
+    torch.set_num_threads(1)  # with a model so small, two would only wait for each other
     logs.configure()
     reached = 0
 

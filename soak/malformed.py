@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from events import topics
+from events.document import Document
 from soak import wire
 from soak.kills import kill_sometime, once
 from soak.run import BATCH, Run
@@ -27,7 +28,7 @@ def malformed(rig: Rig, count: int) -> list[Row]:
         more = BATCH * max(1, round(count * GOOD_SHARE / BATCH))
         good = wire.documents(first + more, random)
         # A good one comes last: where a stream ends in mid-batch, that waits long for more.
-        mixed: list[wire.Document | rubbish.Bad] = [*good[first:-1], *bad]
+        mixed: list[Document | rubbish.Bad] = [*good[first:-1], *bad]
         random.shuffle(mixed)
         items = [*good[:first], *mixed, good[-1]]
         run = Run(

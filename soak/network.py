@@ -11,8 +11,12 @@ CHANCES = {"delay": 0.05, "reset": 0.01, "truncate": 0.01, "lose": 0.01}
 ADD_PARTITIONS_TO_TXN, ADD_OFFSETS_TO_TXN, END_TXN, TXN_OFFSET_COMMIT = 24, 25, 26, 28
 PRODUCE, INIT_PRODUCER_ID = 0, 22
 CERTAIN = {
-    **{INIT_PRODUCER_ID: 1, PRODUCE: 2, ADD_PARTITIONS_TO_TXN: 1},
-    **{ADD_OFFSETS_TO_TXN: 1, TXN_OFFSET_COMMIT: 2, END_TXN: 3},
+    INIT_PRODUCER_ID: 1,
+    PRODUCE: 2,
+    ADD_PARTITIONS_TO_TXN: 1,
+    ADD_OFFSETS_TO_TXN: 1,
+    TXN_OFFSET_COMMIT: 2,
+    END_TXN: 3,
 }
 """Answers that are lost in any case: each step of a transaction happens, and nobody is told."""
 LIVES = 5
@@ -31,7 +35,7 @@ def faults(rig: Rig, documents: int) -> list[Row]:
         with Proxy(rig.broker.bootstrap_servers, CHANCES, CERTAIN, random) as proxy:
             run = Run(rig, f"{rig.name}-network", *options, connection=Connection(proxy.address))
             wire.publish(rig.connection, run.topic, items)
-            codes = []
+            codes: list[int] = []
             while codes[-1:] != [0] and len(codes) < LIVES:
                 codes.append(run.start().wait(240))
         checks.holds("it ends well", codes[-1] == 0, f"exit codes {codes}")

@@ -1,7 +1,6 @@
 """Records that are no documents, drawn with hypothesis, each with the reason that it must get."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from events.cloudevents import MAX_ID_CHARACTERS, attributes
+from events.cloudevents import MAX_ID_CHARACTERS, Headers, attributes
 from events.document import MAX_LABEL_CHARACTERS, MAX_RECORD_BYTES
 from events.errors import Reason
 from soak.wire import Raw
@@ -22,8 +21,6 @@ TOO_DEEP = b"[" * NESTED + b"]" * NESTED
 GOOD = {"text": "hockey goal", "label": "sport"}
 GOOD_HEADERS = attributes("id", "soak", datetime(2026, 1, 1, tzinfo=UTC))
 CE_NAMES = ("ce_specversion", "ce_type", "ce_id", "ce_source", "ce_time", "content-type")
-
-Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ def bad() -> st.SearchStrategy[Bad]:
             ),
             st.builds(partial(_bad, Reason.BAD_ID), _bad_keys(), st.just(_json(GOOD))),
             st.builds(_bad_id, st.text(min_size=1, max_size=20).filter(lambda id_: id_ != "id")),
-            _bad_headers().map(lambda headers: _headed(headers)),
+            _bad_headers().map(_headed),
             _valued(
                 Reason.NOT_UTF8, st.binary(max_size=40).map(lambda junk: b'{"text": "\xff' + junk)
             ),
@@ -94,14 +91,16 @@ def _bad_id(key: str) -> Bad:
     return Bad(Raw(key.encode(), _json(GOOD), GOOD_HEADERS), Reason.BAD_ID)
 
 
-def _headed(headers: list[tuple[str, bytes]]) -> Bad:
+def _headed(headers: Headers) -> Bad:
     return Bad(Raw(b"id", _json(GOOD), headers), Reason.BAD_HEADER)
 
 
 def _valued(reason: Reason, values: st.SearchStrategy[bytes]) -> st.SearchStrategy[Bad]:
     """Draw records whose value is wrong and whose headers are right, missing or of no concern."""
     other = st.tuples(_words().map("x-".__add__), st.binary(max_size=20))
-    headers = st.one_of(st.just([]), st.just(GOOD_HEADERS), st.lists(other, max_size=3))
+    headers: st.SearchStrategy[Headers] = st.one_of(
+        st.just([]), st.just(GOOD_HEADERS), st.lists(other, max_size=3)
+    )
     return st.builds(
         lambda value, headers: Bad(Raw(b"id", value, headers), reason), values, headers
     )
@@ -115,15 +114,15 @@ def _bad_keys() -> st.SearchStrategy[bytes]:
     )
 
 
-def _bad_headers() -> st.SearchStrategy[list[tuple[str, bytes]]]:
+def _bad_headers() -> st.SearchStrategy[Headers]:
     """Draw the headers of a good record, one of which is missing, wrong or no text."""
     junk = st.binary(max_size=10).map(lambda more: b"\xff" + more)
     wrong = _words().map(lambda word: b"wrong " + word.encode())
 
-    def without(name: str) -> list[tuple[str, bytes]]:
+    def without(name: str) -> Headers:
         return [header for header in GOOD_HEADERS if header[0] != name]
 
-    def instead(name: str, content: bytes) -> list[tuple[str, bytes]]:
+    def instead(name: str, content: bytes) -> Headers:
         return [*without(name), (name, content)]
 
     return st.one_of(

@@ -19,7 +19,7 @@ WORDS = {
     "medicine": "doctor patient dose vaccine surgery symptom nurse clinic therapy fever drug trial",
     "cooking": "oven garlic butter recipe onion flour salt simmer knife sauce bread spice",
 }
-COMMON = "the a number of this with about people time year first new said good large".split()
+COMMON = "the a number of this with about people time year first new said good large"
 TEXT_WORDS = 14
 
 
@@ -37,7 +37,7 @@ def documents(count: int, random: Random) -> list[Document]:
     made = []
     for number in range(count):
         label = random.choice(list(WORDS))
-        words = random.choices([*WORDS[label].split(), *COMMON], k=TEXT_WORDS)
+        words = random.choices([*WORDS[label].split(), *COMMON.split()], k=TEXT_WORDS)
         made.append(Document(f"doc-{number}", f"{' '.join(words)} {number}", label))
     return made
 
