@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench bench-quick lint format schema dashboards constraints audit clean
+.PHONY: help install demo test soak bench bench-quick lint format schema dashboards constraints audit clean
 
 help: ## list the goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ demo: $(INSTALLED) ## watch a transformer learn 20 Newsgroups from an embedded K
 
 test: lint ## lint, types, import contracts and every test
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(INSTALLED) ## kill, stop, cut off and feed the consumer with rubbish, and count what comes of it
+	$(BIN)/python -m soak $(ARGS)
 
 bench: $(INSTALLED) ## compare learners and peers on the whole of 20 Newsgroups (hours; can be stopped and continued)
 	$(BIN)/python -m benchmarks throughput

@@ -1,6 +1,7 @@
 """A real Kafka broker from a Python package, for the demo and the tests."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -39,6 +40,17 @@ class EmbeddedKafka:
         self.bootstrap_servers = f"127.0.0.1:{free_port()}"
 
     def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start the broker and wait until it answers; once more on the same port after `stop`.
+
+        Raises
+        ------
+        BrokerStartError
+            It does not come up.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         binary = files("noida_db").joinpath("noida-db")
         port = self.bootstrap_servers.rpartition(":")[2]
@@ -52,7 +64,6 @@ class EmbeddedKafka:
         except BaseException:
             self.stop()
             raise
-        return self
 
     def __exit__(
         self,
@@ -67,6 +78,17 @@ class EmbeddedKafka:
         if self._process is not None:
             leash.stop(self._process)
             self._process = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the broker as it stands until the ``with`` block ends: nothing answers."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGUSR1)
+        try:
+            yield
+        finally:
+            if self._process is not None:
+                self._process.send_signal(signal.SIGUSR2)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS

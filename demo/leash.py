@@ -2,7 +2,8 @@
 
 ``python -m demo.leash COMMAND...`` passes termination signals on, and ends the command when its
 own standard input closes: the starter holds the other end, and the operating system closes that
-however the starter ends, ``kill -9`` included.
+however the starter ends, ``kill -9`` included. SIGUSR1 stops the command as it stands, SIGUSR2 lets
+it go on; the leash itself stays awake.
 """
 
 import os
@@ -68,6 +69,8 @@ def main(command: Sequence[str]) -> int:
         os.read(sys.stdin.fileno(), 1)  # unbuffered: a buffer's lock would be held at exit
         end()
 
+    signal.signal(signal.SIGUSR1, lambda *_: child.send_signal(signal.SIGSTOP))
+    signal.signal(signal.SIGUSR2, lambda *_: child.send_signal(signal.SIGCONT))
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     threading.Thread(target=watch_starter, daemon=True).start()

@@ -1,0 +1,1 @@
+"""Fault harness: kill, stop, cut off and feed the consumer with rubbish, then count."""

@@ -1,0 +1,105 @@
+"""Composition root: a broker, the trials that are asked for, a table of what they found."""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from demo.broker import EmbeddedKafka, find
+from service import cli, logs
+from service.errors import UserError
+from service.kafka import Connection
+from soak import fuzz, kills, malformed, network, outage, producer, standby
+from soak.settings import Settings
+from soak.table import table
+from soak.trial import Rig, Row, Trial, TrialError, stopwatch
+
+
+class UnknownTrialError(UserError):
+    """A trial is asked for that there is not."""
+
+
+def trials(settings: Settings) -> dict[str, Trial]:
+    """Give each trial its numbers."""
+    documents, mean = settings.documents, settings.documents // 2 // 16 * 16
+    return {
+        "one-partition": lambda rig: kills.one_partition(rig, documents, settings.kills),
+        "four-partitions": lambda rig: kills.four_partitions(
+            rig, documents, max(1, settings.kills // 2)
+        ),
+        "learners": lambda rig: kills.learners(rig, mean, settings.kills_each),
+        "standby": lambda rig: standby.takeovers(rig, documents, settings.takeovers),
+        "zombie": lambda rig: standby.zombie(rig, mean),
+        "producer": lambda rig: producer.killed(rig, mean),
+        "outage": lambda rig: outage.paused(rig, mean, settings.outage),
+        "restart": lambda rig: outage.restarted(rig, mean),
+        "network": lambda rig: network.faults(rig, mean),
+        "malformed": lambda rig: malformed.malformed(rig, settings.malformed),
+        "fuzz": lambda rig: fuzz.fuzz(rig, settings.mutations),
+    }
+
+
+def soak(argv: Sequence[str]) -> None:
+    """Make the trials; the exit code says whether all passed."""
+    settings = cli.parse(Settings, argv)
+    chosen = _choose(trials(settings), settings.only)
+    console = Console(highlight=False)
+    rows: list[Row] = []
+    name = f"soak-{uuid.uuid4().hex[:8]}"
+    folder = (settings.folder / name).absolute()
+    with stopwatch() as seconds, ExitStack() as stack:
+        connection, ours = stack.enter_context(_kafka(folder / "kafka"))
+        console.print(f"Kafka is at {connection.bootstrap_servers}; logs are in {folder}/")
+        rig = Rig(name, connection, ours, folder, settings.seed)
+        for trial, make in chosen.items():
+            console.print(f"{seconds():4.0f} s: {trial}")
+            rows += _make(trial, make, rig)
+        console.print(table(rows))
+        console.print(f"{len(rows)} rows in {seconds():.0f} s")
+    if any(row.passed is False for row in rows):
+        sys.exit(1)
+
+
+@contextmanager
+def _kafka(folder: Path) -> Iterator[tuple[Connection, EmbeddedKafka | None]]:
+    """Find the Kafka that the environment names, else start one, which may be stopped."""
+    if "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
+        with find(folder) as connection:
+            yield connection, None
+        return
+    with EmbeddedKafka(folder) as broker:
+        yield Connection(broker.bootstrap_servers), broker
+
+
+def _make(name: str, trial: Trial, rig: Rig) -> list[Row]:
+    with stopwatch() as seconds:
+        try:
+            return trial(rig)
+        except TrialError as error:
+            return [Row(name, "-", "that it goes on", str(error), passed=False, seconds=seconds())]
+
+
+def _choose(all_: Mapping[str, Trial], only: str | None) -> dict[str, Trial]:
+    if only is None:
+        return dict(all_)
+    asked = only.split(",")
+    unknown = [name for name in asked if not any(trial.startswith(name) for trial in all_)]
+    if unknown:
+        raise UnknownTrialError(
+            f"no trial is called {', '.join(unknown)}; choose some of {', '.join(all_)}"
+        )
+    return {name: make for name, make in all_.items() if name.startswith(tuple(asked))}
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    logs.configure()
+    return cli.run("soak", soak, sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

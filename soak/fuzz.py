@@ -1,0 +1,68 @@
+"""Damage a checkpoint: it is refused, or what is restored from it is what was saved."""
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from soak import wire
+from soak.run import Run
+from soak.trial import Checks, Rig, Row, stopwatch
+
+DOCUMENTS = 64
+
+
+def fuzz(rig: Rig, mutations: int) -> list[Row]:
+    """Change, cut and lengthen each file of a checkpoint in turn, and restore it."""
+    from soak.restoring import Restoring  # noqa: PLC0415 - it imports torch, which takes seconds
+
+    random = rig.random("fuzz")
+    checks = Checks()
+    with stopwatch() as seconds:
+        run = Run(rig, f"{rig.name}-fuzz", "--learner", "latent")
+        wire.publish(rig.connection, run.topic, wire.documents(DOCUMENTS, random))
+        run.finish()
+        whole = run.newest()
+        restoring = Restoring(whole)
+        files = sorted(path.name for path in whole.iterdir())
+        fates: Counter[str] = Counter()
+        for number in range(mutations):
+            name = files[number % len(files)]
+            copy = run.folder / "damaged" / whole.name
+            shutil.copytree(whole, copy, copy_function=os.link)
+            how = damage(copy / name, random)
+            fate = restoring.fate(copy)
+            checks.holds(
+                "refused, or the model is the same",
+                fate in {"refused", "the same"},
+                f"{name}, {how}: {fate}",
+            )
+            fates[f"{name} {fate}"] += 1
+            shutil.rmtree(copy)
+        done = f"{mutations} mutations of {', '.join(files)}"
+        found = ", ".join(f"{count} x {fate}" for fate, count in sorted(fates.items()))
+        return [checks.row("fuzz", done, seconds(), found)]
+
+
+def damage(path: Path, random: Random) -> str:
+    """Change a file in some way; returns what was done to it."""
+    data = bytearray(path.read_bytes())
+    kind = random.choice(["bit", "bit", "byte", "zeros", "cut", "grown", "gone"])
+    at = random.randrange(len(data))
+    match kind:
+        case "bit":
+            data[at] ^= 1 << random.randrange(8)
+        case "byte":
+            data[at] ^= random.randrange(1, 256)
+        case "zeros":
+            end = min(len(data), at + random.randrange(1, 4096))
+            data[at:end] = bytes(end - at)
+        case "cut":
+            del data[at:]
+        case "grown":
+            data[at:at] = random.randbytes(random.randrange(1, 64))
+    path.unlink()  # it may be a link to what stays whole
+    if kind != "gone":
+        path.write_bytes(data)
+    return f"{kind} at byte {at}"
