@@ -1,18 +1,26 @@
 """One consumer learns, the others of its folder stand by."""
 
 import fcntl
+import math
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from service.errors import UserError
 
 PATIENCE_SECONDS = 6.0
 """How long a holder may be silent before another takes over."""
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.25
 NAMED = ".lease"
+
+
+class LeaseError(UserError):
+    """The lease can't be written."""
 
 
 class Lease:
@@ -35,6 +43,11 @@ class Lease:
         Seconds.
     clock
         Seconds that only go forward.
+
+    Raises
+    ------
+    LeaseError
+        The folder can't be written.
     """
 
     def __init__(
@@ -47,8 +60,10 @@ class Lease:
         self._patience = patience
         self._clock = clock
         self._id = uuid.uuid4().hex[:12]
-        self._own = self._file(self._id).open("wb", buffering=0)
+        with _told(folder):
+            self._own = self._file(self._id).open("wb", buffering=0)
         _lock(self._own)
+        self._lost, self._asked = False, -math.inf
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
@@ -61,17 +76,21 @@ class Lease:
             Whether to give up.
         waiting
             Told once, and who holds it, if there is something to wait for.
+
+        Raises
+        ------
+        LeaseError
         """
         told = False
-        length, since = -1, self._clock()
+        seen, since = None, self._clock()
         while not stopping():
             holder = self._holder()
             if holder is None or self._is_dead(holder):
                 if self._take():
                     return True
                 continue
-            if (now_long := self._length(holder)) != length:
-                length, since = now_long, self._clock()
+            if (now := (holder, self._length(holder))) != seen:
+                seen, since = now, self._clock()
             elif self._clock() - since > self._patience:
                 if self._take():
                     return True
@@ -83,9 +102,11 @@ class Lease:
         return False
 
     def lost(self) -> bool:
-        """Whether another consumer has taken over."""
-        holder = self._holder()
-        return holder is not None and holder != self._id
+        """Whether another consumer has taken over; may be asked for each record."""
+        if (now := time.monotonic()) >= self._asked + LOOK_SECONDS:
+            self._asked = now
+            self._lost = self._holder() not in {None, self._id}
+        return self._lost
 
     def release(self) -> None:
         """Let another take over at once."""
@@ -101,8 +122,9 @@ class Lease:
         """Write our name; of several who do so at once, the last one holds the lease."""
         before = self._holder()
         draft = self._file(f"{self._id}.new")
-        draft.write_text(self._id)
-        draft.replace(self._folder / NAMED)
+        with _told(self._folder):
+            draft.write_text(self._id)
+            draft.replace(self._folder / NAMED)
         time.sleep(LOOK_SECONDS)
         if self._holder() != self._id:
             return False
@@ -113,7 +135,8 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
-            self._own.write(b".")
+            with suppress(OSError):  # the disk may be full, and have room again
+                self._own.write(b".")
 
     def _holder(self) -> str | None:
         try:
@@ -138,6 +161,17 @@ class Lease:
 
     def _file(self, id_: str) -> Path:
         return self._folder / f"{NAMED}-{id_}"
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LeaseError(
+            f"can't write to {str(folder)!r} who learns there ({error.strerror}); make room there,"
+            " or name another folder with --checkpoint-dir"
+        ) from error
 
 
 def _lock(file: IO[bytes]) -> bool:
