@@ -165,6 +165,9 @@ def _lead(
     describes = parts.assembled.describes | {"replay": settings.replay}
     positions = recovery.restore(store, start, parts.stateful(), describes)
     parts.progress.checkpoint = start.checkpoint
+    if start.checkpoint is not None:
+        # What was written and never committed is of another history: not to be gone back to.
+        store.prune(start.checkpoint, lease.lost)
     if len(committed) < len(positions) and start.checkpoint is None:
         transactions.commit([], positions, FRESH)
     poller = Poller(
@@ -190,6 +193,7 @@ def _lead(
         seconds=settings.checkpoint_seconds,
         beyond=start.positions if positions != start.positions else {},
         observer=metrics,
+        lost=lease.lost,
         hurry=stop.overdue,
         reached=reached,
     )
