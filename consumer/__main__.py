@@ -171,6 +171,9 @@ def _lead(
     describes = parts.assembled.describes | {"replay": settings.replay}
     positions = recovery.restore(store, start, parts.stateful(), describes)
     parts.progress.checkpoint = start.checkpoint
+    if start.checkpoint is not None:
+        # What was written and never committed is of another history: not to be gone back to.
+        store.prune(start.checkpoint, lease.lost)
     if len(committed) < len(positions) and start.checkpoint is None:
         transactions.commit([], positions, FRESH)
     poller = Poller(
@@ -197,6 +200,7 @@ def _lead(
         seconds=settings.checkpoint_seconds,
         beyond=published,
         observer=metrics,
+        lost=lease.lost,
         hurry=stop.overdue,
         reached=reached,
     )
@@ -207,7 +211,7 @@ def _lead(
         settings.linger,
         settings.stop_after,
         settings.stop_when_idle,
-        stopping=lambda: stop.asked or committer.failed or lease.superseded,
+        stopping=lambda: stop.asked or committer.failed or lease.lost(),
     )
 
     poller.start()

@@ -143,11 +143,24 @@ class CheckpointStore:
         """Return ids of the checkpoints before one, newest first."""
         return [other for other in reversed(self.ids()) if other < id_]
 
-    def prune(self, newest: str) -> None:
-        """Delete all but the newest checkpoints, and what was never finished or committed."""
-        older = [id_ for id_ in self.ids() if id_ <= newest]
-        unneeded = set(self.ids()) - set(older[-self._keep :])
-        for name in unneeded | {path.name for path in self.folder.glob(".[0-9]*-*")}:
+    def prune(self, newest: str, lost: Callable[[], bool] = lambda: False) -> None:
+        """Delete all but the newest checkpoints, and what was never finished or committed.
+
+        Parameters
+        ----------
+        newest
+            Id of the last one that was committed.
+        lost
+            Whether another consumer has taken over: then nothing is deleted. It is asked once it
+            is known what to delete, which so is nothing that the other one has written.
+        """
+        ids = self.ids()
+        older = [id_ for id_ in ids if id_ <= newest]
+        unneeded = set(ids) - set(older[-self._keep :])
+        unneeded |= {path.name for path in self.folder.glob(".[0-9]*-*")}
+        if lost():
+            return
+        for name in unneeded:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
 

@@ -80,6 +80,8 @@ class Committer:
     beyond
         Positions up to which predictions were published in an earlier life: nothing is committed
         before they are reached.
+    lost
+        Whether another consumer has taken over.
     hurry
         Whether to give up rather than wait for a broker.
     reached
@@ -98,6 +100,7 @@ class Committer:
         seconds: float,
         beyond: Mapping[int, int],
         observer: Observer,
+        lost: Callable[[], bool],
         hurry: Callable[[], bool],
         reached: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
@@ -112,6 +115,7 @@ class Committer:
         self._seconds = seconds
         self._beyond = beyond
         self._observer = observer
+        self._lost = lost
         self._hurry = hurry
         self._reached = reached
         self._clock = clock
@@ -193,7 +197,7 @@ class Committer:
             self._transactions.commit(records, commit.positions, id_)
             self._reached("committed")
             size = self._store.size(id_)
-            self._store.prune(id_)
+            self._store.prune(id_, self._lost)
             self._reached("pruned")
             commit.id = id_
             seconds = time.perf_counter() - commit.started

@@ -1,20 +1,27 @@
 """One consumer learns, the others of its folder stand by."""
 
 import fcntl
+import math
 import os
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from service.errors import UserError
 
 PATIENCE_SECONDS = 6.0
 """How long a holder may be silent before another takes over."""
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.25
 NAMED = ".lease"
+
+
+class LeaseError(UserError):
+    """The lease can't be written."""
 
 
 class Lease:
@@ -37,6 +44,11 @@ class Lease:
         Seconds.
     clock
         Seconds that only go forward.
+
+    Raises
+    ------
+    LeaseError
+        The folder can't be written.
     """
 
     def __init__(
@@ -49,12 +61,12 @@ class Lease:
         self._patience = patience
         self._clock = clock
         self._id = uuid.uuid4().hex[:12]
-        self._own = self._file(self._id).open("wb", buffering=0)
+        with _told(folder):
+            self._own = self._file(self._id).open("wb", buffering=0)
+            self._own.write(b"%020d" % 0)
         _lock(self._own)
-        self._write(0)
+        self._lost, self._asked = False, -math.inf
         self._ended = threading.Event()
-        self.superseded = False
-        """Whether another consumer had taken over when it was last looked at."""
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
     def acquire(self, stopping: Callable[[], bool], waiting: Callable[[str], None]) -> bool:
@@ -66,17 +78,21 @@ class Lease:
             Whether to give up.
         waiting
             Told once, and who holds it, if there is something to wait for.
+
+        Raises
+        ------
+        LeaseError
         """
         told = False
-        count, since = b"", self._clock()
+        seen, since = None, self._clock()
         while not stopping():
             holder = self._holder()
             if holder is None or self._is_dead(holder):
                 if self._take():
                     return True
                 continue
-            if (counted := self._count(holder)) != count:
-                count, since = counted, self._clock()
+            if (now := (holder, self._count(holder))) != seen:
+                seen, since = now, self._clock()
             elif self._clock() - since > self._patience:
                 if self._take():
                     return True
@@ -88,9 +104,11 @@ class Lease:
         return False
 
     def lost(self) -> bool:
-        """Look whether another consumer has taken over."""
-        holder = self._holder()
-        return holder is not None and holder != self._id
+        """Whether another consumer has taken over; may be asked for each record."""
+        if (now := time.monotonic()) >= self._asked + LOOK_SECONDS:
+            self._asked = now
+            self._lost = self._holder() not in {None, self._id}
+        return self._lost
 
     def release(self) -> None:
         """Let another take over at once."""
@@ -106,8 +124,9 @@ class Lease:
         """Write our name; of several who do so at once, the last one holds the lease."""
         before = self._holder()
         draft = self._file(f"{self._id}.new")
-        draft.write_text(self._id)
-        draft.replace(self._folder / NAMED)
+        with _told(self._folder):
+            draft.write_text(self._id)
+            draft.replace(self._folder / NAMED)
         time.sleep(LOOK_SECONDS)
         if self._holder() != self._id:
             return False
@@ -119,14 +138,9 @@ class Lease:
     def _beat(self) -> None:
         seconds = 0
         while not self._ended.wait(BEAT_SECONDS):
-            self.superseded = self.lost()
             seconds += 1
-            self._write(seconds)
-
-    def _write(self, seconds: int) -> None:
-        """Write in place: that takes no room, should the disk be full."""
-        with suppress(OSError):
-            os.pwrite(self._own.fileno(), b"%020d" % seconds, 0)
+            with suppress(OSError):  # in place: that takes no room, should the disk be full
+                os.pwrite(self._own.fileno(), b"%020d" % seconds, 0)
 
     def _holder(self) -> str | None:
         try:
@@ -151,6 +165,17 @@ class Lease:
 
     def _file(self, id_: str) -> Path:
         return self._folder / f"{NAMED}-{id_}"
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LeaseError(
+            f"can't write to {str(folder)!r} who learns there ({error.strerror}); make room there,"
+            " or name another folder with --checkpoint-dir"
+        ) from error
 
 
 def _lock(file: IO[bytes]) -> bool:

@@ -7,15 +7,24 @@ from kafka.record.default_records import DefaultRecordBatch
 _strict = DefaultRecordBatch._read_msg  # noqa: SLF001
 
 
+class _Name(str):
+    """A name with surrogates (PEP 383), which can be encoded again: the client does, to measure."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "surrogateescape") -> bytes:
+        return super().encode(encoding, errors)
+
+
 class _Lenient(bytes):
-    """Bytes whose parts decode to surrogates (PEP 383) where they are no UTF-8."""
+    """Bytes whose parts decode to surrogates where they are no UTF-8."""
 
     def __getitem__(self, key: Any) -> Any:
         part = super().__getitem__(key)
         return _Lenient(part) if isinstance(part, bytes) else part
 
     def decode(self, encoding: str = "utf-8", errors: str = "surrogateescape") -> str:
-        return super().decode(encoding, errors)
+        return _Name(super().decode(encoding, errors))
 
 
 def _read_msg(batch: Any, *arguments: Any, **options: Any) -> Any:

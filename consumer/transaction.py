@@ -118,7 +118,7 @@ class Transactions:
                 self._recover(id_, error)
                 time.sleep(wait)
             else:
-                self._last = id_
+                self._last = None if id_ == FRESH else id_
                 return
 
     def close(self) -> None:
@@ -144,8 +144,6 @@ class Transactions:
     def _recover(self, id_: str, error: Exception) -> None:
         self._close_producer()
         self._retried()
-        if self._lost():
-            raise superseded(self._group) from error
         if self._hurry():
             raise AbandonedError(
                 f"the broker did not take the commit of checkpoint {id_} ({error}); what was"
@@ -155,6 +153,8 @@ class Transactions:
 
     def _resume(self, id_: str) -> bool:
         """Open again after a failure; whether the commit had gone through all the same."""
+        if self._lost():
+            raise superseded(self._group)
         last = self._last
         self.open()
         if self._last not in {last, id_}:

@@ -39,7 +39,7 @@ def identity(key: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> 
     """
     found = {
         name: _utf8(content, f"header {name[:SHOWN_CHARACTERS]}", Reason.BAD_HEADER)
-        for name, content in headers
+        for name, content in map(_named, headers)
         if name.startswith("ce_") or name == "content-type"
     }
     content_type = found.pop("content-type", CONTENT_TYPE)
@@ -75,6 +75,14 @@ def identity(key: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> 
             f"key: {len(id_)} characters, between 1 and {MAX_ID_CHARACTERS} are allowed",
         )
     return id_
+
+
+def _named(header: tuple[str, bytes | None]) -> tuple[str, bytes | None]:
+    """Refuse a header whose name came with surrogates (PEP 383): it was no UTF-8."""
+    name = header[0].encode("utf-8", "backslashreplace").decode()
+    if name != header[0]:
+        raise DecodeError(Reason.BAD_HEADER, f"header {shorten(name)}: its name is not valid UTF-8")
+    return header
 
 
 def _utf8(content: bytes | None, part: str, reason: Reason) -> str:

@@ -1,35 +1,29 @@
-"""Polling does not wait for learning."""
+"""Polling does not wait for learning, and reads all that a topic has."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from helpers import Publish, documents
-from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import CommitFailedError
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka.record.default_records import DefaultRecordBatch
 
-from consumer import group, prequential
-from consumer.evaluation import Evaluator
-from consumer.labels import LabelSet
-from consumer.learners.bayes import ComplementBayes
-from consumer.learners.protocol import Forecast, Lesson, Proposal
-from consumer.micro_batch import MicroBatch
-from consumer.ngrams import Ngrams
-from consumer.poller import Poller
-from consumer.quarantine import Quarantine
-from consumer.replay import Reservoir
-from consumer.replay_ratio import FixedRatio
-from consumer.source import KafkaSource
-from service.kafka import Connection
-
-INTERVAL_MS = 1500
-STEP_SECONDS = 4.0
+from consumer import lenient
+from consumer.poller import LostOffsets, Poller, PollError, beginnings, connect
+from events import cloudevents
+from events.errors import DecodeError, Reason
+from service import kafka
 
 
 @contextmanager
-def polling(servers: str, topic: str, capacity: int = 16) -> Iterator[Poller]:
-    poller = Poller(group.connect(Connection(servers), topic, INTERVAL_MS), topic, capacity)
+def polling(
+    servers: str, topic: str, capacity: int = 16, lost_offsets: LostOffsets = "stop"
+) -> Iterator[Poller]:
+    # Gained partitions are noticed when the client's knowledge of the topic is renewed.
+    consumer = connect({"bootstrap_servers": servers, "metadata_max_age_ms": 500})
+    poller = Poller(consumer, topic, beginnings(consumer, topic), capacity, lost_offsets)
     poller.start()
     try:
         yield poller
@@ -37,66 +31,29 @@ def polling(servers: str, topic: str, capacity: int = 16) -> Iterator[Poller]:
         poller.close()
 
 
-def wait_until(condition: object, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-class SlowBayes(ComplementBayes):
-    """A real learner on a machine that is too slow for its stream."""
-
-    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
-        time.sleep(STEP_SECONDS)
-        return super().propose(new, replayed, forecast)
-
-
-def test_a_step_longer_than_the_poll_interval_keeps_the_membership(
-    publish: Publish, topic: str, bootstrap_servers: str
-) -> None:
-    """Partitions stay, every document is learned once, and the commit is taken."""
-    publish(topic, documents(32))
-    labels = LabelSet(10)
-    with polling(bootstrap_servers, topic) as poller:
-        source = KafkaSource(poller, labels, {}, linger=5, stop_after=32)
-        generation = None
-        ids = []
-        for step in prequential.run(
-            source,
-            Ngrams(),
-            SlowBayes(),
-            Reservoir(100, 0),
-            FixedRatio(1.0),
-            Evaluator(),
-            labels,
-            MicroBatch(16),
-            Quarantine(topic),
-        ):
-            ids += [prediction.document.id for prediction in step.predictions]
-            assert list(poller.assigned) == [0]
-            now = poller._consumer.group_metadata().generation_id
-            assert generation in {None, now}
-            generation = now
-            assert step.seconds["learn"] > INTERVAL_MS / 1000
-            source.commit(step.positions, "checkpoint")
-        assert ids == [document.id for document in documents(32)]
+def take(poller: Poller, count: int) -> list[tuple[int, int]]:
+    """Take records; returns partition and offset of each."""
+    taken = []
+    for _ in range(count):
+        record = poller.take(30)
+        assert record is not None
+        taken.append((record.partition, record.offset))
+    return taken
 
 
-def test_polling_between_the_steps_would_lose_it(
-    publish: Publish, topic: str, bootstrap_servers: str
-) -> None:
-    """The same pause in the thread that polls costs the membership: the test above can fail."""
-    publish(topic, documents(4))
-    consumer = group.connect(Connection(bootstrap_servers), topic, INTERVAL_MS)
+def delete(servers: str, topic: str, before: int) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=servers)
     try:
-        consumer.subscribe([topic])
-        wait_until(lambda: consumer.poll(timeout_ms=500))
-        time.sleep(STEP_SECONDS)
-        with pytest.raises(CommitFailedError):
-            consumer.commit({TopicPartition(topic, 0): OffsetAndMetadata(4, "", -1)})
+        admin.delete_records({TopicPartition(topic, 0): before})
     finally:
-        consumer.close()
+        admin.close()
 
 
 def test_a_full_queue_pauses_and_loses_nothing(
@@ -112,30 +69,6 @@ def test_a_full_queue_pauses_and_loses_nothing(
             offsets.append(record.offset)
             assert len(poller._records) <= 16
         assert offsets == list(range(200))
-
-
-def test_lost_partitions_take_their_queued_records_with_them(
-    publish: Publish, topic: str, bootstrap_servers: str
-) -> None:
-    """A second member gets a partition; what was queued of it is read by its new owner only."""
-    publish(topic, documents(40), partitions=2)
-    with polling(bootstrap_servers, topic, capacity=100) as first:
-        wait_until(lambda: len(first._records) == 40)
-        with polling(bootstrap_servers, topic) as second:
-            wait_until(lambda: len(first.assigned) == len(second.assigned) == 1)
-            (kept,), (moved,) = first.assigned, second.assigned
-            assert {record.partition for record in first._records} == {kept}
-            record = second.take(30)
-            assert record is not None
-            assert (record.partition, record.offset) == (moved, 0)
-            # A commit speaks only for what is still owned.
-            first.commit({kept: 20, moved: 20}, "checkpoint")
-            with pytest.raises(CommitFailedError):
-                first.commit({moved: 20}, "checkpoint")
-            reader = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=topic)
-            assert reader.committed(TopicPartition(topic, kept)) == 20
-            assert reader.committed(TopicPartition(topic, moved)) is None
-            reader.close()
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
@@ -159,6 +92,91 @@ def test_lag_counts_what_was_not_fetched_yet(
     """Where the partition ends is known although the queue is full and nothing is fetched."""
     publish(topic, documents(10))
     with polling(bootstrap_servers, topic, capacity=4) as poller:
-        wait_until(lambda: poller.ends.get(0) == 10)
+        wait_until(lambda: poller.lag({}) == {0: 10})
         publish(topic, documents(30))
-        wait_until(lambda: poller.ends.get(0) == 40)
+        wait_until(lambda: poller.lag({}) == {0: 40})
+        assert poller.lag({0: 15}) == {0: 25}
+
+
+def test_marks_of_transactions_are_no_lag(
+    publish: Publish, topic: str, bootstrap_servers: str
+) -> None:
+    """At the end of a topic whose producer uses transactions, nothing waits."""
+    publish(topic, [])
+    producer = KafkaProducer(bootstrap_servers=bootstrap_servers, transactional_id=topic)
+    producer.init_transactions()
+    for end in (producer.commit_transaction, producer.abort_transaction):
+        producer.begin_transaction()
+        producer.send(topic, value=b"one").get(timeout=30)
+        end()
+    producer.close()
+    with polling(bootstrap_servers, topic) as poller:
+        wait_until(lambda: poller.lag({}) != {})
+        assert take(poller, 1) == [(0, 0)]
+        wait_until(lambda: poller.lag({0: 1}) == {0: 0})
+        assert poller.take(0.5) is None
+
+
+def test_partitions_gained_are_read_from_their_beginning(
+    publish: Publish, topic: str, bootstrap_servers: str
+) -> None:
+    """What was written to a new partition before anybody looked is read; nothing comes twice."""
+    publish(topic, documents(4))
+    with polling(bootstrap_servers, topic) as poller:
+        assert take(poller, 4) == [(0, offset) for offset in range(4)]
+        with kafka.admin(bootstrap_servers) as admin:
+            admin.create_partitions({topic: 2})
+        publish(topic, documents(6), partitions=2)
+        found = take(poller, 6)
+        assert sorted(found) == [(0, 4), (0, 5), (0, 6), (1, 0), (1, 1), (1, 2)]
+        assert poller.take(0.5) is None
+
+
+@pytest.mark.parametrize("lost_offsets", ["stop", "continue"])
+def test_records_that_are_gone(
+    publish: Publish, topic: str, bootstrap_servers: str, lost_offsets: LostOffsets
+) -> None:
+    """Records deleted before they were read stop it, or are counted and passed over."""
+    publish(topic, documents(12))
+    consumer = connect({"bootstrap_servers": bootstrap_servers})
+    delete(bootstrap_servers, topic, before=5)
+    poller = Poller(consumer, topic, {0: 2}, 16, lost_offsets)
+    poller.start()
+    try:
+        if lost_offsets == "stop":
+            with pytest.raises(PollError, match="3 records from 2 on"):
+                poller.take(30)
+        else:
+            assert take(poller, 7) == [(0, offset) for offset in range(5, 12)]
+            assert poller.lost == 3
+    finally:
+        poller.close()
+
+
+class Name(str):
+    """A name whose bytes are no UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        return b"ce_\xff"
+
+
+def test_a_header_name_that_is_no_utf8(
+    publish: Publish, topic: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record can be read, and is found unusable; those after it come as well."""
+    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", lenient._read_msg)
+    publish(topic, [])
+    producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
+    producer.send(topic, value=b"odd", headers=[(Name("odd"), b"x")]).get(timeout=30)
+    producer.send(topic, value=b"even").get(timeout=30)
+    producer.close()
+    with polling(bootstrap_servers, topic) as poller:
+        odd, even = poller.take(30), poller.take(30)
+    assert odd is not None
+    assert even is not None
+    assert (odd.value, even.value) == (b"odd", b"even")
+    with pytest.raises(DecodeError) as refused:
+        cloudevents.identity(odd.key, odd.headers)
+    assert refused.value.reason is Reason.BAD_HEADER

@@ -385,3 +385,19 @@ def test_unwritable_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     message = refusal(CheckpointStore(tmp_path / name, keep=1).create)
     assert "--checkpoint-dir" in message
+
+
+def test_prune_by_one_that_was_taken_over_from(tmp_path: Path) -> None:
+    """A consumer that slept over a takeover deletes nothing that its successor has written."""
+    store = CheckpointStore(tmp_path, keep=1)
+    old = [save(store, {"part": number}, number) for number in range(2)]
+    new: list[str] = []
+
+    def write(*, answer: bool) -> bool:
+        new.append(save(store, {"part": len(new)}, 2 + len(new)))
+        return answer
+
+    store.prune(old[1], lambda: write(answer=False))  # written since it has looked
+    assert store.ids() == [old[1], *new]
+    store.prune(old[1], lambda: write(answer=True))  # written before
+    assert store.ids() == [old[1], *new]

@@ -1,0 +1,217 @@
+"""Transactions on a broker that fails at any call; what it has committed is what counts."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaConnectionError, ProducerFencedError
+
+from consumer import transaction as module
+from consumer.outbox import Outgoing
+from consumer.transaction import FRESH, AbandonedError, SupersededError, Transactions, named
+from service.kafka import Connection
+
+CALLS = ["init", "begin", "send", "offsets", "commit", "commit that went through", "committed"]
+
+
+class Broker:
+    """What has been committed, who may commit, and the calls that fail."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.offsets: dict[TopicPartition, OffsetAndMetadata] = {}
+        self.values: list[bytes | None] = []
+        self.fails: list[str] = []
+
+    def called(self, call: str) -> None:
+        if self.fails[:1] == [call]:
+            self.fails.pop(0)
+            raise KafkaConnectionError(call)
+
+
+class Delivery:
+    def get(self, timeout: float) -> None: ...
+
+
+class Producer:
+    """Stands in for kafka-python's."""
+
+    def __init__(self, broker: Broker, transactional_id: str) -> None:
+        self.broker = broker
+
+    def init_transactions(self) -> None:
+        self.broker.called("init")
+        self.broker.epoch += 1
+        self.epoch = self.broker.epoch
+
+    def begin_transaction(self) -> None:
+        self.broker.called("begin")
+        self.values: list[bytes | None] = []
+
+    def send(self, topic: str, value: bytes | None, **_: Any) -> Delivery:
+        self.broker.called("send")
+        self.values.append(value)
+        return Delivery()
+
+    def flush(self) -> None: ...
+
+    def send_offsets_to_transaction(
+        self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
+    ) -> None:
+        self.broker.called("offsets")
+        self.offsets = offsets
+
+    def commit_transaction(self) -> None:
+        self.broker.called("commit")
+        if self.epoch != self.broker.epoch:
+            raise ProducerFencedError
+        self.broker.values += self.values
+        self.broker.offsets.update(self.offsets)
+        self.broker.called("commit that went through")
+
+    def close(self, timeout: float) -> None: ...
+
+
+class Consumer:
+    """Stands in for kafka-python's."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {0, 1}
+
+    def committed(self, partition: TopicPartition, metadata: bool) -> OffsetAndMetadata | None:  # noqa: FBT001
+        self.broker.called("committed")
+        return self.broker.offsets.get(partition)
+
+    def close(self, **_: Any) -> None: ...
+
+
+Make = Callable[..., Transactions]
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def make(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Make:
+    def producer(transactional_id: str, **_: Any) -> Producer:
+        return Producer(broker, transactional_id)
+
+    monkeypatch.setattr(module, "KafkaProducer", producer)
+    monkeypatch.setattr(module, "KafkaConsumer", lambda **_: Consumer(broker))
+    monkeypatch.setattr(module, "RETRY_SECONDS", (0.0,))
+
+    def call(
+        lost: Callable[[], bool] = lambda: False,
+        hurry: Callable[[], bool] = lambda: False,
+        retried: Callable[[], None] = lambda: None,
+        reached: Callable[[str], None] = lambda _: None,
+    ) -> Transactions:
+        return Transactions(
+            Connection("anywhere"), "group", "documents", lost, hurry, retried, reached
+        )
+
+    return call
+
+
+def record(value: bytes) -> Outgoing:
+    return Outgoing("documents.predictions", b"key", value, [])
+
+
+def test_all_or_nothing(make: Make, broker: Broker) -> None:
+    """Records and offsets are committed together, the offsets with the name of the checkpoint."""
+    points: list[str] = []
+    transactions = make(reached=points.append)
+    assert transactions.open() == {}
+    transactions.commit([record(b"1"), record(b"2")], {0: 7, 1: 9}, "id")
+    assert broker.values == [b"1", b"2"]
+    assert make().open() == {0: OffsetAndMetadata(7, "id", -1), 1: OffsetAndMetadata(9, "id", -1)}
+    assert points == ["transaction-begun", "transaction-sent"]
+
+
+@pytest.mark.parametrize("before", [[], [FRESH], [FRESH, "first"]])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_broker_that_fails(make: Make, broker: Broker, call: str, before: list[str]) -> None:
+    """Whichever call fails, even twice, records are committed once."""
+    retried: list[int] = []
+    transactions = make(retried=lambda: retried.append(1))
+    transactions.open()
+    for id_ in before:
+        transactions.commit([], {0: 1}, id_)
+    broker.fails = ["begin", call, call] if call in {"init", "committed"} else [call, call]
+    if call == "commit that went through":
+        broker.fails = [call]
+    transactions.commit([record(b"1")], {0: 2}, "new")
+    assert not broker.fails
+    assert retried
+    assert broker.values == [b"1"]
+    assert broker.offsets == {TopicPartition("documents", 0): OffsetAndMetadata(2, "new", -1)}
+
+
+def test_fenced(make: Make, broker: Broker) -> None:
+    """One that another has taken over from commits nothing, and does not fence the other."""
+    lost = False
+    old, new = make(lost=lambda: lost), make()
+    old.open()
+    old.commit([record(b"1")], {0: 1}, "first")
+    new.open()
+    lost = True
+    with pytest.raises(SupersededError, match="another consumer has taken over group 'group'"):
+        old.commit([record(b"2")], {0: 2}, "old")
+    new.commit([record(b"3")], {0: 3}, "new")
+    assert broker.values == [b"1", b"3"]
+
+
+def test_taken_over_while_it_waits(make: Make, broker: Broker) -> None:
+    """Who has just waited looks whether the fence is another's before it is lifted."""
+    taken = False
+    new = make()
+
+    def retried() -> None:
+        nonlocal taken
+        new.open()
+        taken = True
+
+    old = make(lost=lambda: taken, retried=retried)
+    old.open()
+    broker.fails = ["send"]
+    with pytest.raises(SupersededError):
+        old.commit([record(b"2")], {0: 2}, "old")
+    new.commit([record(b"3")], {0: 3}, "new")
+    assert broker.values == [b"3"]
+
+
+def test_another_has_committed(make: Make, broker: Broker) -> None:
+    """One that finds a commit which is not its own has been taken over, lease or not."""
+    old, new = make(), make()
+    old.open()
+    new.open()
+    new.commit([record(b"1")], {0: 1}, "new")
+    with pytest.raises(SupersededError):
+        old.commit([record(b"2")], {0: 2}, "old")
+    assert broker.values == [b"1"]
+
+
+def test_hurry(make: Make, broker: Broker) -> None:
+    """One that has to end does not wait for a broker."""
+    transactions = make(hurry=lambda: True)
+    transactions.open()
+    broker.fails = ["commit"] * 9
+    with pytest.raises(AbandonedError) as abandoned:
+        transactions.commit([record(b"1")], {0: 1}, "id")
+    assert len(str(abandoned.value).splitlines()) == 1
+    assert len(broker.fails) == 8
+
+
+@pytest.mark.parametrize(
+    ("metadata", "id_"),
+    [([], None), ([FRESH, ""], None), ([FRESH, "01-a"], "01-a"), (["01-a", "02-b"], "02-b")],
+)
+def test_named(metadata: list[str], id_: str | None) -> None:
+    """Partitions gained lately have an older mark than the rest: the newest checkpoint counts."""
+    assert named({n: OffsetAndMetadata(n, m, -1) for n, m in enumerate(metadata)}) == id_
