@@ -124,7 +124,7 @@ def test_partitions_gained_are_read_from_their_beginning(
     publish(topic, documents(4))
     with polling(bootstrap_servers, topic) as poller:
         assert take(poller, 4) == [(0, offset) for offset in range(4)]
-        with kafka.admin(bootstrap_servers) as admin:
+        with kafka.admin(kafka.Connection(bootstrap_servers)) as admin:
             admin.create_partitions({topic: 2})
         publish(topic, documents(6), partitions=2)
         found = take(poller, 6)
