@@ -136,8 +136,11 @@ class CheckpointStore:
         return id_
 
     def size(self, id_: str) -> int:
-        """Return the bytes of a checkpoint's files."""
-        return sum(path.stat().st_size for path in (self.folder / id_).iterdir())
+        """Return the bytes of a checkpoint's files; 0 where somebody has deleted it."""
+        try:
+            return sum(path.stat().st_size for path in (self.folder / id_).iterdir())
+        except OSError:
+            return 0
 
     def older(self, id_: str) -> list[str]:
         """Return ids of the checkpoints before one, newest first."""

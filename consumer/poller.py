@@ -22,6 +22,8 @@ STALLED_SECONDS = 60.0
 LOOK_SECONDS = 2.0
 IN_TOUCH_SECONDS = 10.0
 CAPACITY_BYTES = 16 << 20
+METADATA_MS = 30_000
+"""How old the client's knowledge of partitions may be: so long until gained ones are read."""
 
 LostOffsets = Literal["stop", "continue"]
 
@@ -254,6 +256,7 @@ def connect(options: Mapping[str, Any]) -> KafkaConsumer:
     """Connect for `Poller`: no group, no offset but those it is given."""
     return KafkaConsumer(
         **options,
+        metadata_max_age_ms=METADATA_MS,
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",

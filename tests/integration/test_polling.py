@@ -21,8 +21,7 @@ from service import kafka
 def polling(
     servers: str, topic: str, capacity: int = 16, lost_offsets: LostOffsets = "stop"
 ) -> Iterator[Poller]:
-    # Gained partitions are noticed when the client's knowledge of the topic is renewed.
-    consumer = connect({"bootstrap_servers": servers, "metadata_max_age_ms": 500})
+    consumer = connect({"bootstrap_servers": servers})
     poller = Poller(consumer, topic, beginnings(consumer, topic), capacity, lost_offsets)
     poller.start()
     try:
@@ -118,9 +117,10 @@ def test_marks_of_transactions_are_no_lag(
 
 
 def test_partitions_gained_are_read_from_their_beginning(
-    publish: Publish, topic: str, bootstrap_servers: str
+    publish: Publish, topic: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was written to a new partition before anybody looked is read; nothing comes twice."""
+    monkeypatch.setattr("consumer.poller.METADATA_MS", 500)
     publish(topic, documents(4))
     with polling(bootstrap_servers, topic) as poller:
         assert take(poller, 4) == [(0, offset) for offset in range(4)]

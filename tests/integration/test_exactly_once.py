@@ -1,0 +1,328 @@
+"""Learned once, predicted once: over stops, takeovers, broken checkpoints and lost records."""
+
+import json
+import shutil
+import signal
+import time
+import urllib.error
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from helpers import Learn, Publish, Start, documents
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+
+from consumer import __main__ as program
+from consumer.lease import Lease
+from consumer.poller import PollError
+from events import topics
+from service import kafka
+
+BAYES = ("--learner", "bayes")
+NEVER = ("--checkpoint-every", 1_000_000, "--checkpoint-seconds", 1_000_000)
+
+Read = Callable[..., list[Any]]
+
+
+class LearnWatched(Protocol):
+    """Run a consumer to its end, telling of the points that a fault may follow."""
+
+    def __call__(
+        self, topic: str, *options: object, reached: Callable[[str], None]
+    ) -> dict[str, Any]: ...
+
+
+@pytest.fixture
+def watched(learn: Learn, monkeypatch: pytest.MonkeyPatch) -> LearnWatched:
+    plain = program.learn
+
+    def call(topic: str, *options: object, reached: Callable[[str], None]) -> dict[str, Any]:
+        with monkeypatch.context() as patch:
+            patch.setattr(program, "learn", lambda argv: plain(argv, reached))
+            return learn(topic, *options)
+
+    return call
+
+
+@pytest.fixture
+def read(bootstrap_servers: str) -> Read:
+    """Read all records of a topic."""
+
+    def call(topic: str, isolation: str = "read_committed") -> list[Any]:
+        consumer = KafkaConsumer(
+            bootstrap_servers=bootstrap_servers,
+            isolation_level=isolation,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        try:
+            here = TopicPartition(topic, 0)
+            consumer.assign([here])
+            (end,) = consumer.end_offsets([here]).values()
+            found = []
+            while consumer.position(here) < end:
+                for records in consumer.poll(timeout_ms=200).values():
+                    found += records
+            return found
+        finally:
+            consumer.close()
+
+    return call
+
+
+@pytest.fixture
+def predicted(read: Read) -> Callable[..., list[tuple[int, int]]]:
+    """Partition and offset of each document that was predicted, in order."""
+
+    def call(topic: str, isolation: str = "read_committed") -> list[tuple[int, int]]:
+        values = [json.loads(x.value) for x in read(topics.predictions(topic), isolation)]
+        return [(value["partition"], value["offset"]) for value in values]
+
+    return call
+
+
+Predicted = Callable[..., list[tuple[int, int]]]
+
+
+def places(*offsets: int) -> list[tuple[int, int]]:
+    return [(0, offset) for offset in offsets]
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    return sorted((folder / "checkpoints").glob("0*"))
+
+
+def test_one_prediction_for_each_document(
+    publish: Publish, learn: Learn, topic: str, tmp_path: Path, read: Read
+) -> None:
+    """Over a stop and a resume, with all that a reader needs to know of it."""
+    publish(topic, documents(50))
+    learn(topic, *BAYES, "--stop-after", 20)
+    (first,) = checkpoints(tmp_path)
+    learn(topic, *BAYES, "--stop-after", 30, "--checkpoint-every", 8)
+    found = read(topics.predictions(topic))
+    values = [json.loads(record.value) for record in found]
+    assert [record.key.decode() for record in found] == [f"doc-{n}" for n in range(50)]
+    assert [value["id"] for value in values] == [f"doc-{n}" for n in range(50)]
+    assert [value["offset"] for value in values] == list(range(50))
+    assert {(value["topic"], value["partition"]) for value in values} == {(topic, 0)}
+    assert [value["truth"] for value in values] == [document.label for document in documents(50)]
+    assert [value["label"] for value in values[:1]] == [None]
+    assert {value["label"] for value in values[16:]} == {"sport", "space"}
+    for value in values[16:]:
+        shares = value["probabilities"]
+        assert max(shares, key=shares.__getitem__) == value["label"]
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+    assert {value["checkpoint"] for value in values[:20]} == {None}
+    assert values[20]["checkpoint"] == first.name
+    assert [value["step"] for value in values] == [0] * 16 + [1] * 16 + [2] * 16 + [3] * 2
+    assert all(datetime.fromisoformat(value["time"]).tzinfo for value in values)
+
+
+def test_nothing_is_seen_before_the_commit(
+    publish: Publish, watched: LearnWatched, topic: str, predicted: Predicted
+) -> None:
+    """Exactly once: until then a reader of committed records sees none of them."""
+    publish(topic, documents(20))
+    seen = {}
+
+    def reached(point: str) -> None:
+        if point in {"transaction-sent", "committed"}:
+            seen[point] = len(predicted(topic, "read_uncommitted")), len(predicted(topic))
+
+    watched(topic, *BAYES, *NEVER, "--stop-after", 20, reached=reached)
+    assert seen["committed"] == (20, 20)
+    assert seen["transaction-sent"][1] == 0
+
+
+def test_at_least_once_they_are_seen_at_once(
+    publish: Publish, watched: LearnWatched, topic: str, predicted: Predicted
+) -> None:
+    """Predictions leave before the commit, and none of them leaves with it again."""
+    publish(topic, documents(20))
+    seen = []
+
+    def reached(point: str) -> None:
+        if point == "snapshot":
+            deadline = time.monotonic() + 20
+            while len(predicted(topic)) < 20 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            seen.extend(predicted(topic))
+
+    options = ("--delivery", "at-least-once", "--stop-after", 20)
+    watched(topic, *BAYES, *NEVER, *options, reached=reached)
+    assert seen == places(*range(20))
+    assert predicted(topic) == places(*range(20))
+
+
+def test_a_broken_checkpoint(
+    publish: Publish, learn: Learn, topic: str, tmp_path: Path, predicted: Predicted
+) -> None:
+    """It falls back to the one before, learns again, and publishes no prediction twice."""
+    publish(topic, documents(72))
+    learn(topic, *BAYES, "--stop-after", 20)
+    learn(topic, *BAYES, "--stop-after", 20)
+    _, newest = checkpoints(tmp_path)
+    (newest / "tensors.safetensors").write_bytes(b"")
+    # Too few to reach what was published: this run must leave all as it was.
+    assert learn(topic, *BAYES, "--stop-after", 10)["documents"] == 30
+    assert checkpoints(tmp_path)[-1] == newest
+    assert learn(topic, *BAYES, "--stop-after", 40, "--checkpoint-every", 1)["documents"] == 60
+    assert predicted(topic) == places(*range(60))
+    assert learn(topic, *BAYES, "--stop-after", 12)["documents"] == 72
+    assert predicted(topic) == places(*range(72))
+
+
+def test_records_that_are_gone(
+    publish: Publish, learn: Learn, topic: str, bootstrap_servers: str, predicted: Predicted
+) -> None:
+    """Records deleted before they were read stop the run, unless it shall go on without them."""
+    publish(topic, documents(40))
+    learn(topic, *BAYES, "--stop-after", 16)
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin.delete_records({TopicPartition(topic, 0): 24})
+    admin.close()
+    with pytest.raises(PollError, match="8 records from 16 on"):
+        learn(topic, *BAYES, "--stop-after", 16)
+    options = ("--lost-offsets", "continue", "--stop-after", 16)
+    assert learn(topic, *BAYES, *options)["documents"] == 32
+    assert predicted(topic) == places(*range(16), *range(24, 40))
+
+
+def test_partitions_gained(
+    publish: Publish,
+    watched: LearnWatched,
+    topic: str,
+    tmp_path: Path,
+    bootstrap_servers: str,
+    predicted: Predicted,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A partition that the topic gains in mid-stream is read from its beginning, and committed."""
+    monkeypatch.setattr("consumer.poller.METADATA_MS", 500)
+    publish(topic, documents(16))
+
+    def reached(point: str) -> None:
+        if point == "committed" and len(predicted(topic)) == 16:
+            with kafka.admin(bootstrap_servers) as admin:
+                admin.create_partitions({topic: 2})
+            publish(topic, documents(16, start=16), partitions=2)
+
+    options = ("--checkpoint-every", 16, "--stop-after", 32, "--stop-when-idle", 20)
+    watched(topic, *BAYES, *options, reached=reached)
+    both = [(partition, offset) for partition in (0, 1) for offset in range(8)]
+    assert sorted(predicted(topic)) == sorted([*both, *places(*range(8, 24))])
+    manifest = json.loads((checkpoints(tmp_path)[-1] / "manifest.json").read_text())
+    assert manifest["positions"] == {"0": 24, "1": 8}
+
+
+@pytest.mark.parametrize("when", ["snapshot", "checkpoint-draft", "transaction-sent", "pruned"])
+def test_a_deleted_folder(
+    publish: Publish,
+    watched: LearnWatched,
+    learn: Learn,
+    topic: str,
+    tmp_path: Path,
+    predicted: Predicted,
+    when: str,
+) -> None:
+    """Deleted at any time, it is made anew; at the end all is there to go on from."""
+    publish(topic, documents(80))
+    left = [when]
+
+    def reached(point: str) -> None:
+        if point in left:
+            left.clear()
+            shutil.rmtree(tmp_path / "checkpoints")
+
+    options = ("--stop-after", 64, "--checkpoint-every", 16)
+    watched(topic, *BAYES, *options, reached=reached)
+    assert not left
+    assert learn(topic, *BAYES, "--stop-after", 16)["documents"] == 80
+    assert predicted(topic) == places(*range(80))
+
+
+class Name(str):
+    """A name whose bytes are no UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        return b"odd \xff"
+
+
+def test_a_header_name_that_is_no_utf8(
+    publish: Publish, learn: Learn, topic: str, bootstrap_servers: str, read: Read
+) -> None:
+    """Its record becomes a dead letter, and those beside it are learned."""
+    publish(topic, documents(4))
+    producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
+    producer.send(topic, value=b'{"text":"x"}', headers=[(Name("odd"), b"x")]).get(timeout=30)
+    producer.close()
+    publish(topic, documents(4, start=4))
+    summary = learn(topic, *BAYES, "--stop-after", 8)
+    assert (summary["documents"], summary["dead_letters"]) == (8, 1)
+    (letter,) = read(topics.dead_letters(topic))
+    headers = dict(letter.headers)
+    assert (headers["dl_reason"], headers["dl_offset"]) == (b"bad_header", b"4")
+    assert b"not valid UTF-8" in headers["dl_detail"]
+
+
+def test_a_standby_takes_over(
+    publish: Publish, consumer: Start, topic: str, predicted: Predicted
+) -> None:
+    """It waits with its model loaded, is not ready, and goes on at once where the other died."""
+    publish(topic, documents(40))
+    always = (*BAYES, "--linger", 0)
+    with (
+        consumer(topic, *always, "--checkpoint-every", 16) as first,
+        consumer(topic, *always, "--stop-after", 60) as second,
+    ):
+        one, other = first, second
+        one.wait_for(lambda: "learning" in first.log or "learning" in second.log)
+        if "learning" in second.log:
+            one, other = second, first
+        other.wait_for(lambda: "standing by" in other.log)
+        assert other.get("/healthz") == "ok"
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            other.get("/readyz")
+        one.wait_for(lambda: one.progress()["documents"] == 40)
+        one.end(signal.SIGKILL)
+        publish(topic, documents(30, start=40))
+        other.wait_for(lambda: other.progress()["documents"] >= 60)
+        assert other.end(signal.SIGTERM) == 0
+    found = predicted(topic)
+    assert found == places(*range(len(found)))
+    assert len(found) >= 60
+
+
+def test_a_zombie_changes_nothing(
+    publish: Publish,
+    consumer: Start,
+    watched: LearnWatched,
+    learn: Learn,
+    topic: str,
+    predicted: Predicted,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that was stopped and taken over from says so when it wakes up, and ends with code 2."""
+    monkeypatch.setattr(program, "Lease", partial(Lease, patience=2.0))
+    publish(topic, documents(40))
+    with consumer(topic, *BAYES, *NEVER, "--linger", 0) as zombie:
+        zombie.wait_for(lambda: zombie.progress()["documents"] == 40)
+        zombie.process.send_signal(signal.SIGSTOP)
+
+        def reached(point: str) -> None:
+            if point == "committed":
+                assert zombie.end(signal.SIGCONT) == 2
+
+        summary = watched(topic, *BAYES, "--stop-after", 32, reached=reached)
+        assert summary["documents"] == 32
+        last = zombie.log.strip().splitlines()[-1]
+        assert last.startswith(f"consumer: another consumer has taken over group '{topic}'")
+        assert "Traceback" not in zombie.log
+    assert learn(topic, *BAYES, "--stop-after", 8)["documents"] == 40
+    assert predicted(topic) == places(*range(40))
