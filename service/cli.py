@@ -54,6 +54,7 @@ def parse(settings: type[S], argv: Sequence[str]) -> S:
         return CliApp.run(settings, cli_args=list(argv), cli_exit_on_error=False)
     except SettingsError as error:
         complaint = " ".join(str(error).removeprefix("error parsing CLI: ").splitlines())
+        complaint = _without_secrets(settings, complaint)
         raise UsageError(f"{complaint}{_suggest(settings, complaint)}; see --help") from error
     except ValidationError as error:
         raise UsageError(f"{'; '.join(_complaints(settings, error))}; see --help") from error
@@ -160,6 +161,16 @@ def _refuse_secrets(settings: type[BaseSettings], argv: Sequence[str]) -> None:
                     f"a secret can't be an option, where others see it: set"
                     f" {_variable(settings, flags[flag])}, or name a file with {flag}-file"
                 )
+
+
+def _without_secrets(settings: type[BaseSettings], complaint: str) -> str:
+    """Leave the values of unknown options out if one of these may be meant for a secret."""
+    flags = {_flag(name): name for name in settings.model_fields}
+    unknown = re.findall(r"--[\w-]+", complaint)
+    close = {it for flag in unknown for it in difflib.get_close_matches(flag, flags, 3, CLOSE)}
+    if not any(_is_secret(settings, flags[flag]) for flag in close):
+        return complaint
+    return " ".join([complaint.partition("--")[0].strip(), *unknown])
 
 
 def _misspelt(settings: type[BaseSettings]) -> Iterator[tuple[str, str]]:

@@ -113,3 +113,10 @@ def test_empty_http_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "token").touch()
     with pytest.raises(UsageError, match=r"^--http-token-file is empty"):
         cli.parse(Settings, ["--http-token-file", str(tmp_path / "token")])
+
+
+def test_option_that_may_be_meant_for_a_token() -> None:
+    """What follows an unknown option is not repeated if that may be a secret."""
+    with pytest.raises(UsageError, match=r"^unrecognized arguments: --token \(did") as refused:
+        cli.parse(Settings, ["--token", "sesame"])
+    assert "sesame" not in str(refused.value)
