@@ -18,6 +18,9 @@ from soak.settings import Settings
 from soak.table import table
 from soak.trial import Rig, Row, Trial, TrialError, stopwatch
 
+FILE_WIDTH = 140
+"""Characters of a line where the output is no terminal."""
+
 
 class UnknownTrialError(UserError):
     """A trial is asked for that there is not."""
@@ -48,6 +51,8 @@ def soak(argv: Sequence[str]) -> None:
     settings = cli.parse(Settings, argv)
     chosen = _choose(trials(settings), settings.only)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     rows: list[Row] = []
     name = f"soak-{uuid.uuid4().hex[:8]}"
     folder = (settings.folder / name).absolute()

@@ -11,7 +11,7 @@ from soak.run import BATCH, Run
 from soak.trial import Checks, Rig, Row, stopwatch
 
 GOOD_SHARE = 0.1
-EVERY = 500
+COMMITS = 20
 KILLS = 3
 
 
@@ -35,7 +35,7 @@ def malformed(rig: Rig, count: int) -> list[Row]:
             rig,
             f"{rig.name}-malformed",
             *("--learner", "bayes", "--max-labels", str(len(wire.WORDS))),
-            *("--checkpoint-every", str(EVERY)),
+            *("--checkpoint-every", str(max(BATCH, len(items) // COMMITS))),
         )
         records = [item.record if isinstance(item, rubbish.Bad) else item for item in items]
         places = wire.publish(rig.connection, run.topic, records)
@@ -49,7 +49,7 @@ def malformed(rig: Rig, count: int) -> list[Row]:
             if isinstance(item, rubbish.Bad)
         }
         once(checks, outcome, {item.id for item in good})
-        checks.equal("a dead letter each, once", Counter(map(_place, letters)), Counter(expected))
+        checks.equal("a dead letter each, once", Counter(map(_place, letters)), Counter(list(expected)))
         reasons = {_place(letter): _header(letter, "dl_reason") for letter in letters}
         wrong = {place: why for place, why in reasons.items() if expected.get(place) != why}
         checks.equal("its reason", wrong, {})

@@ -69,7 +69,7 @@ def zombie(rig: Rig, documents: int) -> list[Row]:
         same(checks, outcome, expected)
         once(checks, outcome, {item.id for item in items})
         done = f"{documents:,} documents, the leader stopped for {took:.1f} s"
-        return [checks.row("zombie", done, seconds(), f"{leader.last_line!r}")]
+        return [checks.row("zombie", done, seconds())]
 
 
 def _lead(life: Life) -> None:
