@@ -49,7 +49,9 @@ def malformed(rig: Rig, count: int) -> list[Row]:
             if isinstance(item, rubbish.Bad)
         }
         once(checks, outcome, {item.id for item in good})
-        checks.equal("a dead letter each, once", Counter(map(_place, letters)), Counter(list(expected)))
+        checks.equal(
+            "a dead letter each, once", Counter(map(_place, letters)), Counter(list(expected))
+        )
         reasons = {_place(letter): _header(letter, "dl_reason") for letter in letters}
         wrong = {place: why for place, why in reasons.items() if expected.get(place) != why}
         checks.equal("its reason", wrong, {})
