@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,23 +130,18 @@ class Run:
         letter = DeadLetter("t", 0, self.part.count, None, b"{", [], Reason.NOT_JSON, "why")
         self.outbox.put([Outgoing("t.dead-letters", None, b"%d" % self.part.count, [])])
         self.part.count += 1
-        made = _replace(self._idle, positions={0: self.part.count}, dead_letters=[letter])
+        made = replace(self._idle, positions={0: self.part.count}, dead_letters=[letter])
         self.progress.observe(made)
         return made
 
     def idle(self) -> Step:
-        return _replace(self._idle, positions={0: self.part.count})
+        return replace(self._idle, positions={0: self.part.count})
 
     def follow(self, committer: Committer, count: int) -> None:
         """Do steps, each when the commit of the one before is through."""
         for _ in range(count):
             committer.follow(self.step())
             settle(committer)
-
-
-def _replace(step: Step, **changes: Any) -> Step:
-    fields = {name: getattr(step, name) for name in Step.__slots__}
-    return Step(**fields | changes)
 
 
 def settle(committer: Committer) -> None:
