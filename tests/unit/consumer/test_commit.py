@@ -338,8 +338,9 @@ def test_much_that_waits_is_committed_soon(run: Run, monkeypatch: pytest.MonkeyP
     assert run.broker.positions == [3]
 
 
-def test_nothing_before_what_was_published(run: Run) -> None:
-    """What an earlier life has committed is passed before anything new is."""
+def test_nothing_before_what_was_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier life has committed is passed before anything new is, however much waits."""
+    monkeypatch.setattr(module, "PENDING_BYTES", 2 * RECORD_BYTES)
     committer = run.committer(every=2, beyond={0: 5})
     run.follow(committer, 4)
     run.clock.now += 1000
