@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -109,7 +109,8 @@ class CheckpointStore:
         CheckpointError
             It is not written, and nothing is left of it.
         """
-        id_ = f"{about['documents']:012d}-{uuid.uuid4().hex[:8]}"
+        # In order, also where nothing but unusable records came between two.
+        id_ = f"{about['documents']:012d}-{time.time_ns():016x}"
         draft = self.folder / f".{id_}"
         try:
             draft.mkdir(parents=True)

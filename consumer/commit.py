@@ -136,9 +136,11 @@ class Committer:
         """
         self._changed |= bool(step.predictions or step.dead_letters or step.learned)
         self._settle()
+        if not self._far_enough(step.positions):
+            return  # even if much waits: what was published would be published again
         if self._outbox.size > PENDING_BYTES:
             self._make_room(step)
-        elif self._under_way is None and self._due() and self._far_enough(step.positions):
+        elif self._under_way is None and self._due():
             self._begin(step.positions)
 
     def finish(self, step: Step) -> None:

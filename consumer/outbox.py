@@ -85,8 +85,9 @@ def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
     """Write a dead letter: original key, value and headers, and why and where in headers.
 
     ``dl_reason``, ``dl_detail``, ``dl_topic``, ``dl_partition`` and ``dl_offset`` are added. Where
-    the broker refuses a value for its size, the letter goes without it and ``dl_value_bytes`` says
-    how many bytes are missing (`consumer.transaction`); the record itself is still at its position.
+    the broker refuses it for its size, the letter goes without its large parts: ``dl_key_bytes``,
+    ``dl_value_bytes`` or ``dl_headers_bytes`` say how many bytes are missing
+    (`consumer.transaction`); the record itself is still at its position.
     """
     about: Headers = [
         ("dl_reason", str(letter.reason).encode()),

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -18,8 +17,8 @@ MAX_REQUEST_BYTES = 64 << 20
 """Whatever the stream's broker took must fit; the broker has the last word."""
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 """Between tries; the last one goes on."""
-VALUE_BYTES = (900_000, 300_000, 64 << 10)
-"""Largest values sent, after the broker has refused some for their size once, twice, often."""
+PART_BYTES = (900_000, 300_000, 64 << 10)
+"""Largest parts of records sent, after the broker has refused a size once, twice, often."""
 FRESH = "no checkpoint yet"
 """What the commit of a new group says in place of a checkpoint's id."""
 CLOSE_SECONDS = 1.0
@@ -106,7 +105,7 @@ class Transactions:
             TopicPartition(self._topic, partition): OffsetAndMetadata(offset, id_, -1)
             for partition, offset in positions.items()
         }
-        limits = iter(VALUE_BYTES)
+        limits = iter(PART_BYTES)
         for wait in _waits():
             try:
                 if self._producer is None and self._resume(id_):
@@ -114,7 +113,7 @@ class Transactions:
                 self._attempt(self._producer, records, offsets)
             except (KafkaError, OSError) as error:
                 if isinstance(error, MessageSizeTooLargeError) and (limit := next(limits, None)):
-                    records = [_without_value(record, limit) for record in records]
+                    records = [_shortened(record, limit) for record in records]
                 self._recover(id_, error)
                 time.sleep(wait)
             else:
@@ -203,9 +202,17 @@ def _waits() -> Iterator[float]:
         yield RETRY_SECONDS[-1]
 
 
-def _without_value(record: Outgoing, limit: int) -> Outgoing:
-    """Leave out a value that is over a limit, in bytes, and say so."""
-    if record.value is None or len(record.value) <= limit:
-        return record
-    missing = ("dl_value_bytes", str(len(record.value)).encode())
-    return replace(record, value=b"", headers=[*record.headers, missing])
+def _shortened(record: Outgoing, limit: int) -> Outgoing:
+    """Leave out what is over a limit, in bytes, and say so: key, value, or original headers."""
+    key, value, headers = record.key, record.value, record.headers
+    missing = {}
+    if key is not None and len(key) > limit:
+        missing["dl_key_bytes"], key = len(key), None
+    if value is not None and len(value) > limit:
+        missing["dl_value_bytes"], value = len(value), b""
+    size = sum(len(name.encode()) + len(content or b"") for name, content in headers)
+    if size > limit:
+        missing["dl_headers_bytes"] = size
+        headers = [(name, content) for name, content in headers if name.startswith("dl_")]
+    said = [(name, str(count).encode()) for name, count in missing.items()]
+    return Outgoing(record.topic, key, value, [*headers, *said])

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,23 +130,18 @@ class Run:
         letter = DeadLetter("t", 0, self.part.count, None, b"{", [], Reason.NOT_JSON, "why")
         self.outbox.put([Outgoing("t.dead-letters", None, b"%d" % self.part.count, [])])
         self.part.count += 1
-        made = _replace(self._idle, positions={0: self.part.count}, dead_letters=[letter])
+        made = replace(self._idle, positions={0: self.part.count}, dead_letters=[letter])
         self.progress.observe(made)
         return made
 
     def idle(self) -> Step:
-        return _replace(self._idle, positions={0: self.part.count})
+        return replace(self._idle, positions={0: self.part.count})
 
     def follow(self, committer: Committer, count: int) -> None:
         """Do steps, each when the commit of the one before is through."""
         for _ in range(count):
             committer.follow(self.step())
             settle(committer)
-
-
-def _replace(step: Step, **changes: Any) -> Step:
-    fields = {name: getattr(step, name) for name in Step.__slots__}
-    return Step(**fields | changes)
 
 
 def settle(committer: Committer) -> None:
@@ -342,8 +338,9 @@ def test_much_that_waits_is_committed_soon(run: Run, monkeypatch: pytest.MonkeyP
     assert run.broker.positions == [3]
 
 
-def test_nothing_before_what_was_published(run: Run) -> None:
-    """What an earlier life has committed is passed before anything new is."""
+def test_nothing_before_what_was_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier life has committed is passed before anything new is, however much waits."""
+    monkeypatch.setattr(module, "PENDING_BYTES", 2 * RECORD_BYTES)
     committer = run.committer(every=2, beyond={0: 5})
     run.follow(committer, 4)
     run.clock.now += 1000

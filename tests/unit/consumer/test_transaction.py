@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaConnectionError, ProducerFencedError
+from kafka.errors import KafkaConnectionError, MessageSizeTooLargeError, ProducerFencedError
 
 from consumer import transaction as module
 from consumer.outbox import Outgoing
@@ -22,7 +22,9 @@ class Broker:
         self.epoch = 0
         self.offsets: dict[TopicPartition, OffsetAndMetadata] = {}
         self.values: list[bytes | None] = []
+        self.headers: list[tuple[str, bytes]] = []
         self.fails: list[str] = []
+        self.most = 1 << 20
 
     def called(self, call: str) -> None:
         if self.fails[:1] == [call]:
@@ -48,10 +50,16 @@ class Producer:
     def begin_transaction(self) -> None:
         self.broker.called("begin")
         self.values: list[bytes | None] = []
+        self.headers: list[tuple[str, bytes]] = []
 
-    def send(self, topic: str, value: bytes | None, **_: Any) -> Delivery:
+    def send(self, topic: str, value: bytes | None, **other: Any) -> Delivery:
         self.broker.called("send")
+        size = len(other["key"] or b"") + len(value or b"")
+        size += sum(len(content) for _, content in other["headers"])
+        if size > self.broker.most:
+            raise MessageSizeTooLargeError
         self.values.append(value)
+        self.headers += other["headers"]
         return Delivery()
 
     def flush(self) -> None: ...
@@ -67,6 +75,7 @@ class Producer:
         if self.epoch != self.broker.epoch:
             raise ProducerFencedError
         self.broker.values += self.values
+        self.broker.headers += self.headers
         self.broker.offsets.update(self.offsets)
         self.broker.called("commit that went through")
 
@@ -151,6 +160,26 @@ def test_a_broker_that_fails(make: Make, broker: Broker, call: str, before: list
     assert retried
     assert broker.values == [b"1"]
     assert broker.offsets == {TopicPartition("documents", 0): OffsetAndMetadata(2, "new", -1)}
+
+
+@pytest.mark.parametrize("part", ["key", "value", "headers"])
+def test_too_large(make: Make, broker: Broker, part: str) -> None:
+    """What the broker can't take goes without its large part, and says how much is missing."""
+    large = b"x" * (1 << 20)
+    reason = ("dl_reason", b"why")
+    record = Outgoing(
+        "documents.dead-letters",
+        large if part == "key" else b"key",
+        large if part == "value" else b"value",
+        [("a", large), reason] if part == "headers" else [("a", b"1"), reason],
+    )
+    transactions = make()
+    transactions.open()
+    transactions.commit([record], {0: 1}, "id")
+    assert broker.values == [b"" if part == "value" else b"value"]
+    headers = dict(broker.headers)
+    assert int(headers.pop(f"dl_{part}_bytes")) >= len(large)
+    assert headers == {"dl_reason": b"why"} | ({} if part == "headers" else {"a": b"1"})
 
 
 def test_fenced(make: Make, broker: Broker) -> None:
