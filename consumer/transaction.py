@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -13,6 +14,10 @@ from service.errors import UserError
 from service.kafka import Connection
 
 TRANSACTION_TIMEOUT_MS = 60_000
+REQUEST_TIMEOUT_MS = 10_000
+DELIVERY_TIMEOUT_MS = 15_000
+"""After an outage, kafka-python 3.0 may forget to add a partition to the transaction, and wait for
+itself as long as this: a commit is better tried again soon."""
 MAX_REQUEST_BYTES = 64 << 20
 """Whatever the stream's broker took must fit; the broker has the last word."""
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
@@ -81,6 +86,8 @@ class Transactions:
             **self._connection.options,
             transactional_id=f"newsreel.{self._group}.{self._topic}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
             compression_type="gzip",
             max_request_size=MAX_REQUEST_BYTES,
         )
@@ -179,7 +186,8 @@ class Transactions:
 
     def _close_producer(self) -> None:
         if self._producer is not None:
-            self._producer.close(timeout=CLOSE_SECONDS)
+            with suppress(KafkaError):  # it could not send all; what failed is known already
+                self._producer.close(timeout=CLOSE_SECONDS)
             self._producer = None
 
 
