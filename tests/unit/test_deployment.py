@@ -182,7 +182,7 @@ def dockerfile() -> str:
 
 
 def test_image_has_every_package() -> None:
-    """What pyproject.toml lists is copied, and reaches the builder; but demo, benchmarks and soak."""
+    """What pyproject.toml lists is copied, and reaches the builder, but for three of them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = {name.split(".")[0] for name in project["tool"]["setuptools"]["packages"]}
     copied = set(re.findall(r"^COPY (\w+) \1$", dockerfile(), re.MULTILINE))
