@@ -1,5 +1,6 @@
 """One life of a consumer: a process that is forked with everything imported, and killed."""
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -152,6 +153,7 @@ def _live(argv: list[str], environment: dict[str, str], log: Path, fault: Fault 
     with log.open("ab") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
+    faulthandler.register(signal.SIGUSR1)  # for whoever asks why it does not go on
     os.environ.clear()
     os.environ.update({n: v for n, v in environment.items() if not n.startswith("CONSUMER_")})
 
