@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -179,7 +180,8 @@ class Transactions:
 
     def _close_producer(self) -> None:
         if self._producer is not None:
-            self._producer.close(timeout=CLOSE_SECONDS)
+            with suppress(KafkaError):  # not all could be sent: that is known already
+                self._producer.close(timeout=CLOSE_SECONDS)
             self._producer = None
 
 
