@@ -12,7 +12,17 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from consumer import checkpoint, composition, group, heldout, lenient, prequential, recovery, server
+from consumer import (
+    checkpoint,
+    composition,
+    group,
+    heldout,
+    lenient,
+    persistent,
+    prequential,
+    recovery,
+    server,
+)
 from consumer.assembly import Assembled, Machine, Recipe, assemble
 from consumer.checkpoint import CheckpointStore, Stateful
 from consumer.commit import Committer
@@ -55,6 +65,7 @@ def learn(argv: Sequence[str], reached: Callable[[str], None] = lambda _: None) 
     """
     settings = cli.parse(Settings, argv)
     lenient.install()
+    persistent.install()
     with ExitStack() as stack:
         _learn(settings, stack, reached)
 

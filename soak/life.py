@@ -32,10 +32,11 @@ PRELOADED = ("soak.preload",)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Where a life ends itself: when it reaches a point of a commit for the n-th time."""
+    """Where a life signals itself: when it reaches a point of a commit for the n-th time."""
 
     point: str
     nth: int
+    signal: signal.Signals = signal.SIGKILL
 
 
 class Life:
@@ -50,7 +51,7 @@ class Life:
     log
         Where its output goes.
     fault
-        Where it kills itself, if anywhere.
+        Where it kills or stops itself, if anywhere.
     """
 
     def __init__(
@@ -157,7 +158,8 @@ def _live(argv: list[str], environment: dict[str, str], log: Path, fault: Fault 
     os.environ.clear()
     os.environ.update({n: v for n, v in environment.items() if not n.startswith("CONSUMER_")})
 
-    import torch  # noqa: PLC0415 - in the fork only
+    import structlog  # noqa: PLC0415 - in the fork only
+    import torch  # noqa: PLC0415
 
     from consumer import __main__ as program  # noqa: PLC0415
     from service import cli, logs  # noqa: PLC0415
@@ -171,7 +173,8 @@ def _live(argv: list[str], environment: dict[str, str], log: Path, fault: Fault 
         if fault is not None and point == fault.point:
             reached += 1
             if reached == fault.nth:
-                os.kill(os.getpid(), signal.SIGKILL)
+                structlog.get_logger().info("reached", point=point)
+                os.kill(os.getpid(), fault.signal)
 
     sys.exit(cli.run("consumer", partial(program.learn, reached=reach), argv))
 

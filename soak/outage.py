@@ -1,15 +1,18 @@
 """The broker stands still, or is started again, in mid-stream: the consumer waits."""
 
+import signal
 import time
 from collections.abc import Callable
 
 from soak import wire
 from soak.kills import EVERY, same, uninterrupted
+from soak.life import Fault, Life
 from soak.run import Run
 from soak.trial import NOT_OURS, Checks, Rig, Row, TrialError, skipped, stopwatch
 
 AWAY_SECONDS = 3.0
-RESTARTS = 2
+POINTS = ("checkpoint-written", "transaction-begun", "transaction-sent", "committed")
+"""Points of a commit before each of its talks with the broker, and after the last."""
 
 
 def paused(rig: Rig, documents: int, away: float) -> list[Row]:
@@ -17,11 +20,12 @@ def paused(rig: Rig, documents: int, away: float) -> list[Row]:
     if (broker := rig.broker) is None:
         return skipped("outage", NOT_OURS)
 
-    def pause() -> None:
+    def pause(resume: Callable[[], None]) -> None:
         with broker.paused():
+            resume()
             time.sleep(away)
 
-    return [_disturb(rig, "outage", documents, 1, pause, f"broker stopped for {away:.0f} s")]
+    return [_disturb(rig, "outage", documents, pause, f"broker stopped for {away:.0f} s")]
 
 
 def restarted(rig: Rig, documents: int) -> list[Row]:
@@ -29,18 +33,23 @@ def restarted(rig: Rig, documents: int) -> list[Row]:
     if (broker := rig.broker) is None:
         return skipped("restart", NOT_OURS)
 
-    def restart() -> None:
+    def restart(resume: Callable[[], None]) -> None:
         broker.stop()
+        resume()
         time.sleep(AWAY_SECONDS)
         broker.start()
 
     done = f"broker ended with SIGTERM, {AWAY_SECONDS:.0f} s away"
-    return [_disturb(rig, "restart", documents, RESTARTS, restart, done)]
+    return [_disturb(rig, "restart", documents, restart, done)]
 
 
 def _disturb(
-    rig: Rig, trial: str, documents: int, times: int, disturb: Callable[[], None], how: str
+    rig: Rig, trial: str, documents: int, disturb: Callable[[Callable[[], None]], None], how: str
 ) -> Row:
+    """Disturb the broker at each point where a commit speaks with it, and in between.
+
+    The consumer is held at that point until the broker is away.
+    """
     items = wire.documents(documents, rig.random(trial))
     checks = Checks()
     with stopwatch() as seconds:
@@ -48,12 +57,19 @@ def _disturb(
         expected = uninterrupted(rig, f"{rig.name}-{trial}-whole", items, *options)
         run = Run(rig, f"{rig.name}-{trial}", *options)
         wire.publish(rig.connection, run.topic, items)
-        life = run.start()
-        for _ in range(times):
-            if not life.wait_for("committed", life.count("committed") + 1):
-                raise TrialError(f"it ended too early: {life.last_line} ({life.log})")
-            disturb()
+        for point in POINTS:
+            life = run.start(Fault(point, 2, signal.SIGSTOP))
+            _wait(life, "reached")
+            disturb(life.resume)
+            _wait(life, "committed", life.count("committed") + 2)
+            if point != POINTS[-1]:
+                life.kill()
         run.finish(life)
-        checks.equal("lives", run.lives, 1)
         same(checks, run.outcome(), expected)
-        return checks.row(trial, f"{documents:,} documents, {times} x {how}", seconds())
+        done = f"{documents:,} documents, {how}, at: {', '.join(POINTS)}"
+        return checks.row(trial, done, seconds())
+
+
+def _wait(life: Life, event: str, times: int = 1) -> None:
+    if not life.wait_for(event, times, seconds=150):
+        raise TrialError(f"it ended too early: {life.last_line} ({life.log})")

@@ -1,0 +1,64 @@
+"""What the Kafka client makes of a broker that is away for a while."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.net.compat import KafkaNetClient
+
+from consumer import persistent
+from demo.broker import EmbeddedKafka
+from service import kafka
+from service.kafka import Connection
+
+AWAY_SECONDS = 1.5
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedKafka]:
+    """Start a broker that nobody else uses: it is stopped."""
+    with EmbeddedKafka(tmp_path / "kafka") as broker:
+        yield broker
+
+
+@pytest.mark.parametrize("ending", ["flush", "offsets", "commit"])
+def test_a_transaction_outlives_its_broker(
+    broker: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """A broker that is restarted at any point of a transaction does not make it wait for ever."""
+    monkeypatch.setattr(KafkaNetClient, "await_ready", persistent._await_ready)
+    with kafka.admin(Connection(broker.bootstrap_servers)) as admin:
+        kafka.ensure(admin, "topic", 1)
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers, transactional_id="id")
+    producer.init_transactions()
+
+    def offsets() -> None:
+        tp = TopicPartition("topic", 0)
+        producer.send_offsets_to_transaction({tp: OffsetAndMetadata(1, "", -1)}, "group")
+
+    def transaction(steps: list[str]) -> None:
+        """Go through a whole transaction, and lose the broker before its last step."""
+        producer.begin_transaction()
+        for step in ("flush", "offsets", "commit"):
+            if step in steps:
+                broker.stop()
+                threading.Timer(AWAY_SECONDS, broker.start).start()
+            if step == "flush":
+                producer.send("topic", b"value")
+                producer.flush()
+            elif step == "offsets":
+                offsets()
+            else:
+                producer.commit_transaction()
+
+    transaction([])
+    work = threading.Thread(target=transaction, args=[[ending]], daemon=True)
+    started = time.monotonic()
+    work.start()
+    work.join(40)
+    assert not work.is_alive()
+    assert time.monotonic() - started > AWAY_SECONDS
+    producer.close(timeout=1)
