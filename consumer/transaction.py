@@ -186,11 +186,7 @@ class Transactions:
 
     def _close_producer(self) -> None:
         if self._producer is not None:
-<<<<<<< HEAD
-            with suppress(KafkaError):  # it could not send all; what failed is known already
-=======
             with suppress(KafkaError):  # not all could be sent: that is known already
->>>>>>> soak
                 self._producer.close(timeout=CLOSE_SECONDS)
             self._producer = None
 
