@@ -179,6 +179,7 @@ def _lead(
         beginnings(reader, settings.topic),
         store.ids(),
     )
+    recovery.require_own(store, settings.group, settings.topic)
     describes = parts.assembled.describes | {"replay": settings.replay}
     positions = recovery.restore(store, start, parts.stateful(), describes)
     parts.progress.checkpoint = start.checkpoint

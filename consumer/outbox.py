@@ -24,6 +24,8 @@ RECORD_BYTES = 200
 """Reckoned for a record beside its key and value."""
 FLUSH_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
+MAX_BLOCK_MS = 100
+"""How long a record waits for room in the client's buffer before the transaction takes it."""
 
 log = structlog.get_logger()
 
@@ -140,7 +142,11 @@ class AtOnce:
 
     def __init__(self, connection: Connection) -> None:
         self._producer = KafkaProducer(
-            **connection.options, compression_type="gzip", acks="all", enable_idempotence=False
+            **connection.options,
+            compression_type="gzip",
+            acks="all",
+            enable_idempotence=False,
+            max_block_ms=MAX_BLOCK_MS,
         )
 
     def send(self, record: Outgoing) -> Any | None:

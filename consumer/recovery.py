@@ -8,9 +8,28 @@ import structlog
 from consumer import checkpoint
 from consumer.checkpoint import CheckpointStore, Stateful
 from consumer.group import StartingPoint
-from consumer.manifest import BrokenCheckpointError, Manifest
+from consumer.manifest import BrokenCheckpointError, CheckpointError, Manifest
 
 log = structlog.get_logger()
+
+
+def require_own(store: CheckpointStore, group: str, topic: str) -> None:
+    """Refuse a folder with checkpoints of another group or topic: they would be pruned.
+
+    Raises
+    ------
+    CheckpointError
+    """
+    for id_ in store.ids():
+        try:
+            manifest = Manifest.read(store.folder / id_)
+        except CheckpointError:  # `restore` will tell
+            continue
+        if (manifest.group, manifest.topic) != (group, topic):
+            raise CheckpointError(
+                f"{str(store.folder)!r} holds checkpoints of group {manifest.group!r} on topic"
+                f" {manifest.topic!r}; name another folder with --checkpoint-dir"
+            )
 
 
 def restore(
