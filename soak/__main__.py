@@ -28,19 +28,19 @@ class UnknownTrialError(UserError):
 
 def trials(settings: Settings) -> dict[str, Trial]:
     """Give each trial its numbers."""
-    documents, mean = settings.documents, settings.documents // 2 // 16 * 16
+    documents, half, few = (settings.documents // part // 16 * 16 for part in (1, 2, 4))
     return {
         "one-partition": lambda rig: kills.one_partition(rig, documents, settings.kills),
         "four-partitions": lambda rig: kills.four_partitions(
             rig, documents, max(1, settings.kills // 2)
         ),
-        "learners": lambda rig: kills.learners(rig, mean, settings.kills_each),
+        "learners": lambda rig: kills.learners(rig, half, settings.kills_each),
         "standby": lambda rig: standby.takeovers(rig, documents, settings.takeovers),
-        "zombie": lambda rig: standby.zombie(rig, mean),
-        "producer": lambda rig: producer.killed(rig, mean),
-        "outage": lambda rig: outage.paused(rig, mean, settings.outage),
-        "restart": lambda rig: outage.restarted(rig, mean),
-        "network": lambda rig: network.faults(rig, mean),
+        "zombie": lambda rig: standby.zombie(rig, half),
+        "producer": lambda rig: producer.killed(rig, half),
+        "outage": lambda rig: outage.paused(rig, few, settings.outage),
+        "restart": lambda rig: outage.restarted(rig, few),
+        "network": lambda rig: network.faults(rig, half),
         "malformed": lambda rig: malformed.malformed(rig, settings.malformed),
         "fuzz": lambda rig: fuzz.fuzz(rig, settings.mutations),
     }

@@ -3,14 +3,19 @@
 import os
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
 from soak import wire
+from soak.kills import EVERY, same, uninterrupted
+from soak.life import Fault
 from soak.run import Run
-from soak.trial import Checks, Rig, Row, stopwatch
+from soak.trial import Checks, Rig, Row, TrialError, stopwatch
 
 DOCUMENTS = 64
+FILES = ("manifest.json", "state.json", "tensors.safetensors")
+KINDS = ("bit", "bit", "byte", "zeros", "cut", "grown", "gone")
 
 
 def fuzz(rig: Rig, mutations: int) -> list[Row]:
@@ -25,10 +30,9 @@ def fuzz(rig: Rig, mutations: int) -> list[Row]:
         run.finish()
         whole = run.newest()
         restoring = Restoring(whole)
-        files = sorted(path.name for path in whole.iterdir())
         fates: Counter[str] = Counter()
         for number in range(mutations):
-            name = files[number % len(files)]
+            name = FILES[number % len(FILES)]
             copy = run.folder / "damaged" / whole.name
             shutil.copytree(whole, copy, copy_function=os.link)
             how = damage(copy / name, random)
@@ -40,15 +44,39 @@ def fuzz(rig: Rig, mutations: int) -> list[Row]:
             )
             fates[f"{name} {fate}"] += 1
             shutil.rmtree(copy)
-        done = f"{mutations} mutations of {', '.join(files)}"
+        done = f"{mutations} mutations of {', '.join(FILES)}"
         found = ", ".join(f"{count} x {fate}" for fate, count in sorted(fates.items()))
-        return [checks.row("fuzz", done, seconds(), found)]
+        return [checks.row("fuzz", done, seconds(), found), _fallback(rig)]
 
 
-def damage(path: Path, random: Random) -> str:
+def _fallback(rig: Rig) -> Row:
+    """Damage the newest checkpoint of a consumer that was killed, and let it go on."""
+    random = rig.random("fallback")
+    items = wire.documents(8 * DOCUMENTS, random)
+    checks = Checks()
+    with stopwatch() as seconds:
+        options = ("--checkpoint-every", str(EVERY))
+        expected = uninterrupted(rig, f"{rig.name}-fallback-whole", items, *options)
+        run = Run(rig, f"{rig.name}-fallback", *options)
+        wire.publish(rig.connection, run.topic, items)
+        for name in FILES:
+            life = run.start(Fault("pruned", 2))
+            if life.wait() == 0:
+                raise TrialError("the stream was over too early")
+            damage(run.newest() / name, random, ["zeros", "cut", "grown"])
+        run.finish()
+        same(checks, run.outcome(), expected)
+        done = (
+            f"{len(items)} documents, the consumer killed and its newest checkpoint damaged"
+            f" {len(FILES)} times: it goes on from the one before"
+        )
+        return checks.row("fuzz", done, seconds())
+
+
+def damage(path: Path, random: Random, kinds: Sequence[str] = KINDS) -> str:
     """Change a file in some way; returns what was done to it."""
     data = bytearray(path.read_bytes())
-    kind = random.choice(["bit", "bit", "byte", "zeros", "cut", "grown", "gone"])
+    kind = random.choice(kinds)
     at = random.randrange(len(data))
     match kind:
         case "bit":

@@ -36,7 +36,7 @@ class Fault:
 
     point: str
     nth: int
-    signal: signal.Signals = signal.SIGKILL
+    sent: signal.Signals = signal.SIGKILL
 
 
 class Life:
@@ -174,7 +174,7 @@ def _live(argv: list[str], environment: dict[str, str], log: Path, fault: Fault 
             reached += 1
             if reached == fault.nth:
                 structlog.get_logger().info("reached", point=point)
-                os.kill(os.getpid(), fault.signal)
+                os.kill(os.getpid(), fault.sent)
 
     sys.exit(cli.run("consumer", partial(program.learn, reached=reach), argv))
 

@@ -2,11 +2,11 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from soak import wire
 from soak.kills import EVERY, same, uninterrupted
-from soak.life import Fault, Life
+from soak.life import Fault
 from soak.run import Run
 from soak.trial import NOT_OURS, Checks, Rig, Row, TrialError, skipped, stopwatch
 
@@ -25,7 +25,9 @@ def paused(rig: Rig, documents: int, away: float) -> list[Row]:
             resume()
             time.sleep(away)
 
-    return [_disturb(rig, "outage", documents, pause, f"broker stopped for {away:.0f} s")]
+    return [
+        _disturb(rig, "outage", documents, POINTS[2:3], pause, f"broker stopped for {away:.0f} s")
+    ]
 
 
 def restarted(rig: Rig, documents: int) -> list[Row]:
@@ -40,36 +42,35 @@ def restarted(rig: Rig, documents: int) -> list[Row]:
         broker.start()
 
     done = f"broker ended with SIGTERM, {AWAY_SECONDS:.0f} s away"
-    return [_disturb(rig, "restart", documents, restart, done)]
+    return [_disturb(rig, "restart", documents, POINTS, restart, done)]
 
 
 def _disturb(
-    rig: Rig, trial: str, documents: int, disturb: Callable[[Callable[[], None]], None], how: str
+    rig: Rig,
+    trial: str,
+    documents: int,
+    points: Sequence[str],
+    disturb: Callable[[Callable[[], None]], None],
+    how: str,
 ) -> Row:
-    """Disturb the broker at each point where a commit speaks with it, and in between.
+    """Disturb the broker at points of a commit, each in a run of its own that must not end.
 
-    The consumer is held at that point until the broker is away.
+    ``disturb`` is given what lets the consumer go on: it is held at that point until the broker is
+    away.
     """
     items = wire.documents(documents, rig.random(trial))
     checks = Checks()
     with stopwatch() as seconds:
         options = ("--checkpoint-every", str(EVERY))
         expected = uninterrupted(rig, f"{rig.name}-{trial}-whole", items, *options)
-        run = Run(rig, f"{rig.name}-{trial}", *options)
-        wire.publish(rig.connection, run.topic, items)
-        for point in POINTS:
+        for point in points:
+            run = Run(rig, f"{rig.name}-{trial}-{point}", *options)
+            wire.publish(rig.connection, run.topic, items)
             life = run.start(Fault(point, 2, signal.SIGSTOP))
-            _wait(life, "reached")
+            if not life.wait_for("reached"):
+                raise TrialError(f"it ended too early: {life.last_line} ({life.log})")
             disturb(life.resume)
-            _wait(life, "committed", life.count("committed") + 2)
-            if point != POINTS[-1]:
-                life.kill()
-        run.finish(life)
-        same(checks, run.outcome(), expected)
-        done = f"{documents:,} documents, {how}, at: {', '.join(POINTS)}"
+            run.finish(life)
+            same(checks, run.outcome(), expected)
+        done = f"{documents:,} documents, {how}, at: {', '.join(points)}"
         return checks.row(trial, done, seconds())
-
-
-def _wait(life: Life, event: str, times: int = 1) -> None:
-    if not life.wait_for(event, times, seconds=150):
-        raise TrialError(f"it ended too early: {life.last_line} ({life.log})")
