@@ -86,10 +86,10 @@ class ThroughputSettings(BaseSettings):
 
     publishing: the producer and a bare Kafka client, 7 rounds of 8,000 documents; streaming: the
     consumer over Kafka and its learner fed from memory, 3 rounds of 5,024; committing: the consumer
-    with and without commits in mid-stream, 3 rounds of 11,264; learning: the default settings,
+    with and without commits in mid-stream, 2 rounds of 11,264; learning: the default settings,
     encoding alone and a plain loop, 9 rounds of 64; scaling: the cost of a document as the replay
     buffer fills and labels are discovered, 11 rounds of 64. On two cores it takes 30 to 40
-    minutes, half of that for committing; with --quick 3 to 5, for 3 rounds of 3,000, 1 of 192, 1
+    minutes, a third of that for committing; with --quick 3 to 5, for 3 rounds of 3,000, 1 of 192, 1
     of 640, 2 of 64 and 2 of 64. It uses an embedded Kafka, or the one that
     KAFKA_BOOTSTRAP_SERVERS names.
     """

@@ -170,7 +170,7 @@ def _lead(
     reached: Callable[[str], None],
 ) -> None:
     """Go on from the last commit, and learn until the end or until another takes over."""
-    committed = transactions.open()
+    committed = transactions.begin()
     reader = connect(settings.connection.options)
     start = group.starting_point(
         settings.group,
@@ -227,7 +227,7 @@ def _lead(
     )
 
     poller.start()
-    health.follow(poller)
+    health.follow(poller, committer)
     metrics.began()
     log.info("learning", topic=settings.topic, group=settings.group)
     step = None
@@ -259,6 +259,7 @@ SHOWN = ("documents", "labels", "prequential_accuracy", "heldout_accuracy", "dea
 def evaluate(argv: Sequence[str]) -> None:
     """Examine a checkpoint on the held-out topic."""
     settings = cli.parse(EvaluateSettings, argv)
+    lenient.install()
     folder = checkpoint.newest(settings.checkpoint)
     manifest = Manifest.read(folder)
     documents = heldout.read(settings.connection, settings.topic)

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import shutil
-import time
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from safetensors import SafetensorError
 from consumer import state_tree
 from consumer.manifest import FORMAT, MANIFEST, CheckpointError, Manifest, broken
 
+ID = re.compile(r"\d{12}-\d{6}-[0-9a-f]{8}")
+"""Documents, number of the checkpoint, something random."""
 STATE, TENSORS = "state.json", "tensors.safetensors"
 
 
@@ -83,7 +86,8 @@ class CheckpointStore:
 
     def ids(self) -> list[str]:
         """Return the ids of complete checkpoints, oldest first."""
-        return sorted(path.parent.name for path in self.folder.glob(f"[!.]*/{MANIFEST}"))
+        found = (path.parent.name for path in self.folder.glob(f"[!.]*/{MANIFEST}"))
+        return sorted(id_ for id_ in found if ID.fullmatch(id_))
 
     def save(
         self, taken: Snapshot, reached: Callable[[str], None] = lambda _: None, **about: Any
@@ -109,8 +113,10 @@ class CheckpointStore:
         CheckpointError
             It is not written, and nothing is left of it.
         """
-        # In order, also where nothing but unusable records came between two.
-        id_ = f"{about['documents']:012d}-{time.time_ns():016x}"
+        # In order, also where nothing but unusable records came between two; and never the id
+        # that a consumer gives which does not know yet that it was taken over from.
+        number = 1 + max((int(other.split("-")[1]) for other in self.ids()), default=0)
+        id_ = f"{about['documents']:012d}-{number:06d}-{uuid.uuid4().hex[:8]}"
         draft = self.folder / f".{id_}"
         try:
             draft.mkdir(parents=True)
@@ -120,7 +126,7 @@ class CheckpointStore:
             }
             digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
             manifest = Manifest(format=FORMAT, id=id_, sha256=digests, **about)
-            files[MANIFEST] = json.dumps(asdict(manifest), indent=2).encode()
+            files[MANIFEST] = manifest.encode()
             for name, data in files.items():
                 _write(draft / name, data)
             _sync(draft)

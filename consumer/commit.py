@@ -19,6 +19,12 @@ from consumer.transaction import AbandonedError, Transactions
 RETRY_SECONDS = 10.0
 """Between a checkpoint that could not be written and the next try."""
 WAIT_SECONDS = 0.1
+RENEW_SECONDS = 6 * 3600.0
+"""Brokers forget offsets that nobody has committed for long, by default a week."""
+SLOW_SECONDS = 60.0
+"""A commit that takes longer is complained about."""
+PATIENCE_SECONDS = 30.0
+"""How long a commit may take after the time to end has come."""
 PENDING_BYTES = 32 << 20
 """Records that may wait for a commit: more than these are not made before it is through."""
 SOON_BYTES = 8 << 20
@@ -143,6 +149,12 @@ class Committer:
         elif self._under_way is None and self._due():
             self._begin(step.positions)
 
+    def complaint(self) -> str | None:
+        """Say that the commit under way takes long, if it does."""
+        commit = self._under_way
+        seconds = time.perf_counter() - commit.started if commit else 0.0
+        return f"a commit takes {seconds:.0f} s" if seconds > SLOW_SECONDS else None
+
     def finish(self, step: Step) -> None:
         """Commit everything up to a step.
 
@@ -160,7 +172,9 @@ class Committer:
             raise failure
 
     def _due(self) -> bool:
-        if not self._changed or self._clock() < self._next - self._seconds:
+        if not self._changed:
+            return self._clock() >= self._next + RENEW_SECONDS
+        if self._clock() < self._next - self._seconds:
             return False  # after a failure, `_next` is later
         enough = self._progress.records - self._records >= self._every
         return enough or self._clock() >= self._next or self._outbox.size > SOON_BYTES
@@ -196,7 +210,8 @@ class Committer:
                 **self._about,
             )
             records = self._outbox.undelivered(commit.records)
-            self._transactions.commit(records, commit.positions, id_)
+            folder = self._store.folder / id_
+            self._transactions.commit(records, commit.positions, id_, folder.exists)
             self._reached("committed")
             size = self._store.size(id_)
             self._store.prune(id_, self._lost)
@@ -237,7 +252,8 @@ class Committer:
         """Wait for the commit under way, if there is one."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(WAIT_SECONDS)
-            if self._hurry():
+            under_way = time.perf_counter() - self._under_way.started if self._under_way else 0.0
+            if self._hurry() and under_way > PATIENCE_SECONDS and self._thread.is_alive():
                 raise AbandonedError(
                     "the broker did not take the last commit in time; what was learned since the"
                     " one before will be learned again: start again"
@@ -247,7 +263,7 @@ class Committer:
     def _make_room(self, step: Step) -> None:
         """Learn no further before what waits is committed: memory is bounded."""
         started = time.perf_counter()
-        while self._outbox.size > PENDING_BYTES and not self._hurry():
+        while self._outbox.size > PENDING_BYTES and not (self._hurry() or self._lost()):
             if self._under_way is None and self._clock() >= self._next - self._seconds:
                 self._begin(step.positions)
             self._wait()

@@ -17,7 +17,11 @@ PATIENCE_SECONDS = 6.0
 """How long a holder may be silent before another takes over."""
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.25
+MISSING_SECONDS = 2.0
+"""How long nobody must be named: a holder whose folder was deleted names itself again."""
 NAMED = ".lease"
+RELEASED = ""
+"""Named in place of a holder by one that has ended."""
 
 
 class LeaseError(UserError):
@@ -65,6 +69,7 @@ class Lease:
             self._own = self._file(self._id).open("wb", buffering=0)
             self._own.write(b"%020d" % 0)
         _lock(self._own)
+        self._missing = self._clock()
         self._lost, self._asked = False, -math.inf
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
@@ -87,10 +92,16 @@ class Lease:
         seen, since = None, self._clock()
         while not stopping():
             holder = self._holder()
-            if holder is None or self._is_dead(holder):
+            if holder is None:
+                self._missing = min(self._missing, self._clock())
+                if self._clock() - self._missing < MISSING_SECONDS:
+                    time.sleep(LOOK_SECONDS)
+                    continue
+            if not holder or self._is_dead(holder):
                 if self._take():
                     return True
                 continue
+            self._missing = math.inf
             if (now := (holder, self._count(holder))) != seen:
                 seen, since = now, self._clock()
             elif self._clock() - since > self._patience:
@@ -107,7 +118,7 @@ class Lease:
         """Whether another consumer has taken over; may be asked for each record."""
         if (now := time.monotonic()) >= self._asked + LOOK_SECONDS:
             self._asked = now
-            self._lost = self._holder() not in {None, self._id}
+            self._lost = self._holder() not in {None, RELEASED, self._id}
         return self._lost
 
     def release(self) -> None:
@@ -115,8 +126,9 @@ class Lease:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self._holder() == self._id:
-            (self._folder / NAMED).unlink(missing_ok=True)
+        with suppress(OSError):
+            if self._holder() == self._id:
+                (self._folder / NAMED).write_text(RELEASED)
         self._file(self._id).unlink(missing_ok=True)
         self._own.close()
 
@@ -130,7 +142,7 @@ class Lease:
         time.sleep(LOOK_SECONDS)
         if self._holder() != self._id:
             return False
-        if before is not None:
+        if before:
             self._file(before).unlink(missing_ok=True)
         self._thread.start()
         return True
@@ -139,8 +151,20 @@ class Lease:
         seconds = 0
         while not self._ended.wait(BEAT_SECONDS):
             seconds += 1
-            with suppress(OSError):  # in place: that takes no room, should the disk be full
+            with suppress(OSError):
+                if not self._file(self._id).exists():
+                    self._come_back()
+                # In place: that takes no room, should the disk be full.
                 os.pwrite(self._own.fileno(), b"%020d" % seconds, 0)
+
+    def _come_back(self) -> None:
+        """Claim a folder that was deleted, unless another consumer was faster."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._own.close()
+        self._own = self._file(self._id).open("wb", buffering=0)
+        _lock(self._own)
+        with (self._folder / NAMED).open("x") as file:
+            file.write(self._id)
 
     def _holder(self) -> str | None:
         try:

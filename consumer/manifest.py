@@ -1,8 +1,9 @@
 """What a checkpoint is of, and whether it fits."""
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from service.errors import UserError
 FORMAT = 3
 """Raised when an older newsreel could not read the files."""
 MANIFEST = "manifest.json"
+DIGEST = "manifest_sha256"
 
 
 class CheckpointError(UserError):
@@ -44,13 +46,17 @@ class Manifest:
 
         Raises
         ------
+        BrokenCheckpointError
+            It is missing or not what was written.
         CheckpointError
-            It is missing, unreadable, or of a newer format.
+            It is of another format.
         """
         try:
             fields = json.loads((folder / MANIFEST).read_bytes())
-            version = fields["format"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            digest, version = fields.pop(DIGEST, None), fields["format"]
+            if digest is not None and digest != _digest(fields):
+                raise broken(folder, ValueError(f"{MANIFEST} is not what was written"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise broken(folder, error) from error
         if version != FORMAT:
             raise CheckpointError(
@@ -58,10 +64,17 @@ class Manifest:
                 " use the newsreel that wrote it, or start afresh with another --checkpoint-dir"
                 " and --group"
             )
+        if digest is None:
+            raise broken(folder, ValueError(f"{MANIFEST} has no digest"))
         try:
             return cls(**fields)
         except TypeError as error:
             raise broken(folder, error) from error
+
+    def encode(self) -> bytes:
+        """Write it, with a digest of its own."""
+        fields = asdict(self)
+        return json.dumps({**fields, DIGEST: _digest(fields)}, indent=2).encode()
 
     def require_fit(self, describes: Mapping[str, Any]) -> None:
         """Refuse a checkpoint of another model.
@@ -97,6 +110,10 @@ class Manifest:
                 f" (partition {', '.join(moved)}); set them back, or start afresh with another"
                 " --checkpoint-dir and --group"
             )
+
+
+def _digest(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _option(name: str) -> str:

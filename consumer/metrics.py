@@ -9,7 +9,6 @@ from consumer.tally import Scores
 
 MAX_LABEL_SERIES = 100
 """Labels that get a series of their own: the first to appear. The others count in the rest."""
-PAUSE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 10, 60)
 STAGE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -74,10 +73,10 @@ class Metrics:
         self._commit_retries = counter(
             "commit_retries", "Commits that failed at the broker and were tried again"
         )
-        self._commit_pause = Histogram(
-            "newsreel_commit_pause_seconds",
-            "How long learning waited for a commit",
-            buckets=PAUSE_SECONDS,
+        self._commit = Histogram(
+            "newsreel_commit_seconds",
+            "Time from the copy of all state until it is committed; learning goes on meanwhile",
+            buckets=STAGE_SECONDS,
             registry=registry,
         )
         self._lost = gauge(
@@ -132,11 +131,11 @@ class Metrics:
         """Take in a commit: seconds from the snapshot on, bytes of its checkpoint."""
         self._checkpoints.inc()
         self._checkpoint_bytes.set(size)
-        self._stage.labels("checkpoint").observe(seconds)
+        self._commit.observe(seconds)
 
     def paused(self, seconds: float) -> None:
         """Take in how long learning has waited for a commit."""
-        self._commit_pause.observe(seconds)
+        self._stage.labels("checkpoint").observe(seconds)
 
     def failed(self) -> None:
         """Take in a checkpoint that could not be written."""
@@ -157,6 +156,6 @@ class Metrics:
         self._log_loss.labels(window).set(scores.log_loss)
 
     def _observe_lag(self, lag: Mapping[int, int]) -> None:
-        self._lag.clear()  # a partition that was lost must not go on showing its last value
+        self._lag.clear()
         for partition, records in lag.items():
             self._lag.labels(str(partition)).set(records)

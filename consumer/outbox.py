@@ -42,7 +42,8 @@ class Outgoing:
     @property
     def size(self) -> int:
         """Bytes, about."""
-        return RECORD_BYTES + len(self.key or b"") + len(self.value or b"")
+        headers = sum(len(name) + len(content or b"") for name, content in self.headers)
+        return RECORD_BYTES + headers + len(self.key or b"") + len(self.value or b"")
 
 
 def prediction_record(

@@ -270,4 +270,5 @@ def beginnings(consumer: KafkaConsumer, topic: str) -> dict[int, int]:
 
 
 def _size(record: ConsumerRecord) -> int:
-    return len(record.value or b"")
+    headers = sum(len(name) + len(content or b"") for name, content in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

@@ -7,8 +7,16 @@ from typing import Any
 
 import structlog
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailedError,
+)
 
+from consumer.manifest import CheckpointError
 from consumer.outbox import Outgoing, send
 from service.errors import UserError
 from service.kafka import Connection
@@ -20,6 +28,12 @@ DELIVERY_TIMEOUT_MS = 15_000
 itself as long as this: a commit is better tried again soon."""
 MAX_REQUEST_BYTES = 64 << 20
 """Whatever the stream's broker took must fit; the broker has the last word."""
+REFUSALS = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailedError,
+)
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 """Between tries; the last one goes on."""
 PART_BYTES = (900_000, 300_000, 64 << 10)
@@ -33,6 +47,10 @@ log = structlog.get_logger()
 
 class SupersededError(UserError):
     """Another consumer has taken over."""
+
+
+class RefusedError(UserError):
+    """The broker does not allow the transaction."""
 
 
 class AbandonedError(UserError):
@@ -88,6 +106,7 @@ class Transactions:
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
+            max_block_ms=DELIVERY_TIMEOUT_MS,
             compression_type="gzip",
             max_request_size=MAX_REQUEST_BYTES,
         )
@@ -96,15 +115,42 @@ class Transactions:
         self._last = named(committed)
         return committed
 
-    def commit(self, records: Sequence[Outgoing], positions: Mapping[int, int], id_: str) -> None:
+    def begin(self) -> Mapping[int, OffsetAndMetadata]:
+        """Open; while the broker is away it is tried again.
+
+        Raises
+        ------
+        SupersededError, RefusedError, AbandonedError
+        """
+        for wait in _waits():
+            try:
+                return self.open()
+            except (KafkaError, OSError) as error:
+                self._recover("to begin with", error)
+                if self._lost():
+                    raise superseded(self._group) from error
+                time.sleep(wait)
+        raise AssertionError
+
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Mapping[int, int],
+        id_: str,
+        there: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Commit records and positions, the latter with the id of their checkpoint.
 
-        While the broker is away it is tried again.
+        While the broker is away it is tried again, as long as the checkpoint is ``there``.
 
         Raises
         ------
         SupersededError
             Another consumer has taken over; nothing was committed.
+        RefusedError
+            The broker does not allow it.
+        CheckpointError
+            The checkpoint is not there any more.
         AbandonedError
             It had to hurry.
         """
@@ -115,7 +161,7 @@ class Transactions:
         limits = iter(PART_BYTES)
         for wait in _waits():
             try:
-                if self._producer is None and self._resume(id_):
+                if self._producer is None and self._resume(id_, there):
                     return
                 self._attempt(self._producer, records, offsets)
             except (KafkaError, OSError) as error:
@@ -150,6 +196,12 @@ class Transactions:
     def _recover(self, id_: str, error: Exception) -> None:
         self._close_producer()
         self._retried()
+        if isinstance(error, REFUSALS):
+            raise RefusedError(
+                f"Kafka refuses a transaction of group {self._group!r} ({error}); allow its user to"
+                " write the topics of predictions and dead letters, to read the group, and to"
+                " write its transactional id, and start again"
+            ) from error
         if self._hurry():
             raise AbandonedError(
                 f"the broker did not take the commit of checkpoint {id_} ({error}); what was"
@@ -157,14 +209,18 @@ class Transactions:
             ) from error
         log.warning("commit failed, trying again", checkpoint=id_, error=str(error))
 
-    def _resume(self, id_: str) -> bool:
+    def _resume(self, id_: str, there: Callable[[], bool]) -> bool:
         """Open again after a failure; whether the commit had gone through all the same."""
         if self._lost():
             raise superseded(self._group)
         last = self._last
         self.open()
-        if self._last not in {last, id_}:
+        # Opening may have taken long. Whoever took over meanwhile was fenced by it, and will open
+        # again, too; and may have deleted what was never committed.
+        if self._lost() or self._last not in {last, id_}:
             raise superseded(self._group)
+        if not there():
+            raise CheckpointError(f"checkpoint {id_} was deleted before it could be committed")
         return self._last == id_
 
     def _committed(self) -> Mapping[int, OffsetAndMetadata]:
@@ -177,7 +233,11 @@ class Transactions:
         try:
             partitions = consumer.partitions_for_topic(self._topic) or ()
             found = {
-                number: consumer.committed(TopicPartition(self._topic, number), metadata=True)
+                number: consumer.committed(
+                    TopicPartition(self._topic, number),
+                    metadata=True,
+                    timeout_ms=DELIVERY_TIMEOUT_MS,
+                )
                 for number in partitions
             }
         finally:

@@ -10,6 +10,8 @@ from producer import connection
 from producer.tally import Tally
 
 NEVER = 10**9
+MANY = 24
+"""Commits of a round where many pauses are wanted."""
 OFTEN = 160
 """Records between commits where many pauses are wanted."""
 MOST = 0.99
@@ -26,17 +28,19 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
             for document in documents:
                 publisher.publish(document)
 
-        def consume(name: str, number: int, *options: object) -> tuple[float, str]:
+        def consume(
+            name: str, number: int, *options: object, count: int = len(documents)
+        ) -> tuple[float, str]:
             summary = folder / f"{name}-{number}.json"
             log = processes.run(
                 "consumer",
                 *("--topic", topic, "--group", f"{topic}-{name}-{number}", "--http-port", 0),
                 *("--checkpoint-dir", folder / f"{name}-{number}", "--summary", summary),
-                *("--stop-after", len(documents), "--stop-when-idle", streaming.IDLE_SECONDS),
+                *("--stop-after", count, "--stop-when-idle", streaming.IDLE_SECONDS),
                 *options,
                 connection=broker,
             )
-            return streaming.rate(summary, len(documents)), log
+            return streaming.rate(summary, count), log
 
         def once(number: int) -> float:
             options = ("--checkpoint-every", NEVER, "--checkpoint-seconds", NEVER)
@@ -46,7 +50,8 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
             return consume("default", number)[0]
 
         def often(number: int) -> float:
-            figure, log = consume("often", number, "--checkpoint-every", OFTEN)
+            count = min(len(documents), MANY * OFTEN)
+            figure, log = consume("often", number, "--checkpoint-every", OFTEN, count=count)
             found = sorted(float(pause) for pause in re.findall(r"pause=([\d.]+)", log))
             pauses["median"].append(found[len(found) // 2])
             pauses["99 of 100"].append(found[min(len(found) - 1, int(MOST * len(found)))])
@@ -62,8 +67,8 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         Comparison(
             "committing",
             "Commits in mid-stream, and one at the end",
-            f"{len(documents):,} documents a round over Kafka; each side is a process with default"
-            " settings but for when it commits.",
+            f"{len(documents):,} documents a round over Kafka, the last side {MANY} commits at"
+            " most; each is a process with default settings but for when it commits.",
             "documents/s",
             "at the end only",
             figures,

@@ -36,7 +36,7 @@ class Effort:
 FULL = Effort(
     streaming=3,
     streamed=5024,
-    committing=3,
+    committing=2,
     committed=11_264,
     learning=9,
     publishing=7,

@@ -230,7 +230,8 @@ def machine() -> list[Row]:
     time = graph(
         "Where the time goes",
         "Share of each second spent in a stage of the loop. Much of it in fetch: the consumer"
-        " waits for documents. Almost none: it is at its limit, and the lag grows.",
+        " waits for documents. Almost none: it is at its limit, and the lag grows. Of a checkpoint"
+        " only the copy of the state stops the loop.",
         query(f"sum by (stage) (rate(newsreel_stage_seconds_sum{PER_SECOND}))", "{{stage}}"),
         custom=STACKED,
         **SHARE,

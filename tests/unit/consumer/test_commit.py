@@ -46,7 +46,10 @@ class Broker:
         self.away = threading.Event()
         self.away.set()
 
-    def commit(self, records: Sequence[Outgoing], positions: Any, id_: str) -> None:
+    def commit(
+        self, records: Sequence[Outgoing], positions: Any, id_: str, there: Callable[[], bool]
+    ) -> None:
+        assert there()
         assert self.away.wait(PATIENCE_SECONDS)
         if self.error is not None:
             raise self.error
@@ -284,8 +287,9 @@ def test_superseded_at_the_end(run: Run) -> None:
         committer.finish(run.idle())
 
 
-def test_hurry(run: Run) -> None:
+def test_hurry(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it has to end, it does not wait for a broker for ever."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.5)
     committer = run.committer()
     run.follow(committer, 1)
     run.broker.away.clear()

@@ -1,5 +1,6 @@
 """One learns, the others stand by; the one that learns may end in any way."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from helpers import ROOT
 
 from consumer import lease as module
-from consumer.lease import Lease, LeaseError
+from consumer.lease import Lease
 
 PATIENCE_SECONDS = 60.0
 
@@ -36,6 +37,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Make consumers of one folder, which end with the test."""
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(module, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(module, "MISSING_SECONDS", 0.0)
     made: list[Lease] = []
 
     def call(clock: Callable[[], float] | None = None) -> Lease:
@@ -90,7 +92,7 @@ def test_the_first_one_learns(make: Make) -> None:
 
 
 def test_released(make: Make) -> None:
-    """The next one takes over when the lease is given back; nothing else is left behind."""
+    """The next one takes over when the lease is given back; nobody is named any more."""
     first, second = make(), make()
     assert acquired(first)
     standby = Standby(second)
@@ -102,7 +104,7 @@ def test_released(make: Make) -> None:
     assert not second.lost()
     folder = second._folder
     second.release()
-    assert list(folder.iterdir()) == []
+    assert [path.read_text() for path in folder.iterdir()] == [""]
 
 
 def test_a_holder_that_beats_is_waited_for(make: Make) -> None:
@@ -231,41 +233,48 @@ def test_of_several_one_learns(make: Make, vacant: str) -> None:
 def test_a_full_disk_does_not_end_the_beat(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A beat that can't be written is made up for by the next one."""
     first = make()
+    failures = iter(range(3))
+    write = os.pwrite
 
-    class Full:
-        closed = False
+    def full(*arguments: Any) -> int:
+        if next(failures, None) is not None:
+            raise OSError(28, "No space left on device")
+        return write(*arguments)
 
-        def __init__(self, file: Any) -> None:
-            self.file = file
-            self.failures = 0
-
-        def write(self, data: bytes) -> None:
-            if self.failures < 3:
-                self.failures += 1
-                raise OSError(28, "No space left on device")
-            self.file.write(data)
-
-        def close(self) -> None:
-            self.closed = True
-            self.file.close()
-
-    full = Full(first._own)
-    monkeypatch.setattr(first, "_own", full)
+    monkeypatch.setattr(os, "pwrite", full)
     assert acquired(first)
     time.sleep(0.3)
-    assert full.failures == 3
-    assert first._length(first._id) > 0
+    assert next(failures, None) is None
+    assert int(first._count(first._id)) > 3
 
 
-def test_a_deleted_folder_is_no_takeover(make: Make, tmp_path: Path) -> None:
-    """A holder whose folder is gone has lost it to nobody; another says what it can't do there."""
+def test_a_deleted_folder_is_claimed_again(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A holder whose folder is gone has lost it to nobody, and names itself there again."""
     first = make()
     assert acquired(first)
-    second = make()
     shutil.rmtree(tmp_path)
     assert not first.lost()
-    with pytest.raises(LeaseError, match="--checkpoint-dir"):
-        acquired(second)
-    with pytest.raises(LeaseError, match="--checkpoint-dir"):
-        make()
-    tmp_path.mkdir()
+    deadline = time.monotonic() + 5
+    while not (tmp_path / ".lease").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    monkeypatch.setattr(module, "MISSING_SECONDS", 1.0)
+    second = Standby(make())
+    assert second.waits.wait(5)
+    assert second.holder == first._id
+    assert not first.lost()
+    second.told_to_stop = True
+
+
+def test_it_waits_for_a_holder_to_come_back(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody is named, one might do so in a moment."""
+    monkeypatch.setattr(module, "MISSING_SECONDS", 5.0)
+    clock = Clock()
+    first = Standby(make(clock))
+    time.sleep(0.1)
+    assert first.acquired is None
+    clock.now = 5.0
+    first.outcome()
+    assert first.acquired

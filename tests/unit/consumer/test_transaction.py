@@ -91,7 +91,7 @@ class Consumer:
     def partitions_for_topic(self, topic: str) -> set[int]:
         return {0, 1}
 
-    def committed(self, partition: TopicPartition, metadata: bool) -> OffsetAndMetadata | None:  # noqa: FBT001
+    def committed(self, partition: TopicPartition, **_: Any) -> OffsetAndMetadata | None:
         self.broker.called("committed")
         return self.broker.offsets.get(partition)
 
