@@ -42,6 +42,7 @@ def trials(settings: Settings) -> dict[str, Trial]:
         "restart": lambda rig: outage.restarted(rig, few),
         "network": lambda rig: network.faults(rig, half),
         "malformed": lambda rig: malformed.malformed(rig, settings.malformed),
+        "fallback": fuzz.fallback,
         "fuzz": lambda rig: fuzz.fuzz(rig, settings.mutations),
     }
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from soak import wire
-from soak.kills import EVERY, same, uninterrupted
+from soak.kills import EVERY, same, same_state, uninterrupted
 from soak.life import Fault
 from soak.run import Run
 from soak.trial import NOT_OURS, Checks, Rig, Row, TrialError, skipped, stopwatch
@@ -13,6 +13,9 @@ from soak.trial import NOT_OURS, Checks, Rig, Row, TrialError, skipped, stopwatc
 AWAY_SECONDS = 3.0
 POINTS = ("checkpoint-written", "transaction-begun", "transaction-sent", "committed")
 """Points of a commit before each of its talks with the broker, and after the last."""
+FORGETFUL = ("restart", "transaction-sent")
+"""The embedded broker (noida-db 0.2.3) aborts an open transaction when it is ended, and confirms
+its commit all the same when it is back. Predictions are not counted there; a cluster keeps them."""
 
 
 def paused(rig: Rig, documents: int, away: float) -> list[Row]:
@@ -71,6 +74,7 @@ def _disturb(
                 raise TrialError(f"it ended too early: {life.last_line} ({life.log})")
             disturb(life.resume)
             run.finish(life)
-            same(checks, run.outcome(), expected)
+            check = same_state if (trial, point) == FORGETFUL else same
+            check(checks, run.outcome(), expected)
         done = f"{documents:,} documents, {how}, at: {', '.join(points)}"
         return checks.row(trial, done, seconds())
