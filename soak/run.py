@@ -22,7 +22,7 @@ OPTIONS = (
     *("--linger", "60", "--http-port", "0"),
 )
 """A small model, quickly learned, that depends on the stream and not on time."""
-IDLE_SECONDS = 2
+IDLE_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)

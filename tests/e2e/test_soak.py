@@ -10,7 +10,7 @@ def test_faults_leave_no_trace(run: Run, tmp_path: Path) -> None:
     result = run(
         "soak",
         *("--only", "one-partition,four-partitions,malformed,fuzz", "--folder", tmp_path),
-        *("--documents", 128, "--kills", 4, "--malformed", 200, "--mutations", 30),
+        *("--documents", 256, "--kills", 3, "--malformed", 200, "--mutations", 30),
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("pass") == 4
