@@ -34,7 +34,7 @@ def trials(settings: Settings) -> dict[str, Trial]:
         "four-partitions": lambda rig: kills.four_partitions(
             rig, documents, max(1, settings.kills // 2)
         ),
-        "learners": lambda rig: kills.learners(rig, half, settings.kills_each),
+        "learners": lambda rig: kills.learners(rig, few, settings.kills_each),
         "standby": lambda rig: standby.takeovers(rig, documents, settings.takeovers),
         "zombie": lambda rig: standby.zombie(rig, half),
         "producer": lambda rig: producer.killed(rig, half),
@@ -42,6 +42,7 @@ def trials(settings: Settings) -> dict[str, Trial]:
         "restart": lambda rig: outage.restarted(rig, few),
         "network": lambda rig: network.faults(rig, half),
         "malformed": lambda rig: malformed.malformed(rig, settings.malformed),
+        "fallback": fuzz.fallback,
         "fuzz": lambda rig: fuzz.fuzz(rig, settings.mutations),
     }
 

@@ -22,7 +22,7 @@ OPTIONS = (
     *("--linger", "60", "--http-port", "0"),
 )
 """A small model, quickly learned, that depends on the stream and not on time."""
-IDLE_SECONDS = 2
+IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,17 @@ class Run:
         Beyond `OPTIONS`.
     connection
         How the consumer reaches Kafka, if not as everybody does.
+    idle
+        Seconds without a document that are the end of the stream.
     """
 
     def __init__(
-        self, rig: Rig, topic: str, *options: str, connection: Connection | None = None
+        self,
+        rig: Rig,
+        topic: str,
+        *options: str,
+        connection: Connection | None = None,
+        idle: float = IDLE_SECONDS,
     ) -> None:
         self.topic = topic
         self.lives = 0
@@ -84,7 +91,7 @@ class Run:
         self._argv = [
             *("--topic", topic, "--group", topic),
             *("--checkpoint-dir", str(self.checkpoints), *OPTIONS),
-            *("--stop-when-idle", str(IDLE_SECONDS), *options),
+            *("--stop-when-idle", str(idle), *options),
         ]
 
     def start(self, fault: Fault | None = None) -> Life:

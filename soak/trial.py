@@ -65,10 +65,10 @@ class Checks:
         self.holds(what, found == expected, f"{_short(found)}, expected {_short(expected)}")
 
     def holds(self, what: str, so: bool, found: str = "not so") -> None:  # noqa: FBT001 - a verdict
-        """Note whether something holds."""
+        """Note whether something holds; the first time that it does not is told."""
         if what not in self.made:
             self.made.append(what)
-        if not so:
+        if not so and not any(failure.startswith(f"{what}: ") for failure in self.failed):
             self.failed.append(f"{what}: {found}")
 
     def row(self, trial: str, done: str, seconds: float, found: str = "all so") -> Row:
