@@ -83,9 +83,14 @@ class Poller:
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     @property
+    def silence(self) -> float:
+        """Seconds since the broker last said where the partitions end."""
+        return max(0.0, time.monotonic() - self._looked)
+
+    @property
     def in_touch(self) -> bool:
         """Whether the broker has lately said where the partitions end."""
-        return time.monotonic() - self._looked < IN_TOUCH_SECONDS
+        return self.silence < IN_TOUCH_SECONDS
 
     def lag(self, positions: Mapping[int, int]) -> dict[int, int]:
         """Return how many records wait behind some positions, by partition, as last heard.

@@ -148,7 +148,8 @@ class KafkaSource:
             self._waiting_since = now  # an outage is not the end
         elif self._waiting_since is None:
             self._waiting_since = started
-        return self._idle_limit is not None and now - self._waiting_since >= self._idle_limit
+        heard = now - self._poller.silence  # up to then, nothing was there
+        return self._idle_limit is not None and heard - self._waiting_since >= self._idle_limit
 
     def _sort(
         self,

@@ -207,7 +207,7 @@ def test_partitions_gained(
 
     def reached(point: str) -> None:
         if point == "committed" and len(predicted(topic)) == 16:
-            with kafka.admin(bootstrap_servers) as admin:
+            with kafka.admin(kafka.Connection(bootstrap_servers)) as admin:
                 admin.create_partitions({topic: 2})
             publish(topic, documents(16, start=16), partitions=2)
 
