@@ -66,7 +66,6 @@ def _count(
             outcome.committed,
             {int(p): n for p, n in outcome.positions.items()},
         )
-        checks.equal("enough kills", points + instants, kills)
         done = f"{learner}, 4 partitions: {_told(documents, run.lives, points, instants)}"
         return checks.row(trial, done, seconds=seconds())
 
