@@ -210,6 +210,17 @@ def test_after_so_many_seconds(run: Run) -> None:
     assert run.broker.positions == [1]
 
 
+def test_offsets_are_renewed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brokers forget offsets that are not committed for days: they are, though nothing comes."""
+    monkeypatch.setattr(module, "RENEW_SECONDS", 1000.0)
+    committer = run.committer(seconds=60.0)
+    committer.follow(run.step())
+    for run.clock.now in range(60, 3000, 30):
+        committer.follow(run.idle())
+        settle(committer)
+    assert run.broker.positions == [1, 1, 1]
+
+
 def test_the_end(run: Run) -> None:
     """What is left is committed at the end, once."""
     committer = run.committer()

@@ -5,11 +5,25 @@ from typing import Any
 
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaConnectionError, MessageSizeTooLargeError, ProducerFencedError
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFencedError,
+    TopicAuthorizationFailedError,
+)
 
 from consumer import transaction as module
+from consumer.manifest import CheckpointError
 from consumer.outbox import Outgoing
-from consumer.transaction import FRESH, AbandonedError, SupersededError, Transactions, named
+from consumer.transaction import (
+    FRESH,
+    AbandonedError,
+    RefusedError,
+    SupersededError,
+    Transactions,
+    named,
+)
 from service.kafka import Connection
 
 CALLS = ["init", "begin", "send", "offsets", "commit", "commit that went through", "committed"]
@@ -25,11 +39,12 @@ class Broker:
         self.headers: list[tuple[str, bytes]] = []
         self.fails: list[str] = []
         self.most = 1 << 20
+        self.error: type[KafkaError] = KafkaConnectionError
 
     def called(self, call: str) -> None:
         if self.fails[:1] == [call]:
             self.fails.pop(0)
-            raise KafkaConnectionError(call)
+            raise self.error(call)
 
 
 class Delivery:
@@ -213,6 +228,60 @@ def test_taken_over_while_it_waits(make: Make, broker: Broker) -> None:
         old.commit([record(b"2")], {0: 2}, "old")
     new.commit([record(b"3")], {0: 3}, "new")
     assert broker.values == [b"3"]
+
+
+def test_taken_over_while_it_opens(make: Make, broker: Broker) -> None:
+    """Who lifts a fence looks once more behind it: opening may have taken long."""
+    taken = False
+    new = make()
+    old = make(lost=lambda: taken)
+    old.open()
+    old.commit([record(b"1")], {0: 1}, "first")
+    broker.fails = ["send"]
+    init = Producer.init_transactions
+
+    def slow(producer: Producer) -> None:
+        nonlocal taken
+        if not taken:
+            taken = True
+            new.open()
+        init(producer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Producer, "init_transactions", slow)
+        with pytest.raises(SupersededError):
+            old.commit([record(b"2")], {0: 2}, "old")
+    new.commit([record(b"3")], {0: 3}, "new")  # fenced, and not lost: it opens again
+    assert broker.values == [b"1", b"3"]
+
+
+def test_a_checkpoint_that_is_gone(make: Make, broker: Broker) -> None:
+    """Offsets never name a checkpoint that was deleted while the broker was away."""
+    transactions = make()
+    transactions.open()
+    broker.fails = ["send"]
+    with pytest.raises(CheckpointError, match="deleted"):
+        transactions.commit([record(b"1")], {0: 1}, "id", lambda: False)
+    assert broker.values == []
+
+
+def test_refused(make: Make, broker: Broker) -> None:
+    """What Kafka does not allow is not tried again for ever, and said in a line."""
+    transactions = make()
+    transactions.open()
+    broker.fails = ["send"]
+    broker.error = TopicAuthorizationFailedError
+    with pytest.raises(RefusedError, match=r"^[^\n]*allow its user[^\n]*$"):
+        transactions.commit([record(b"1")], {0: 1}, "id")
+
+
+def test_beginning_without_a_broker(make: Make, broker: Broker) -> None:
+    """A standby that takes over while the broker is away waits for it."""
+    broker.fails = ["init", "committed", "init"]
+    assert make().begin() == {}
+    broker.fails = ["init"] * 9
+    with pytest.raises(AbandonedError):
+        make(hurry=lambda: True).begin()
 
 
 def test_another_has_committed(make: Make, broker: Broker) -> None:
