@@ -1,5 +1,6 @@
 """Composition root: builds the parts, owns signals and the order in which things end."""
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -226,6 +227,8 @@ def _lead(
         stopping=lambda: stop.asked or committer.failed or lease.lost(),
     )
 
+    gc.collect()
+    gc.freeze()  # the model stays: looking through it would stop the loop for .3 s now and then
     poller.start()
     health.follow(poller, committer)
     metrics.began()
