@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from helpers import documents
 
-from benchmarks.throughput import learning, questions, report, scaling
+from benchmarks.throughput import committing, learning, processes, questions, report, scaling
 from benchmarks.throughput.comparison import Comparison, Spread, interleave
 from benchmarks.throughput.questions import Effort
+from service.kafka import Connection
 
 TINY = Effort(
     streaming=1,
@@ -100,8 +101,22 @@ def test_over_kafka(
 ) -> None:
     """Programs are run over a broker, and results written for programs and for people."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
-    questions.ask(["publishing", "streaming", "committing"], tmp_path / "out", TINY, 0, posts)
+    questions.ask(["publishing", "streaming"], tmp_path / "out", TINY, 0, posts)
     found = json.loads((tmp_path / "out/throughput.json").read_text())
-    names = ["publishing", "streaming", "committing", "pauses", "checkpoint"]
-    assert [it["name"] for it in found["comparisons"]] == names
+    assert [it["name"] for it in found["comparisons"]] == ["publishing", "streaming"]
     assert "The consumer over Kafka" in (tmp_path / "out/throughput.md").read_text()
+
+
+def test_committing(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rates, pauses and sizes are read from consumers; here of a learner that starts quickly."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
+    run = processes.run
+
+    def quickly(module: str, *arguments: object, connection: Connection) -> str:
+        return run(module, *arguments, "--learner", "bayes", connection=connection)
+
+    monkeypatch.setattr(processes, "run", quickly)
+    rates, pauses, sizes = committing.compare(documents(320), 1)
+    assert min(min(figures) for figures in rates.figures.values()) > 0
+    assert 0 < pauses.figures["median"][0] <= pauses.figures["longest"][0]
+    assert sizes.figures["checkpoint"][0] > 0
