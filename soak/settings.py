@@ -27,7 +27,9 @@ class Settings(BaseSettings):
     )
     documents: int = Field(1600, ge=64, multiple_of=16, description="of the longer streams")
     kills: int = Field(50, ge=1, description="on one partition; on four, half as many")
-    kills_each: int = Field(5, ge=1, description="of each learner by itself")
+    kills_each: int = Field(
+        4, ge=1, description="of each learner by itself; on four partitions, half as many"
+    )
     takeovers: int = Field(3, ge=1, description="of a standby from a killed leader")
     outage: float = Field(20.0, gt=0, description="seconds that the broker stands still")
     malformed: int = Field(10_000, ge=1, description="records that are no documents")

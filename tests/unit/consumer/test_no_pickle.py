@@ -37,8 +37,9 @@ KNOWN = {
     "producer/newsgroups.py": {"sklearn.datasets.fetch_20newsgroups"},
     "soak/life.py": {"multiprocessing", "multiprocessing.context.ForkServerContext"},
 }
-"""The fault harness starts processes of its own that way. And scikit-learn keeps the corpus as a pickle in the user's own folder. It is the producer that reads
-it; nothing that comes over Kafka, HTTP or from a checkpoint gets there."""
+"""The fault harness starts processes of its own that way. scikit-learn keeps the corpus as a pickle
+in the user's own folder, which the producer reads. Nothing that comes over Kafka, HTTP or from a
+checkpoint gets to either."""
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
