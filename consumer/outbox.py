@@ -15,7 +15,7 @@ from consumer.evaluation import Prediction
 from consumer.prequential import Step
 from consumer.progress import Progress
 from consumer.source import DeadLetter, Origin
-from events import topics
+from events import cloudevents, topics
 from events.cloudevents import Headers
 from events.errors import Reason
 from service.kafka import Connection
@@ -42,8 +42,8 @@ class Outgoing:
     @property
     def size(self) -> int:
         """Bytes, about."""
-        headers = sum(len(name) + len(content or b"") for name, content in self.headers)
-        return RECORD_BYTES + headers + len(self.key or b"") + len(self.value or b"")
+        parts = len(self.key or b"") + len(self.value or b"") + cloudevents.size(self.headers)
+        return RECORD_BYTES + parts
 
 
 def prediction_record(

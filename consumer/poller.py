@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
+from events import cloudevents
 from service.errors import UserError
 
 POLL_SECONDS = 0.01
@@ -275,5 +276,4 @@ def beginnings(consumer: KafkaConsumer, topic: str) -> dict[int, int]:
 
 
 def _size(record: ConsumerRecord) -> int:
-    headers = sum(len(name) + len(content or b"") for name, content in record.headers)
-    return len(record.key or b"") + len(record.value or b"") + headers
+    return len(record.key or b"") + len(record.value or b"") + cloudevents.size(record.headers)

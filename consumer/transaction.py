@@ -99,7 +99,7 @@ class Transactions:
 
         By partition, of those that have one; their metadata is the id of a checkpoint.
         """
-        self._close_producer()
+        self.close()
         self._producer = KafkaProducer(
             **self._connection.options,
             transactional_id=f"newsreel.{self._group}.{self._topic}",
@@ -175,7 +175,10 @@ class Transactions:
 
     def close(self) -> None:
         """Close the connection; an open transaction is aborted by whoever opens the next."""
-        self._close_producer()
+        if self._producer is not None:
+            with suppress(KafkaError):  # not all could be sent: that is known already
+                self._producer.close(timeout=CLOSE_SECONDS)
+            self._producer = None
 
     def _attempt(
         self,
@@ -194,7 +197,7 @@ class Transactions:
         producer.commit_transaction()
 
     def _recover(self, id_: str, error: Exception) -> None:
-        self._close_producer()
+        self.close()
         self._retried()
         if isinstance(error, REFUSALS):
             raise RefusedError(
@@ -243,12 +246,6 @@ class Transactions:
         finally:
             consumer.close(autocommit=False)
         return {number: offset for number, offset in found.items() if offset is not None}
-
-    def _close_producer(self) -> None:
-        if self._producer is not None:
-            with suppress(KafkaError):  # not all could be sent: that is known already
-                self._producer.close(timeout=CLOSE_SECONDS)
-            self._producer = None
 
 
 def named(committed: Mapping[int, OffsetAndMetadata]) -> str | None:

@@ -29,6 +29,11 @@ def attributes(id_: str, source: str, time: datetime) -> Headers:
     ]
 
 
+def size(headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """Count the bytes of headers, about: a name counts by its characters."""
+    return sum(len(name) + len(content or b"") for name, content in headers)
+
+
 def identity(key: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """Read a document's id from key and attributes, which must agree where both are there.
 

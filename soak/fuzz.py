@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from soak import wire
-from soak.kills import EVERY, same, uninterrupted
+from soak.kills import same, twins
 from soak.life import Fault
 from soak.run import Run
 from soak.trial import Checks, Rig, Row, TrialError, stopwatch
@@ -55,10 +55,7 @@ def fallback(rig: Rig) -> list[Row]:
     items = wire.documents(8 * DOCUMENTS, random)
     checks = Checks()
     with stopwatch() as seconds:
-        options = ("--checkpoint-every", str(EVERY))
-        expected = uninterrupted(rig, f"{rig.name}-fallback-whole", items, *options)
-        run = Run(rig, f"{rig.name}-fallback", *options)
-        wire.publish(rig.connection, run.topic, items)
+        run, expected = twins(rig, "fallback", items)
         for name in FILES:
             life = run.start(Fault("pruned", 2))
             if life.wait() == 0:

@@ -142,6 +142,15 @@ def _compare(
         return checks.row(trial, done, seconds=seconds())
 
 
+def twins(rig: Rig, trial: str, items: list[Document]) -> tuple[Run, Outcome]:
+    """Give a run that has a stream before it, and what one has left that learned it in one life."""
+    options = ("--checkpoint-every", str(EVERY))
+    expected = uninterrupted(rig, f"{rig.name}-{trial}-whole", items, *options)
+    run = Run(rig, f"{rig.name}-{trial}", *options)
+    wire.publish(rig.connection, run.topic, items)
+    return run, expected
+
+
 def uninterrupted(rig: Rig, topic: str, items: list[Document], *options: str) -> Outcome:
     """Learn a stream in one life."""
     run = Run(rig, topic, *options)

@@ -4,7 +4,7 @@ import time
 from statistics import mean
 
 from soak import wire
-from soak.kills import EVERY, once, same, uninterrupted
+from soak.kills import once, same, twins
 from soak.life import Life
 from soak.run import Run
 from soak.trial import Checks, Rig, Row, TrialError, stopwatch, wait_until
@@ -22,10 +22,7 @@ def takeovers(rig: Rig, documents: int, rounds: int) -> list[Row]:
     items = wire.documents(documents, random)
     checks = Checks()
     with stopwatch() as seconds:
-        options = ("--checkpoint-every", str(EVERY))
-        expected = uninterrupted(rig, f"{rig.name}-standby-whole", items, *options)
-        run = Run(rig, f"{rig.name}-standby", *options)
-        wire.publish(rig.connection, run.topic, items)
+        run, expected = twins(rig, "standby", items)
         leader, standby = run.start(), None
         took = []
         for number in range(rounds):
@@ -52,10 +49,7 @@ def zombie(rig: Rig, documents: int) -> list[Row]:
     items = wire.documents(documents, random)
     checks = Checks()
     with stopwatch() as seconds:
-        options = ("--checkpoint-every", str(EVERY))
-        expected = uninterrupted(rig, f"{rig.name}-zombie-whole", items, *options)
-        run = Run(rig, f"{rig.name}-zombie", *options)
-        wire.publish(rig.connection, run.topic, items)
+        run, expected = twins(rig, "zombie", items)
         leader = run.start()
         _lead(leader)
         standby = _stand_by(run)
