@@ -33,7 +33,7 @@ from consumer.labels import LabelSet
 from consumer.learners.gradient import Training
 from consumer.lease import Lease
 from consumer.manifest import Manifest
-from consumer.metrics import Metrics
+from consumer.metrics.learning import Metrics
 from consumer.micro_batch import MicroBatch
 from consumer.outbox import AtOnce, Later, Outbox, Writer
 from consumer.poller import Poller, beginnings, connect

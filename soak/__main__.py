@@ -4,7 +4,9 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +20,8 @@ from soak.settings import Settings
 from soak.table import table
 from soak.trial import Rig, Row, Trial, TrialError, stopwatch
 
+TOGETHER = 2
+"""Trials at a time, of those that measure no time and leave the broker alone."""
 FILE_WIDTH = 140
 """Characters of a line where the output is no terminal."""
 
@@ -26,31 +30,40 @@ class UnknownTrialError(UserError):
     """A trial is asked for that there is not."""
 
 
-def trials(settings: Settings) -> dict[str, Trial]:
-    """Give each trial its numbers."""
-    documents, half, few = (settings.documents // part // 16 * 16 for part in (1, 2, 4))
-    return {
+def trials(settings: Settings) -> tuple[dict[str, Trial], dict[str, Trial]]:
+    """Give each trial its numbers; returns those that can be made together, and the others."""
+    documents, half, few, least = (settings.documents // part // 16 * 16 for part in (1, 2, 4, 8))
+    together: dict[str, Trial] = {
         "one-partition": lambda rig: kills.one_partition(rig, documents, settings.kills),
         "four-partitions": lambda rig: kills.four_partitions(
             rig, documents, max(1, settings.kills // 2)
         ),
-        "learners": lambda rig: kills.learners(rig, few, settings.kills_each),
-        "standby": lambda rig: standby.takeovers(rig, documents, settings.takeovers),
-        "zombie": lambda rig: standby.zombie(rig, half),
+        **{
+            f"learner-{name}": partial(
+                kills.learner, name=name, documents=least, kills=settings.kills_each
+            )
+            for name in kills.LEARNERS
+        },
         "producer": lambda rig: producer.killed(rig, half),
-        "outage": lambda rig: outage.paused(rig, few, settings.outage),
-        "restart": lambda rig: outage.restarted(rig, few),
         "network": lambda rig: network.faults(rig, half),
         "malformed": lambda rig: malformed.malformed(rig, settings.malformed),
         "fallback": fuzz.fallback,
         "fuzz": lambda rig: fuzz.fuzz(rig, settings.mutations),
     }
+    alone: dict[str, Trial] = {
+        "standby": lambda rig: standby.takeovers(rig, documents, settings.takeovers),
+        "zombie": lambda rig: standby.zombie(rig, half),
+        "outage": lambda rig: outage.paused(rig, few, settings.outage),
+        "restart": lambda rig: outage.restarted(rig, few),
+    }
+    return together, alone
 
 
 def soak(argv: Sequence[str]) -> None:
     """Make the trials; the exit code says whether all passed."""
     settings = cli.parse(Settings, argv)
-    chosen = _choose(trials(settings), settings.only)
+    together, alone = trials(settings)
+    chosen = _choose(together | alone, settings.only)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = FILE_WIDTH
@@ -61,9 +74,16 @@ def soak(argv: Sequence[str]) -> None:
         connection, ours = stack.enter_context(_kafka(folder / "kafka"))
         console.print(f"Kafka is at {connection.bootstrap_servers}; logs are in {folder}/")
         rig = Rig(name, connection, ours, folder, settings.seed)
-        for trial, make in chosen.items():
-            console.print(f"{seconds():4.0f} s: {trial}")
-            rows += _make(trial, make, rig)
+
+        def make(name: str) -> list[Row]:
+            console.print(f"{seconds():4.0f} s: {name}")
+            return _make(name, chosen[name], rig)
+
+        with ThreadPoolExecutor(TOGETHER) as pool:
+            for found in pool.map(make, [name for name in together if name in chosen]):
+                rows += found
+        for name in [name for name in alone if name in chosen]:
+            rows += make(name)
         console.print(table(rows))
         console.print(f"{len(rows)} rows in {seconds():.0f} s")
     if any(row.passed is False for row in rows):

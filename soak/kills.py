@@ -22,7 +22,7 @@ LEARNERS = {
     "bayes": ("--learner", "bayes"),
     "ngram": ("--learner", "ngram"),
     "finetune": ("--learner", "finetune", "--layers", "1"),
-    "blend of all": ("--experts", "latent,analytic,bayes,ngram,finetune"),
+    "all": ("--experts", "latent,analytic,bayes,ngram,finetune"),
 }
 
 
@@ -31,13 +31,13 @@ def one_partition(rig: Rig, documents: int, kills: int) -> list[Row]:
     return [_compare(rig, "one-partition", "blend", (), documents, kills)]
 
 
-def learners(rig: Rig, documents: int, kills: int) -> list[Row]:
-    """Do both with each learner, fewer times."""
-    rows = []
-    for name, options in LEARNERS.items():
-        rows.append(_compare(rig, "learners", name, options, documents, kills))
-        rows.append(_count(rig, "learners", name, options, documents // 2, max(1, kills // 2)))
-    return rows
+def learner(rig: Rig, name: str, documents: int, kills: int) -> list[Row]:
+    """Do both with one learner, fewer times."""
+    trial, options = f"learner-{name}", LEARNERS[name]
+    return [
+        _compare(rig, trial, name, options, documents, kills),
+        _count(rig, trial, name, options, documents, max(1, kills // 2)),
+    ]
 
 
 def four_partitions(rig: Rig, documents: int, kills: int) -> list[Row]:
@@ -49,7 +49,7 @@ def _count(
     rig: Rig, trial: str, learner: str, options: tuple[str, ...], documents: int, kills: int
 ) -> Row:
     random = rig.random(f"four {trial} {learner}")
-    name = f"{rig.name}-{trial}-{learner.replace(' ', '-')}-four"
+    name = f"{rig.name}-{trial}-{learner}-four"
     with stopwatch() as seconds:
         run = Run(rig, name, "--checkpoint-every", str(EVERY), *options)
         items = wire.documents(documents, random)
@@ -124,7 +124,7 @@ def _compare(
     random = rig.random(f"{trial} {learner}")
     items = wire.documents(documents, random)
     options = ("--checkpoint-every", str(EVERY), *options)
-    name = f"{rig.name}-{trial}-{learner.replace(' ', '-')}"
+    name = f"{rig.name}-{trial}-{learner}"
     checks = Checks()
     points = instants = lives = passes = 0
     with stopwatch() as seconds:

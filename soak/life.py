@@ -28,6 +28,8 @@ POINTS = (
 )
 """What a commit goes through, in this order."""
 PRELOADED = ("soak.preload",)
+PROCESSES = threading.Lock()
+"""To start a process is to ask after all others, and only one may be told that another is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Life:
         self._process = _forks().Process(
             target=_live, args=(list(argv), dict(environment), log, fault), daemon=True
         )
-        self._process.start()
+        with PROCESSES:
+            self._process.start()
 
     @property
     def text(self) -> str:
@@ -88,7 +91,7 @@ class Life:
         """
         deadline = time.monotonic() + seconds
         while self.count(event) < times:
-            if self._process.exitcode is not None:
+            if self._exit_code() is not None:
                 return self.count(event) >= times
             if time.monotonic() > deadline:
                 raise TrialError(
@@ -106,9 +109,13 @@ class Life:
         TrialError
             It does not end.
         """
-        self._process.join(seconds)
-        if (code := self._process.exitcode) is None:
-            raise TrialError(f"it does not end; see {self.log}, which ends with: {self.last_line}")
+        deadline = time.monotonic() + seconds
+        while (code := self._exit_code()) is None:
+            if time.monotonic() > deadline:
+                raise TrialError(
+                    f"it does not end; see {self.log}, which ends with: {self.last_line}"
+                )
+            time.sleep(POLL_SECONDS)
         return code
 
     def kill(self) -> bool:
@@ -130,8 +137,12 @@ class Life:
         lines = self.text.strip().splitlines()
         return lines[-1] if lines else ""
 
+    def _exit_code(self) -> int | None:
+        with PROCESSES:
+            return self._process.exitcode
+
     def _signal(self, number: signal.Signals) -> None:
-        if self._process.pid is not None and self._process.exitcode is None:
+        if self._process.pid is not None and self._exit_code() is None:
             os.kill(self._process.pid, number)
 
 

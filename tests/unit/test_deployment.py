@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings
 
 import consumer.settings
 import producer.settings
-from consumer.metrics import Metrics
+from consumer.metrics.learning import Metrics
 from producer.metrics import TallyCollector
 from producer.publisher import Tally
 from service import cli

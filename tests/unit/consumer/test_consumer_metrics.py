@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.metrics import MAX_LABEL_SERIES, Metrics
+from consumer.metrics.learning import MAX_LABEL_SERIES, Metrics
 from consumer.source import DeadLetter
 from consumer.tally import Scores
 from events.errors import Reason

@@ -1,0 +1,1 @@
+"""Prometheus metrics: what there is (`definitions`), and what moves it."""
