@@ -11,9 +11,10 @@ import structlog
 from consumer import checkpoint
 from consumer.checkpoint import CheckpointStore, Snapshot, Stateful
 from consumer.manifest import CheckpointError
-from consumer.outbox import Outbox, Outgoing
+from consumer.outbox import Outbox
 from consumer.prequential import Step
 from consumer.progress import Progress
+from consumer.records import Outgoing
 from consumer.transaction import AbandonedError, Transactions
 
 RETRY_SECONDS = 10.0

@@ -1,112 +1,26 @@
-"""What leaves the consumer: predictions and dead letters, as Kafka records."""
+"""Predictions and dead letters that wait for their commit."""
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from consumer.evaluation import Prediction
 from consumer.prequential import Step
 from consumer.progress import Progress
-from consumer.source import DeadLetter, Origin
-from events import cloudevents, topics
-from events.cloudevents import Headers
+from consumer.records import Outgoing, dead_letter_record, prediction_record, send
+from events import topics
 from events.errors import Reason
 from service.kafka import Connection
 
-RECORD_BYTES = 200
-"""Reckoned for a record beside its key and value."""
 FLUSH_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
 MAX_BLOCK_MS = 100
 """How long a record waits for room in the client's buffer before the transaction takes it."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A record on its way out."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-    @property
-    def size(self) -> int:
-        """Bytes, about."""
-        parts = len(self.key or b"") + len(self.value or b"") + cloudevents.size(self.headers)
-        return RECORD_BYTES + parts
-
-
-def prediction_record(
-    topic: str,
-    prediction: Prediction,
-    origin: Origin,
-    documents: str,
-    checkpoint: str | None,
-    step: int,
-    now: datetime | None = None,
-) -> Outgoing:
-    """Write what was predicted of a document.
-
-    Parameters
-    ----------
-    topic
-        Of predictions.
-    documents
-        Topic that the document is of; ``origin`` is its place there.
-    checkpoint, step
-        Model version: the last checkpoint that was committed, if any, and the learning steps made
-        since the stream began.
-    """
-    document, opinion = prediction.document, prediction.opinion
-    value = {
-        "id": document.id,
-        "label": opinion.label,
-        "probabilities": {name: round(share, 6) for name, share in prediction.top},
-        "truth": document.label,
-        "topic": documents,
-        "partition": origin.partition,
-        "offset": origin.offset,
-        "checkpoint": checkpoint,
-        "step": step,
-        "time": (now or datetime.now(UTC)).isoformat(),
-    }
-    encoded = json.dumps(value, ensure_ascii=False).encode()
-    return Outgoing(topic, document.id.encode(), encoded, [("content-type", b"application/json")])
-
-
-def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
-    """Write a dead letter: original key, value and headers, and why and where in headers.
-
-    ``dl_reason``, ``dl_detail``, ``dl_topic``, ``dl_partition`` and ``dl_offset`` are added. Where
-    the broker refuses it for its size, the letter goes without its large parts: ``dl_key_bytes``,
-    ``dl_value_bytes`` or ``dl_headers_bytes`` say how many bytes are missing
-    (`consumer.transaction`); the record itself is still at its position.
-    """
-    about: Headers = [
-        ("dl_reason", str(letter.reason).encode()),
-        ("dl_detail", letter.detail.encode()),
-        ("dl_topic", letter.topic.encode()),
-        ("dl_partition", str(letter.partition).encode()),
-        ("dl_offset", str(letter.offset).encode()),
-    ]
-    # Names that were no UTF-8 came with surrogates, which can't be written again.
-    kept = [
-        (name.encode("utf-8", "backslashreplace").decode(), content)
-        for name, content in letter.headers
-    ]
-    # The client takes no record with neither key nor value.
-    value = b"" if letter.key is None and letter.value is None else letter.value
-    return Outgoing(topic, letter.key, value, [*kept, *about])
 
 
 class Sender(Protocol):
@@ -255,8 +169,3 @@ class Writer:
 
     def _is_new(self, partition: int, offset: int) -> bool:
         return offset >= self._behind.get(partition, 0)
-
-
-def send(producer: KafkaProducer, record: Outgoing) -> Any:
-    """Hand a record to a producer; returns the future of its delivery."""
-    return producer.send(record.topic, key=record.key, value=record.value, headers=record.headers)

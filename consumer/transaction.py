@@ -17,7 +17,7 @@ from kafka.errors import (
 )
 
 from consumer.manifest import CheckpointError
-from consumer.outbox import Outgoing, send
+from consumer.records import Outgoing, send, shortened
 from service.errors import UserError
 from service.kafka import Connection
 
@@ -166,7 +166,7 @@ class Transactions:
                 self._attempt(self._producer, records, offsets)
             except (KafkaError, OSError) as error:
                 if isinstance(error, MessageSizeTooLargeError) and (limit := next(limits, None)):
-                    records = [_shortened(record, limit) for record in records]
+                    records = [shortened(record, limit) for record in records]
                 self._recover(id_, error)
                 time.sleep(wait)
             else:
@@ -265,19 +265,3 @@ def _waits() -> Iterator[float]:
     yield from RETRY_SECONDS
     while True:
         yield RETRY_SECONDS[-1]
-
-
-def _shortened(record: Outgoing, limit: int) -> Outgoing:
-    """Leave out what is over a limit, in bytes, and say so: key, value, or original headers."""
-    key, value, headers = record.key, record.value, record.headers
-    missing = {}
-    if key is not None and len(key) > limit:
-        missing["dl_key_bytes"], key = len(key), None
-    if value is not None and len(value) > limit:
-        missing["dl_value_bytes"], value = len(value), b""
-    size = sum(len(name.encode()) + len(content or b"") for name, content in headers)
-    if size > limit:
-        missing["dl_headers_bytes"] = size
-        headers = [(name, content) for name, content in headers if name.startswith("dl_")]
-    said = [(name, str(count).encode()) for name, count in missing.items()]
-    return Outgoing(record.topic, key, value, [*headers, *said])

@@ -10,7 +10,7 @@ from typing import Any
 from helpers import Learn, Publish, Run, Start, documents
 from kafka import KafkaConsumer
 
-from consumer.outbox import Outgoing, dead_letter_record
+from consumer.records import Outgoing, dead_letter_record
 from consumer.source import DeadLetter
 from consumer.transaction import Transactions
 from events import topics

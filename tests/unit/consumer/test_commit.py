@@ -16,9 +16,10 @@ from consumer import commit as module
 from consumer.checkpoint import CheckpointStore
 from consumer.commit import Committer
 from consumer.manifest import CheckpointError, Manifest
-from consumer.outbox import RECORD_BYTES, Later, Outbox, Outgoing
+from consumer.outbox import Later, Outbox
 from consumer.prequential import Step
 from consumer.progress import Progress
+from consumer.records import RECORD_BYTES, Outgoing
 from consumer.source import DeadLetter
 from consumer.transaction import AbandonedError, SupersededError, superseded
 from events.errors import Reason

@@ -11,7 +11,7 @@ from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from consumer import lenient
-from consumer.outbox import dead_letter_record
+from consumer.records import dead_letter_record
 from consumer.source import _dead_letter, read_document
 from events.errors import DecodeError, Reason
 

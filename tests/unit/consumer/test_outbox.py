@@ -8,16 +8,9 @@ from typing import Any
 import pytest
 
 from consumer.evaluation import Opinion, Prediction
-from consumer.outbox import (
-    RECORD_BYTES,
-    Later,
-    Outbox,
-    Outgoing,
-    Writer,
-    dead_letter_record,
-    prediction_record,
-)
+from consumer.outbox import Later, Outbox, Writer
 from consumer.progress import Progress
+from consumer.records import RECORD_BYTES, Outgoing, dead_letter_record, prediction_record
 from consumer.source import DeadLetter, Origin
 from events.document import Document
 from events.errors import Reason

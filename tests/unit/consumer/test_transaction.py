@@ -15,7 +15,7 @@ from kafka.errors import (
 
 from consumer import transaction as module
 from consumer.manifest import CheckpointError
-from consumer.outbox import Outgoing
+from consumer.records import Outgoing
 from consumer.transaction import (
     FRESH,
     AbandonedError,
