@@ -149,6 +149,13 @@ class CheckpointStore:
         except OSError:
             return 0
 
+    def written(self, id_: str | None) -> float | None:
+        """Return when a checkpoint was written, in seconds since 1970; None where there is none."""
+        try:
+            return (self.folder / (id_ or "") / MANIFEST).stat().st_mtime
+        except OSError:
+            return None
+
     def older(self, id_: str) -> list[str]:
         """Return ids of the checkpoints before one, newest first."""
         return [other for other in reversed(self.ids()) if other < id_]

@@ -21,11 +21,20 @@ class Example:
 
 
 class Extractor(Protocol):
-    """Computes features that do not change while the model learns."""
+    """Computes features that do not change while the model learns, in two stages."""
 
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return the features of each document."""
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return what is read of each text: ``tokens`` of an encoder, n-grams."""
         ...
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        """Return the features of each document, of which `tokenize_many` gave what was read."""
+        ...
+
+
+def extract(extractor: Extractor, documents: Sequence[Document]) -> list[Features]:
+    """Go through both stages."""
+    return extractor.extract_many(extractor.tokenize_many(documents))
 
 
 class Together:
@@ -34,16 +43,23 @@ class Together:
     Parameters
     ----------
     extractors
-        No two of them give a feature of the same name.
+        No two of them give a feature of the same name; those that read tokens read the same.
     """
 
     def __init__(self, extractors: Sequence[Extractor]) -> None:
         self._extractors = extractors
 
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return what any of them reads of each text."""
+        return _joined([extractor.tokenize_many(documents) for extractor in self._extractors])
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
         """Return the features of each document."""
-        columns = [extractor.extract_many(documents) for extractor in self._extractors]
-        return [
-            {name: tensor for part in row for name, tensor in part.items()}
-            for row in zip(*columns, strict=True)
-        ]
+        return _joined([extractor.extract_many(read) for extractor in self._extractors])
+
+
+def _joined(columns: Sequence[Sequence[Features]]) -> list[Features]:
+    return [
+        {name: tensor for part in row for name, tensor in part.items()}
+        for row in zip(*columns, strict=True)
+    ]

@@ -40,16 +40,20 @@ def app(
     progress: Callable[[], dict[str, Any]],
     alive: Check,
     ready: Check,
+    shown: Callable[[], None] = lambda: None,
 ) -> Starlette:
     """Build the application.
 
     ``/metrics`` for Prometheus; ``/healthz`` and ``/readyz`` answer 200, or 503 and what is wrong;
-    ``/progress`` is JSON for people and the demo.
+    ``/progress`` is JSON for people and the demo. ``shown`` is called when metrics were read,
+    before they are answered.
     """
 
     def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        text = encode(registry)
+        shown()
+        return Response(text, headers={"content-type": content_type})
 
     def health(check: Check) -> Callable[[Request], Response]:
         def answer(_: Request) -> Response:
