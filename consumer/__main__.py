@@ -3,11 +3,12 @@
 import gc
 import json
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -170,7 +171,7 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
     summary = progress.summary(scores, **about)
     log.info("done", **{name: summary[name] for name in SHOWN if summary[name] is not None})
     if settings.summary is not None:
-        settings.summary.write_text(json.dumps(summary, indent=2) + "\n")
+        _write(settings.summary, summary)
 
 
 def _lead(
@@ -187,21 +188,20 @@ def _lead(
 ) -> None:
     """Go on from the last commit, and learn until the end or until another takes over."""
     committed = transactions.begin()
-    reader = connect(settings.connection.options)
+    reader = kafka.patiently(lambda: connect(settings.connection.options), lambda: stop.asked)
     start = group.starting_point(
         settings.group,
         settings.topic,
         committed,
-        beginnings(reader, settings.topic),
+        kafka.patiently(lambda: beginnings(reader, settings.topic), lambda: stop.asked),
         store.ids(),
     )
     recovery.require_own(store, settings.group, settings.topic)
     describes = parts.assembled.describes | {"replay": settings.replay}
     positions = recovery.restore(store, start, parts.stateful(), describes)
     parts.progress.checkpoint = start.checkpoint
-    if start.checkpoint is not None:
-        # What was written and never committed is of another history: not to be gone back to.
-        store.prune(start.checkpoint, lease.lost)
+    # What was written and never committed is of another history: not to be gone back to.
+    store.clear(start.checkpoint, lease.lost)
     if len(committed) < len(positions) and start.checkpoint is None:
         transactions.commit([], positions, FRESH)
     poller = Poller(
@@ -323,9 +323,20 @@ def _examine(settings: Settings, parts: _Parts, stop: Stop) -> Scores | None:
 
 
 def _check_writable(path: Path) -> None:
-    try:
+    with _told_of(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
+
+
+def _write(path: Path, summary: dict[str, Any]) -> None:
+    with _told_of(path):
+        path.write_text(json.dumps(summary, indent=2) + "\n")
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise SummaryError(
             f"can't write {str(path)!r} ({error.strerror}); name another file with --summary"
