@@ -35,6 +35,7 @@ from consumer.lease import Lease
 from consumer.manifest import Manifest
 from consumer.metrics.learning import Metrics
 from consumer.micro_batch import MicroBatch
+from consumer.offsets import FRESH
 from consumer.outbox import AtOnce, Later, Outbox, Writer
 from consumer.poller import Poller, beginnings, connect
 from consumer.progress import Progress, without_nan
@@ -44,7 +45,7 @@ from consumer.replay_ratio import ReplayRatio
 from consumer.settings import EvaluateSettings, Settings
 from consumer.source import KafkaSource
 from consumer.tally import Scores
-from consumer.transaction import FRESH, Transactions, superseded
+from consumer.transaction import Transactions, superseded
 from events import topics
 from service import cli, kafka, logs
 from service.errors import UserError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kafka import OffsetAndMetadata
 
-from consumer.transaction import FRESH, named
+from consumer.offsets import FRESH, named
 from service.errors import UserError
 
 

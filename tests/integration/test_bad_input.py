@@ -9,7 +9,7 @@ from helpers import SMALL, Learn, Publish, Run, Start, documents
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from consumer import __main__ as program
-from consumer.transaction import FRESH
+from consumer.offsets import FRESH
 from events import topics
 from service import cli, kafka
 
