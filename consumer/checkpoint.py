@@ -115,7 +115,7 @@ class CheckpointStore:
         """
         # In order, also where nothing but unusable records came between two; and never the id
         # that a consumer gives which does not know yet that it was taken over from.
-        number = 1 + max((int(other.split("-")[1]) for other in self.ids()), default=0)
+        number = 1 + max(map(number_of, self.ids()), default=0)
         id_ = f"{about['documents']:012d}-{number:06d}-{uuid.uuid4().hex[:8]}"
         draft = self.folder / f".{id_}"
         try:
@@ -174,6 +174,16 @@ class CheckpointStore:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
 
+def number_of(id_: str) -> int:
+    """Return the number of a checkpoint: that of a later one is greater, in the same folder."""
+    return int(id_.split("-")[1])
+
+
+def is_one(folder: Path) -> bool:
+    """Whether a folder is a checkpoint, rather than a folder of them."""
+    return (folder / MANIFEST).exists()
+
+
 def newest(folder: Path) -> Path:
     """Return the newest checkpoint in a folder of checkpoints, or the folder if it is one itself.
 
@@ -182,7 +192,7 @@ def newest(folder: Path) -> Path:
     CheckpointError
         There is none.
     """
-    if (folder / MANIFEST).exists():
+    if is_one(folder):
         return folder
     ids = CheckpointStore(folder, keep=1).ids()
     if not ids:
@@ -191,6 +201,20 @@ def newest(folder: Path) -> Path:
             " --checkpoint-dir"
         )
     return folder / ids[-1]
+
+
+def written(folder: Path) -> float:
+    """Return when a checkpoint was written, in seconds since 1970.
+
+    Raises
+    ------
+    BrokenCheckpointError
+        It is not there any more.
+    """
+    try:
+        return (folder / MANIFEST).stat().st_mtime
+    except OSError as error:
+        raise broken(folder, error) from error
 
 
 def restore(folder: Path, parts: Mapping[str, Stateful]) -> None:

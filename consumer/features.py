@@ -28,6 +28,39 @@ class Extractor(Protocol):
         ...
 
 
+class Cached:
+    """Features that are computed once for each text, and kept.
+
+    Of the default blend at most 64 KiB a text: 48 KiB of activations in half precision, 9 KiB
+    pooled, the rest n-grams.
+
+    Parameters
+    ----------
+    extractor
+        Computes them.
+    room
+        Bytes that are kept at most; what does not fit is computed each time.
+    """
+
+    def __init__(self, extractor: Extractor, room: int) -> None:
+        self._extractor = extractor
+        self._room = room
+        self._kept: dict[str, Features] = {}
+
+    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return the features of each document."""
+        missing = {one.text: one for one in documents if one.text not in self._kept}
+        computed = self._extractor.extract_many(list(missing.values())) if missing else []
+        fresh = dict(zip(missing, computed, strict=True))
+        found = [fresh.get(one.text) or self._kept[one.text] for one in documents]
+        for text, features in fresh.items():
+            size = sum(tensor.nbytes for tensor in features.values())
+            if size <= self._room:
+                self._room -= size
+                self._kept[text] = features
+        return found
+
+
 class Together:
     """Features of several extractors in one.
 

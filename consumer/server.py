@@ -41,10 +41,23 @@ def app(
     alive: Check,
     ready: Check,
 ) -> Starlette:
-    """Build the application.
+    """Build the consumer's application.
 
-    ``/metrics`` for Prometheus; ``/healthz`` and ``/readyz`` answer 200, or 503 and what is wrong;
-    ``/progress`` is JSON for people and the demo.
+    Beside what `monitoring` serves, ``/progress`` is JSON for people and the demo.
+    """
+
+    def show_progress(_: Request) -> Response:
+        return JSONResponse(progress())
+
+    return Starlette(
+        routes=[*monitoring(registry, alive, ready), Route("/progress", show_progress)]
+    )
+
+
+def monitoring(registry: CollectorRegistry, alive: Check, ready: Check) -> list[Route]:
+    """Build what every program serves to be watched.
+
+    ``/metrics`` for Prometheus; ``/healthz`` and ``/readyz`` answer 200, or 503 and what is wrong.
     """
 
     def metrics(request: Request) -> Response:
@@ -58,17 +71,11 @@ def app(
 
         return answer
 
-    def show_progress(_: Request) -> Response:
-        return JSONResponse(progress())
-
-    return Starlette(
-        routes=[
-            Route("/metrics", metrics),
-            Route("/healthz", health(alive)),
-            Route("/readyz", health(ready)),
-            Route("/progress", show_progress),
-        ]
-    )
+    return [
+        Route("/metrics", metrics),
+        Route("/healthz", health(alive)),
+        Route("/readyz", health(ready)),
+    ]
 
 
 @contextmanager
