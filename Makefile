@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak bench bench-quick lint format schema dashboards constraints audit clean
+.PHONY: help install demo test soak bench bench-quick lint format schema metrics dashboards constraints audit clean
 
 help: ## list the goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ format: $(INSTALLED) ## format the code and mend what ruff can
 
 schema: $(INSTALLED) ## write docs/document.schema.json from the type
 	$(BIN)/python -m events.document > docs/document.schema.json
+
+metrics: $(INSTALLED) ## write docs/metrics.md from the definitions
+	$(BIN)/python docs/metrics.py > docs/metrics.md
 
 dashboards: $(INSTALLED) ## write the Grafana dashboards from the code
 	$(BIN)/python deploy/grafana/dashboards.py

@@ -38,4 +38,12 @@ class MemorySource:
                 self._labels.add(document.label)
         origins = [Origin(0, self._position + number) for number in range(len(documents))]
         self._position += len(documents)
-        return Batch(documents, origins, [], positions={0: self._position}, lag={0: 0})
+        return Batch(
+            documents,
+            origins,
+            written=[None] * len(documents),
+            dead_letters=[],
+            positions={0: self._position},
+            lag={0: 0},
+            reached={},
+        )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import structlog
@@ -32,6 +33,7 @@ from consumer.health import Health
 from consumer.heldout import HeldOut
 from consumer.labels import LabelSet
 from consumer.lease import Lease
+from consumer.metrics import continued
 from consumer.metrics.learning import Metrics
 from consumer.micro_batch import MicroBatch
 from consumer.offsets import FRESH
@@ -46,7 +48,7 @@ from consumer.source import KafkaSource
 from consumer.tally import Scores
 from consumer.transaction import Transactions, superseded
 from events import topics
-from service import cli, kafka, logs
+from service import VERSION, cli, kafka, logs
 from service.errors import UserError
 from service.stop import Stop
 
@@ -106,6 +108,13 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
     store.create()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    metrics.describe(
+        version=VERSION,
+        learner=settings.learner,
+        model=settings.model,
+        torch=metadata.version("torch"),
+        transformers=metadata.version("transformers"),
+    )
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     progress = Progress()
@@ -115,7 +124,13 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
         kafka.require(admin, settings.topic)
         for made in (topics.dead_letters(settings.topic), topics.predictions(settings.topic)):
             kafka.ensure(admin, made, count=1)
-    app = server.app(registry, progress.snapshot, alive=health.complaint, ready=health.not_ready)
+    app = server.app(
+        registry,
+        progress.snapshot,
+        alive=health.complaint,
+        ready=health.not_ready,
+        shown=metrics.keep,
+    )
     address = stack.enter_context(
         server.serve(app, settings.http_host, settings.http_port, settings.http_token)
     )
@@ -195,6 +210,7 @@ def _lead(
         positions,
         QUEUED_MICRO_BATCHES * settings.batch_size,
         settings.lost_offsets,
+        metrics,
     )
     stack.callback(poller.close)
     sender = AtOnce(settings.connection) if settings.delivery == "at-least-once" else Later()
@@ -231,7 +247,7 @@ def _lead(
     gc.freeze()  # the model stays: looking through it would stop the loop for .3 s now and then
     poller.start()
     health.follow(poller, committer)
-    metrics.began()
+    metrics.began(store.folder / continued.NAME, store.written(start.checkpoint))
     log.info("learning", topic=settings.topic, group=settings.group)
     step = None
     for step in prequential.run(
@@ -248,7 +264,7 @@ def _lead(
         writer.write(step)
         parts.progress.observe(step)
         metrics.observe(step)
-        metrics.lost(poller.lost)
+        metrics.heard(poller.silence)
         committer.follow(step)
     if lease.lost():
         raise superseded(settings.group)

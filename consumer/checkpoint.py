@@ -16,7 +16,14 @@ import torch
 from safetensors import SafetensorError
 
 from consumer import state_tree
-from consumer.manifest import FORMAT, MANIFEST, CheckpointError, Manifest, broken
+from consumer.manifest import (
+    FORMAT,
+    MANIFEST,
+    BrokenCheckpointError,
+    CheckpointError,
+    Manifest,
+    broken,
+)
 
 ID = re.compile(r"\d{12}-\d{6}-[0-9a-f]{8}")
 """Documents, number of the checkpoint, something random."""
@@ -148,6 +155,13 @@ class CheckpointStore:
             return sum(path.stat().st_size for path in (self.folder / id_).iterdir())
         except OSError:
             return 0
+
+    def written(self, id_: str | None) -> float | None:
+        """Return when a checkpoint was written, in seconds since 1970; None where there is none."""
+        try:
+            return written(self.folder / (id_ or ""))
+        except BrokenCheckpointError:
+            return None
 
     def older(self, id_: str) -> list[str]:
         """Return ids of the checkpoints before one, newest first."""

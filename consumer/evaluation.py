@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumer.tally import Scores, Tally, Window
+from consumer.tally import Outcome, Scores, Tally, Window
 from events.document import Document
 
 WINDOW = 1000
 """Labelled documents in the sliding window."""
 FADING_FACTOR = 0.998
 """Weight a document loses with each one after it: half is gone after 346."""
+CONFUSED = 20
+"""Pairs of labels that are told of as confused."""
 LEAST_PROBABILITY = 1e-6
 """What a label that a learner can't know yet is charged with in a log-loss."""
 
@@ -49,12 +51,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Prequential:
-    """Scores of the whole stream and of its recent past; ``experts`` are of the recent past."""
+    """Scores of the whole stream and of its recent past; ``experts`` are of the recent past.
+
+    ``confused`` are the most frequent mistakes of the recent past: label, what it was taken for,
+    and how often.
+    """
 
     whole: Scores
     window: Scores
     fading_accuracy: float
     experts: Mapping[str, Scores]
+    confused: Sequence[tuple[str, str, int]]
 
 
 class Evaluator:
@@ -74,11 +81,11 @@ class Evaluator:
             if truth is None:
                 continue
             outcome = _outcome(truth, prediction.opinion)
-            self._whole.add(*outcome)
-            self._window.add(*outcome)
+            self._whole.add(outcome)
+            self._window.add(outcome)
             for name, opinion in prediction.experts.items():
                 window = self._experts.setdefault(name, Window(WINDOW))
-                window.add(*_outcome(truth, opinion))
+                window.add(_outcome(truth, opinion))
             self._faded_hits = FADING_FACTOR * self._faded_hits + prediction.correct
             self._faded_documents = FADING_FACTOR * self._faded_documents + 1
 
@@ -86,7 +93,8 @@ class Evaluator:
         """Return the scores so far."""
         fading = self._faded_hits / self._faded_documents if self._faded_documents else math.nan
         experts = {name: window.scores() for name, window in self._experts.items()}
-        return Prequential(self._whole.scores(), self._window.scores(), fading, experts)
+        confused = self._window.confused(CONFUSED)
+        return Prequential(self._whole.scores(), self._window.scores(), fading, experts, confused)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts, the windows and the faded sums."""
@@ -109,5 +117,6 @@ class Evaluator:
         self._faded_documents = state["faded_documents"]
 
 
-def _outcome(truth: str, opinion: Opinion) -> tuple[str, str | None, float]:
-    return truth, opinion.label, -math.log(max(opinion.truth, LEAST_PROBABILITY))
+def _outcome(truth: str, opinion: Opinion) -> Outcome:
+    loss = -math.log(max(opinion.truth, LEAST_PROBABILITY))
+    return Outcome(truth, opinion.label, loss, opinion.probability)

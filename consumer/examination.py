@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from consumer import checkpoint, heldout
 from consumer.assembly import Machine, Recipe, assemble
 from consumer.checkpoint import Stateful
@@ -20,8 +18,6 @@ from consumer.learners.protocol import Learner
 from consumer.manifest import Manifest
 from consumer.tally import Scores
 from events.document import Document
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,6 @@ class Examiner:
     def _assemble(self, manifest: Manifest) -> None:
         described = manifest.describes
         recipe = Recipe.read(described)
-        log.info("loading", learner=recipe.learner, model=recipe.model)
         still = Training(described["optimizer"], 0.0, 0.0, described["averaging"], 0.0)
         assembled = assemble(recipe, self._machine, still, recipe.max_tokens, seed=0)
         manifest.require_fit(assembled.describes)

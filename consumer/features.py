@@ -21,11 +21,41 @@ class Example:
 
 
 class Extractor(Protocol):
-    """Computes features that do not change while the model learns."""
+    """Computes features that do not change while the model learns, in two stages."""
 
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return the features of each document."""
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return what is read of each text: ``tokens`` of an encoder, n-grams."""
         ...
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        """Return the features of each document, of which `tokenize_many` gave what was read."""
+        ...
+
+
+def extract(extractor: Extractor, documents: Sequence[Document]) -> list[Features]:
+    """Go through both stages."""
+    return extractor.extract_many(extractor.tokenize_many(documents))
+
+
+class Together:
+    """Features of several extractors in one.
+
+    Parameters
+    ----------
+    extractors
+        No two of them give a feature of the same name; those that read tokens read the same.
+    """
+
+    def __init__(self, extractors: Sequence[Extractor]) -> None:
+        self._extractors = extractors
+
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return what any of them reads of each text."""
+        return _joined([extractor.tokenize_many(documents) for extractor in self._extractors])
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        """Return the features of each document."""
+        return _joined([extractor.extract_many(read) for extractor in self._extractors])
 
 
 class Cached:
@@ -47,10 +77,10 @@ class Cached:
         self._room = room
         self._kept: dict[str, Features] = {}
 
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return the features of each document."""
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return the features of each document, through both stages where they are not kept."""
         missing = {one.text: one for one in documents if one.text not in self._kept}
-        computed = self._extractor.extract_many(list(missing.values())) if missing else []
+        computed = extract(self._extractor, list(missing.values())) if missing else []
         fresh = dict(zip(missing, computed, strict=True))
         found = [fresh.get(one.text) or self._kept[one.text] for one in documents]
         for text, features in fresh.items():
@@ -60,23 +90,13 @@ class Cached:
                 self._kept[text] = features
         return found
 
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        """Return the features as they are."""
+        return list(read)
 
-class Together:
-    """Features of several extractors in one.
 
-    Parameters
-    ----------
-    extractors
-        No two of them give a feature of the same name.
-    """
-
-    def __init__(self, extractors: Sequence[Extractor]) -> None:
-        self._extractors = extractors
-
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return the features of each document."""
-        columns = [extractor.extract_many(documents) for extractor in self._extractors]
-        return [
-            {name: tensor for part in row for name, tensor in part.items()}
-            for row in zip(*columns, strict=True)
-        ]
+def _joined(columns: Sequence[Sequence[Features]]) -> list[Features]:
+    return [
+        {name: tensor for part in row for name, tensor in part.items()}
+        for row in zip(*columns, strict=True)
+    ]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from consumer.encoder import Encoder
-from consumer.features import Features
+from consumer.features import Features, extract
 from consumer.hardware import autocast
 from consumer.pooling import LENGTH, condense, mean, pad, unit_mean
 from consumer.pretrained import UnknownModelError, stack_of
@@ -69,10 +69,15 @@ class FrozenLayers:
         self._read = _Reader(lower, self._cut, pooled=pooled)
         self._run = self._read if runtime is None else runtime(self._read)
 
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return the ``tokens`` of each document, int32, shape (tokens,)."""
+        rows = self._encoder.tokenize([document.text for document in documents])
+        return [{"tokens": row} for row in rows]
+
     @torch.no_grad()  # not inference_mode: these tensors will meet gradients
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
         """Return the features of each document."""
-        tokens = self._encoder.tokenize([document.text for document in documents])
+        tokens = [row["tokens"] for row in read]
         features: dict[int, Features] = {}
         for group in buckets([len(row) for row in tokens]):
             ids, mask = pad([tokens[index] for index in group], self._encoder.device)
@@ -85,7 +90,7 @@ class FrozenLayers:
                 features[index] = {"hidden": kept.clone()} | (
                     {"pooled": row.unsqueeze(0).clone()} if self._pooled else {}
                 )
-        return [features[index] for index in range(len(documents))]
+        return [features[index] for index in range(len(read))]
 
 
 class TopLayers(nn.Module):
@@ -138,7 +143,7 @@ class TopLayers(nn.Module):
             " use --learner finetune"
         )
         try:
-            below = FrozenLayers(encoder, layers, pooled=False).extract_many([document])
+            below = extract(FrozenLayers(encoder, layers, pooled=False), [document])
             parted = self([features["hidden"] for features in below])
         except Exception as error:  # whatever an architecture raises that misses its parts
             raise refusal from error

@@ -46,8 +46,8 @@ class History:
         self._start_over()
         self._load()
 
-    def add(self, examination: Examination, documents: dict[str, int]) -> None:
-        """Take in an examination; ``documents`` are counts of the held-out ones, by label.
+    def add(self, examination: Examination) -> None:
+        """Take in an examination.
 
         What is of another model, or of a stream that began anew, is thrown away before.
         """
@@ -58,7 +58,7 @@ class History:
         if digest != self._of or not (later or manifest.id == self._checkpoint):
             self._start_over()
         self._of, self._checkpoint = digest, manifest.id
-        self.forgetting.update(scores.recall, documents)
+        self.forgetting.update(scores.recall, scores.counts)
         point = (scores.accuracy, scores.macro_f1, self.forgetting.mean)
         self.curve.add(manifest.documents, point)
         self._save()

@@ -40,8 +40,8 @@ class Ngrams:
             dtype=np.float32,
         )
 
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return the features of each document."""
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return the n-grams of each text."""
         counts = self._vectorizer.transform([self._view(document.text) for document in documents])
         numbers = torch.from_numpy(counts.indices)
         frequencies = torch.from_numpy(np.log1p(counts.data))
@@ -49,6 +49,10 @@ class Ngrams:
             {"ngrams": numbers[start:end].clone(), "frequencies": frequencies[start:end].clone()}
             for start, end in zip(counts.indptr[:-1], counts.indptr[1:], strict=True)
         ]
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        """Return the n-grams as they are."""
+        return [{name: row[name] for name in ("ngrams", "frequencies")} for row in read]
 
 
 class DocumentFrequencies:

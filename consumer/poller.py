@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
@@ -35,6 +35,18 @@ class PollError(UserError):
     """The Kafka client gave up."""
 
 
+class Observer(Protocol):
+    """Told of what happens to polling, by the thread that polls."""
+
+    def poll_retried(self) -> None:
+        """Take in a read that failed at the broker."""
+        ...
+
+    def lost(self, records: int) -> None:
+        """Take in that records were deleted before they were read."""
+        ...
+
+
 class Poller:
     """A bounded queue of records that a thread keeps filled.
 
@@ -55,6 +67,8 @@ class Poller:
     lost_offsets
         What to do when records between a position and the beginning of its partition are gone
         from the topic: stop, or go on and count them.
+    observer
+        Told of both.
     """
 
     def __init__(
@@ -63,13 +77,15 @@ class Poller:
         topic: str,
         positions: Mapping[int, int],
         capacity: int,
-        lost_offsets: LostOffsets = "stop",
+        lost_offsets: LostOffsets,
+        observer: Observer,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
         self._positions = dict(positions)
         self._capacity = capacity
         self._lost_offsets = lost_offsets
+        self._observer = observer
         self._changed = threading.Condition()
         self._records: deque[ConsumerRecord] = deque()
         self._queued: Counter[int] = Counter()
@@ -80,7 +96,6 @@ class Poller:
         self._polled = time.monotonic()
         self._looked = -math.inf
         self._next_look = -math.inf
-        self.lost = 0
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     @property
@@ -166,6 +181,7 @@ class Poller:
                     if not error.retriable:
                         raise
                     log.warning("reading failed, trying again", error=str(error))
+                    self._observer.poll_retried()
                     self._stopping.wait(RETRY_SECONDS)
         except Exception as error:  # noqa: BLE001 - handed to whoever takes next
             with self._changed:
@@ -249,7 +265,7 @@ class Poller:
                 ) from error
             if gone > 0:
                 log.error("records lost", partition=tp.partition, records=gone)
-                self.lost += gone
+                self._observer.lost(gone)
                 self._consumer.seek(tp, beginnings[tp])
 
     def _reached(self, partition: int, position: int) -> int:

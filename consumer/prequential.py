@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from consumer.evaluation import Evaluator, Opinion, Prediction, Prequential
 from consumer.features import Example, Extractor, Features
 from consumer.labels import LabelSet
-from consumer.learners.protocol import Forecast, Learner, Lesson, RejectedError
+from consumer.learners.protocol import Forecast, Gradient, Learner, Lesson, RejectedError
 from consumer.micro_batch import MicroBatch
 from consumer.quarantine import Quarantine
-from consumer.replay import ReplayBuffer
+from consumer.replay import Census, ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
 from consumer.source import Batch, DeadLetter, Origin
 from events.document import Document
@@ -34,30 +34,38 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One learning step: its new documents, the replayed ones, and their mean loss in nats."""
+    """One learning step: its new documents, the replayed ones, and their mean loss in nats.
+
+    ``gradients`` are those of the experts that have one.
+    """
 
     documents: int
     replayed: int
     loss: float
+    gradients: Mapping[str, Gradient]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One turn of the loop: all that metrics, progress and checkpoints need to know of it.
 
-    ``positions`` and ``lag`` are by partition: the next offset to read, and how many records wait
-    behind it. ``origins`` are where the document of each prediction comes from. ``shares`` say how
-    much each expert of a blend weighs. ``seconds`` are by stage. A step without documents has
-    neither: it says that time has passed.
+    ``positions``, ``lag`` and ``reached`` are by partition: the next offset to read, how many
+    records wait behind it, and when the last one before was written. ``origins`` are where the
+    document of each prediction comes from, ``written`` when its record was, in seconds since 1970.
+    ``tokens`` were read by an encoder. ``shares`` say how much each expert of a blend weighs.
+    ``seconds`` are by stage. A step without documents has neither: it says that time has passed.
     """
 
     positions: Mapping[int, int]
     lag: Mapping[int, int]
+    reached: Mapping[int, float]
     predictions: Sequence[Prediction]
     origins: Sequence[Origin]
+    written: Sequence[float | None]
+    tokens: int
     dead_letters: Sequence[DeadLetter]
     learned: Learned | None
-    remembered: int
+    remembered: Census
     labels: Sequence[str]
     scores: Prequential
     shares: Mapping[str, float]
@@ -66,11 +74,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Documents in the order of the stream, as they were predicted: rows of the same order."""
+    """Documents in the order of the stream, as they were predicted: rows of the same order.
+
+    ``tokens`` were read by an encoder; to read texts took ``seconds``.
+    """
 
     documents: Sequence[Document]
     features: Sequence[Features]
     forecast: Forecast
+    tokens: int
+    seconds: float
 
 
 def run(
@@ -109,7 +122,8 @@ def run(
         if batch is None:
             return
         fetched = clock()
-        arrived = predict(extractor, learner, batch.documents)
+        arrived = predict(extractor, learner, batch.documents, clock)
+        tokens, tokenizing = arrived.tokens, arrived.seconds
         predictions = named(arrived, labels)
         evaluator.update(predictions)
         predicted = clock()
@@ -122,6 +136,7 @@ def run(
             # stream alone, and matrix products of other shapes round differently.
             if len(together) != len(arrived.documents):
                 arrived = predict(extractor, learner, [document for document, _ in together])
+                tokens += arrived.tokens
             new = [pair for pair in together if pair[0].label is not None]
             count = replay_ratio.due(len(new), sum(batch.lag.values()))
             try:
@@ -134,17 +149,21 @@ def run(
         yield Step(
             positions=batch.positions,
             lag=batch.lag,
+            reached=batch.reached,
             predictions=predictions,
             origins=batch.origins,
+            written=batch.written,
+            tokens=tokens,
             dead_letters=[*batch.dead_letters, *quarantined],
             learned=learned,
-            remembered=len(replay),
+            remembered=replay.census(),
             labels=labels.names,
             scores=evaluator.scores(),
             shares=arrived.forecast.shares,
             seconds={
                 "fetch": fetched - started,
-                "predict": predicted - fetched,
+                "tokenize": tokenizing,
+                "predict": predicted - fetched - tokenizing,
                 "learn": clock() - predicted,
             }
             if batch.documents
@@ -152,12 +171,21 @@ def run(
         )
 
 
-def predict(extractor: Extractor, learner: Learner, documents: Sequence[Document]) -> Arrived:
+def predict(
+    extractor: Extractor,
+    learner: Learner,
+    documents: Sequence[Document],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Arrived:
     """Predict documents with what the learner knows now."""
     if not documents:
-        return Arrived([], [], Forecast(np.zeros((0, 0), dtype=np.float32)))
-    features = extractor.extract_many(documents)
-    return Arrived(documents, features, learner.predict_many(features))
+        return Arrived([], [], Forecast(np.zeros((0, 0), dtype=np.float32)), 0, 0.0)
+    started = clock()
+    read = extractor.tokenize_many(documents)
+    seconds = clock() - started
+    tokens = sum(len(row.get("tokens", ())) for row in read)
+    features = extractor.extract_many(read)
+    return Arrived(documents, features, learner.predict_many(features), tokens, seconds)
 
 
 def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
@@ -214,7 +242,7 @@ def learn(
     proposal.accept()
     # A replay needs features only: texts would take more room than what is kept of them.
     replay.add(Example(replace(one.document, text=""), learner.keep(one.features)) for one in new)
-    return Learned(len(new), len(replayed), proposal.loss)
+    return Learned(len(new), len(replayed), proposal.loss, proposal.gradients)
 
 
 def _check(new: Sequence[Example], forecast: Forecast) -> None:

@@ -97,7 +97,7 @@ class Progress:
             self._latest = without_nan(
                 {
                     "labels": len(step.labels),
-                    "replay_buffer": step.remembered,
+                    "replay_buffer": step.remembered.documents,
                     "prequential": asdict(step.scores),
                     # A step without documents has none.
                     "shares": dict(step.shares) or self._latest["shares"],

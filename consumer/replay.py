@@ -1,12 +1,36 @@
 """The replay buffer: a bounded memory of the stream, so that old classes are not forgotten."""
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from consumer import packing
 from consumer.features import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What a buffer holds: documents of ``capacity``, learned ``age`` documents ago on the mean.
+
+    ``balance`` is the entropy of their labels, as a share of the most it could be: 1 when there
+    are as many of each, and where there is one label only; 0 in an empty buffer.
+    """
+
+    documents: int
+    capacity: int
+    age: float
+    balance: float
+
+
+class Kept(NamedTuple):
+    """An example, and the number of documents that had been seen when it was learned."""
+
+    number: int
+    example: Example
 
 
 class ReplayBuffer(Protocol):
@@ -22,6 +46,10 @@ class ReplayBuffer(Protocol):
 
     def add(self, documents: Iterable[Example]) -> None:
         """Offer documents that were just learned."""
+        ...
+
+    def census(self) -> Census:
+        """Say what it holds."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -49,40 +77,46 @@ class Reservoir:
     def __init__(self, capacity: int, seed: int) -> None:
         self._capacity = capacity
         self._random = np.random.default_rng(seed)
-        self._examples: list[Example] = []
+        self._kept: list[Kept] = []
         self._seen = 0
 
     def __len__(self) -> int:
-        return len(self._examples)
+        return len(self._kept)
 
     def sample(self, count: int) -> list[Example]:
         """Draw documents uniformly without replacement."""
-        return _draw(self._random, self._examples, count)
+        return [kept.example for kept in _draw(self._random, self._kept, count)]
 
     def add(self, documents: Iterable[Example]) -> None:
         """Keep the n-th document seen with probability capacity / n."""
         for document in documents:
             self._seen += 1
+            kept = Kept(self._seen, document)
             if len(self) < self._capacity:
-                self._examples.append(document)
+                self._kept.append(kept)
             elif (slot := int(self._random.integers(self._seen))) < self._capacity:
-                self._examples[slot] = document
+                self._kept[slot] = kept
+
+    def census(self) -> Census:
+        """Say what it holds, in time proportional to that."""
+        labels = Counter(kept.example.document.label or "" for kept in self._kept)
+        return _census(self._kept, self._capacity, self._seen, list(labels.values()))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the documents, how many were seen, and the random generator."""
         return {
-            "examples": packing.pack_examples(self._examples),
+            **_pack(self._kept),
             "seen": self._seen,
             "random": self._random.bit_generator.state,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned; of more than fit, a random part is kept."""
-        self._examples = packing.unpack_examples(state["examples"])
+        self._kept = _unpack(state)
         self._seen = state["seen"]
         self._random.bit_generator.state = state["random"]
         if len(self) > self._capacity:
-            self._examples = self.sample(self._capacity)
+            self._kept = _draw(self._random, self._kept, self._capacity)
 
 
 class ClassBalancedReservoir:
@@ -103,7 +137,7 @@ class ClassBalancedReservoir:
     def __init__(self, capacity: int, seed: int) -> None:
         self._capacity = capacity
         self._random = np.random.default_rng(seed)
-        self._by_label: dict[str, list[Example]] = {}
+        self._by_label: dict[str, list[Kept]] = {}
         self._seen_of: dict[str, int] = {}
         self._full: set[str] = set()
 
@@ -112,7 +146,7 @@ class ClassBalancedReservoir:
 
     def sample(self, count: int) -> list[Example]:
         """Draw documents uniformly without replacement."""
-        return _draw(self._random, self._examples(), count)
+        return [kept.example for kept in _draw(self._random, self._all(), count)]
 
     def add(self, documents: Iterable[Example]) -> None:
         """Offer each document to its label's share."""
@@ -122,8 +156,9 @@ class ClassBalancedReservoir:
     def _add(self, document: Example, label: str) -> None:
         self._seen_of[label] = self._seen_of.get(label, 0) + 1
         own = self._by_label.setdefault(label, [])
+        kept = Kept(self._seen, document)
         if len(self) < self._capacity:
-            own.append(document)
+            own.append(kept)
             return
         largest = max(self._by_label.values(), key=len)
         self._full.update(
@@ -131,23 +166,32 @@ class ClassBalancedReservoir:
         )
         if label not in self._full:
             self._thin_out(largest)
-            own.append(document)
+            own.append(kept)
         elif (slot := int(self._random.integers(self._seen_of[label]))) < len(own):
-            own[slot] = document
+            own[slot] = kept
 
-    def _thin_out(self, share: list[Example]) -> None:
+    def census(self) -> Census:
+        """Say what it holds, in time proportional to that."""
+        sizes = [len(share) for share in self._by_label.values()]
+        return _census(self._all(), self._capacity, self._seen, sizes)
+
+    @property
+    def _seen(self) -> int:
+        return sum(self._seen_of.values())
+
+    def _thin_out(self, share: list[Kept]) -> None:
         """Drop a random document."""
         share[int(self._random.integers(len(share)))] = share[-1]
         share.pop()
 
-    def _examples(self) -> list[Example]:
-        return [document for share in self._by_label.values() for document in share]
+    def _all(self) -> list[Kept]:
+        return [kept for share in self._by_label.values() for kept in share]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the documents, how many were seen of each label, and the random generator."""
         return {
             "labels": list(self._by_label),
-            "examples": packing.pack_examples(self._examples()),
+            **_pack(self._all()),
             "seen": dict(self._seen_of),
             "full": sorted(self._full),
             "random": self._random.bit_generator.state,
@@ -156,8 +200,8 @@ class ClassBalancedReservoir:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned; of more than fit, the largest labels give."""
         self._by_label = {label: [] for label in state["labels"]}
-        for document in packing.unpack_examples(state["examples"]):
-            self._by_label[document.document.label or ""].append(document)
+        for kept in _unpack(state):
+            self._by_label[kept.example.document.label or ""].append(kept)
         self._seen_of = dict(state["seen"])
         self._full = set(state["full"])
         self._random.bit_generator.state = state["random"]
@@ -165,6 +209,28 @@ class ClassBalancedReservoir:
             self._thin_out(max(self._by_label.values(), key=len))
 
 
-def _draw(random: np.random.Generator, documents: list[Example], count: int) -> list[Example]:
+def _pack(kept: Sequence[Kept]) -> dict[str, Any]:
+    return {
+        "numbers": [one.number for one in kept],
+        "examples": packing.pack_examples([one.example for one in kept]),
+    }
+
+
+def _unpack(state: dict[str, Any]) -> list[Kept]:
+    examples = packing.unpack_examples(state["examples"])
+    return [Kept(*pair) for pair in zip(state["numbers"], examples, strict=True)]
+
+
+def _census(kept: Sequence[Kept], capacity: int, seen: int, sizes: Sequence[int]) -> Census:
+    if not kept:
+        return Census(0, capacity, 0.0, 0.0)
+    shares = [size / len(kept) for size in sizes if size]
+    entropy = -sum(share * math.log(share) for share in shares)
+    balance = entropy / math.log(len(shares)) if len(shares) > 1 else 1.0
+    age = seen - sum(one.number for one in kept) / len(kept)
+    return Census(len(kept), capacity, age, balance)
+
+
+def _draw(random: np.random.Generator, documents: list[Kept], count: int) -> list[Kept]:
     chosen = random.choice(len(documents), min(count, len(documents)), replace=False)
     return [documents[index] for index in chosen]

@@ -40,6 +40,7 @@ def app(
     progress: Callable[[], dict[str, Any]],
     alive: Check,
     ready: Check,
+    shown: Callable[[], None] = lambda: None,
 ) -> Starlette:
     """Build the consumer's application.
 
@@ -49,20 +50,27 @@ def app(
     def show_progress(_: Request) -> Response:
         return JSONResponse(progress())
 
-    return Starlette(
-        routes=[*monitoring(registry, alive, ready), Route("/progress", show_progress)]
-    )
+    routes = [*monitoring(registry, alive, ready, shown), Route("/progress", show_progress)]
+    return Starlette(routes=routes)
 
 
-def monitoring(registry: CollectorRegistry, alive: Check, ready: Check) -> list[Route]:
+def monitoring(
+    registry: CollectorRegistry,
+    alive: Check,
+    ready: Check,
+    shown: Callable[[], None] = lambda: None,
+) -> list[Route]:
     """Build what every program serves to be watched.
 
     ``/metrics`` for Prometheus; ``/healthz`` and ``/readyz`` answer 200, or 503 and what is wrong.
+    ``shown`` is called when metrics were read, before they are answered.
     """
 
     def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        text = encode(registry)
+        shown()
+        return Response(text, headers={"content-type": content_type})
 
     def health(check: Check) -> Callable[[Request], Response]:
         def answer(_: Request) -> Response:

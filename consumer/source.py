@@ -45,16 +45,19 @@ class DeadLetter:
 class Batch:
     """Documents in the order of the stream; none where nothing came for a while.
 
-    ``origins`` are where each document comes from. ``positions`` are the next offsets to read
-    after the batch and ``lag`` the records that wait there, both by partition. ``last`` says that
-    the stream is over: nothing will follow.
+    ``origins`` are where each document comes from, ``written`` when its record was, in seconds
+    since 1970, or None where its producer does not say. ``positions`` are the next offsets to read
+    after the batch, ``lag`` the records that wait there, and ``reached`` when the last record
+    before was written, all by partition. ``last`` says that the stream is over.
     """
 
     documents: Sequence[Document]
     origins: Sequence[Origin]
+    written: Sequence[float | None]
     dead_letters: Sequence[DeadLetter]
     positions: Mapping[int, int]
     lag: Mapping[int, int]
+    reached: Mapping[int, float]
     last: bool = False
 
 
@@ -68,7 +71,7 @@ class KafkaSource:
     labels
         Learns the labels of the documents that are read.
     positions
-        Where each partition goes on, by partition: records before that are not read again.
+        Where each partition goes on, by partition.
     linger
         Seconds to wait for a batch to fill once its first record is there.
     stop_after
@@ -100,6 +103,7 @@ class KafkaSource:
         self._idle_limit = stop_when_idle
         self._clock = clock
         self._stopping = stopping
+        self._reached: dict[int, float] = {}
         self._waiting_since: float | None = None
         self._over = False
 
@@ -114,16 +118,17 @@ class KafkaSource:
             return None
         documents: list[Document] = []
         origins: list[Origin] = []
+        written: list[float | None] = []
         dead_letters: list[DeadLetter] = []
         first: float | None = None
         started = self._clock()
         while len(documents) < at_most and not self._stopping():
             record = self._poller.take(WAKE_SECONDS)
             now = self._clock()
-            if record is not None and self._is_new(record):
+            if record is not None:
                 first = now if first is None else first
                 self._waiting_since = None
-                self._sort(record, documents, origins, dead_letters)
+                self._sort(record, documents, origins, written, dead_letters)
             if first is not None and now - first >= self._linger:
                 break
             if record is None and first is None:
@@ -136,11 +141,16 @@ class KafkaSource:
             self._left -= len(documents)
         positions = dict(self._positions)
         lag = self._poller.lag(positions)
-        return Batch(documents, origins, dead_letters, positions, lag, last=self._over)
-
-    def _is_new(self, record: ConsumerRecord) -> bool:
-        """Whether it was not read before."""
-        return bool(record.offset >= self._positions.get(record.partition, 0))
+        return Batch(
+            documents,
+            origins,
+            written,
+            dead_letters,
+            positions,
+            lag,
+            dict(self._reached),
+            last=self._over,
+        )
 
     def _idle(self, now: float, started: float) -> bool:
         """Whether nothing has come for so long, over all reads since, that the stream is over."""
@@ -156,10 +166,14 @@ class KafkaSource:
         record: ConsumerRecord,
         documents: list[Document],
         origins: list[Origin],
+        written: list[float | None],
         dead_letters: list[DeadLetter],
     ) -> None:
         """Put a record where it belongs, and move the position past it."""
         self._positions[record.partition] = record.offset + 1
+        stamp = record.timestamp / 1000 if record.timestamp >= 0 else None  # -1: there is none
+        if stamp is not None:
+            self._reached[record.partition] = stamp
         try:
             document = read_document(record)
             if document.label is not None:
@@ -171,6 +185,7 @@ class KafkaSource:
         else:
             documents.append(document)
             origins.append(Origin(record.partition, record.offset))
+            written.append(stamp)
 
 
 def read_document(record: ConsumerRecord) -> Document:

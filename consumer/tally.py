@@ -4,14 +4,19 @@ import math
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+BINS = 10
+"""Of confidence, of equal width."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Measures over some labelled documents; `nan` where there are none.
 
-    ``log_loss`` is in nats; ``recall`` maps each label to its own.
+    ``log_loss`` is in nats; ``recall`` maps each label to its own, ``counts`` to its documents.
+    ``calibration_error`` is how far confidence is from accuracy, the mean over bins of confidence
+    (Guo et al. 2017, "On calibration of modern neural networks").
     """
 
     documents: int
@@ -19,7 +24,27 @@ class Scores:
     macro_f1: float
     kappa: float
     log_loss: float
+    calibration_error: float
     recall: Mapping[str, float]
+    counts: Mapping[str, int]
+
+
+NOTHING = Scores(0, math.nan, math.nan, math.nan, math.nan, math.nan, {}, {})
+"""Scores of no documents."""
+
+
+class Outcome(NamedTuple):
+    """A prediction and what was true; ``loss`` is in nats, ``confidence`` that in ``predicted``."""
+
+    truth: str
+    predicted: str | None
+    loss: float
+    confidence: float
+
+    @property
+    def bin(self) -> int:
+        """Number of its bin of confidence."""
+        return min(int(BINS * self.confidence), BINS - 1)
 
 
 class Tally:
@@ -31,19 +56,22 @@ class Tally:
         self._truths: Counter[str] = Counter()
         self._predictions: Counter[str] = Counter()
         self._hits: Counter[str] = Counter()
+        self._doubts = [0.0] * BINS
 
-    def add(self, truth: str, predicted: str | None, loss: float) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Count one prediction in."""
-        self._count(truth, predicted, loss, 1)
+        self._count(outcome, 1)
 
-    def remove(self, truth: str, predicted: str | None, loss: float) -> None:
+    def remove(self, outcome: Outcome) -> None:
         """Count one prediction out."""
-        self._count(truth, predicted, loss, -1)
+        self._count(outcome, -1)
 
-    def _count(self, truth: str, predicted: str | None, loss: float, by: int) -> None:
+    def _count(self, outcome: Outcome, by: int) -> None:
+        truth, predicted, loss, confidence = outcome
         self.documents += by
         self._loss += by * loss
         self._truths[truth] += by
+        self._doubts[outcome.bin] += by * (confidence - (predicted == truth))
         if predicted is not None:
             self._predictions[predicted] += by
         if predicted == truth:
@@ -53,7 +81,7 @@ class Tally:
         """Return every measure, in time proportional to the number of labels."""
         n = self.documents
         if n == 0:
-            return Scores(0, math.nan, math.nan, math.nan, math.nan, {})
+            return NOTHING
         hits, truths, predictions = self._hits, self._truths, self._predictions
         labels = [label for label in truths | predictions if truths[label] or predictions[label]]
         accuracy = hits.total() / n
@@ -64,7 +92,9 @@ class Tally:
             macro_f1=sum(2 * hits[x] / (truths[x] + predictions[x]) for x in labels) / len(labels),
             kappa=(accuracy - by_chance) / (1 - by_chance) if by_chance < 1 else math.nan,
             log_loss=self._loss / n,
+            calibration_error=sum(map(abs, self._doubts)) / n,
             recall={x: hits[x] / truths[x] for x in labels if truths[x]},
+            counts={x: truths[x] for x in labels if truths[x]},
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -75,6 +105,7 @@ class Tally:
             "truths": dict(self._truths),
             "predictions": dict(self._predictions),
             "hits": dict(self._hits),
+            "doubts": list(self._doubts),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -84,6 +115,7 @@ class Tally:
         self._truths = Counter(state["truths"])
         self._predictions = Counter(state["predictions"])
         self._hits = Counter(state["hits"])
+        self._doubts = list(state["doubts"])
 
 
 class Window:
@@ -98,18 +130,27 @@ class Window:
     def __init__(self, size: int) -> None:
         self._size = size
         self._tally = Tally()
-        self._recent: deque[tuple[str, str | None, float]] = deque()
+        self._recent: deque[Outcome] = deque()
 
-    def add(self, truth: str, predicted: str | None, loss: float) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Count one prediction in, and the oldest out."""
-        self._tally.add(truth, predicted, loss)
-        self._recent.append((truth, predicted, loss))
+        self._tally.add(outcome)
+        self._recent.append(outcome)
         if len(self._recent) > self._size:
-            self._tally.remove(*self._recent.popleft())
+            self._tally.remove(self._recent.popleft())
 
     def scores(self) -> Scores:
         """Return the scores of what is in the window."""
         return self._tally.scores()
+
+    def confused(self, most: int) -> list[tuple[str, str, int]]:
+        """Return the most frequent mistakes: label, what it was taken for, and how often."""
+        pairs = Counter(
+            (one.truth, one.predicted)
+            for one in self._recent
+            if one.predicted is not None and one.predicted != one.truth
+        )
+        return [(truth, predicted, count) for (truth, predicted), count in pairs.most_common(most)]
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is in the window."""
@@ -121,4 +162,4 @@ class Window:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self._tally.load_state_dict(state["tally"])
-        self._recent = deque((truth, label, loss) for truth, label, loss in state["recent"])
+        self._recent = deque(Outcome(*outcome) for outcome in state["recent"])

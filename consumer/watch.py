@@ -1,7 +1,6 @@
 """Held-out evaluation beside the loop: it follows what is committed, and learning never waits."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -100,6 +99,7 @@ class Watch:
             self._examine(folder, documents)
 
     def _examine(self, folder: Path, documents: Sequence[Document]) -> None:
+        log.info("examining", checkpoint=folder.name, heldout=len(documents))
         began = self._clock()
         self._waiting = None
         try:
@@ -113,8 +113,7 @@ class Watch:
             if self._stop.asked:
                 return
             seconds = self._clock() - began
-            counts = Counter(one.label for one in documents if one.label is not None)
-            self._history.add(examination, counts)
+            self._history.add(examination)
             self._metrics.examined(examination, self._history.forgetting, seconds)
             log.info(
                 "examined",

@@ -46,6 +46,20 @@ def accepted(proposal: Proposal) -> float:
     return proposal.loss
 
 
+class Polled:
+    """Told by a poller of reads that failed and of records that are gone."""
+
+    def __init__(self) -> None:
+        self.retries = 0
+        self.records = 0
+
+    def poll_retried(self) -> None:
+        self.retries += 1
+
+    def lost(self, records: int) -> None:
+        self.records += records
+
+
 class Consumer:
     """A consumer process and what can be asked of it."""
 

@@ -9,7 +9,7 @@ from benchmarks import ours
 from benchmarks.ours import Loop
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
 from consumer.evaluation import WINDOW, Opinion, Prediction
-from consumer.features import Example
+from consumer.features import Example, extract
 from consumer.prequential import Step
 from events.document import Document
 
@@ -40,7 +40,7 @@ def compare(
         Labels that are known, smallest first.
     """
     usual = ours.loop().assembled
-    features = usual.extractor.extract_many(documents)
+    features = extract(usual.extractor, documents)
     examples = [Example(*pair) for pair in zip(documents, features, strict=True)]
 
     def measure(remembered: int, labels: int) -> Measure:

@@ -80,7 +80,8 @@ class Blend:
             for proposal in proposals:
                 proposal.accept()
 
-        return Proposal(log_loss(forecast.probabilities, new.targets), accept)
+        gradients = {name: said for one in proposals for name, said in one.gradients.items()}
+        return Proposal(log_loss(forecast.probabilities, new.targets), accept, gradients)
 
     def _weighed(
         self, forecast: Forecast, targets: Sequence[int]

@@ -23,10 +23,14 @@ class Tokens:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
 
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return the features of each document."""
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return the tokens of each document."""
         rows = self._encoder.tokenize([document.text for document in documents])
         return [{"tokens": row} for row in rows]
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        """Return the tokens as they are."""
+        return [{"tokens": row["tokens"]} for row in read]
 
 
 class FineTune:
@@ -67,7 +71,7 @@ class FineTune:
     def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:  # noqa: ARG002
         """Work out one optimizer step on new and replayed documents together."""
         mixed = [row["tokens"] for row in (*new.features, *replayed.features)]
-        return self.steps.propose(mixed, [*new.targets, *replayed.targets])
+        return self.steps.propose("finetune", mixed, [*new.targets, *replayed.targets])
 
     def keep(self, features: Features) -> Features:
         """Return the tokens."""

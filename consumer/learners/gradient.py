@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from consumer.learners.protocol import Proposal, RejectedError
+from consumer.learners.protocol import Gradient, Proposal, RejectedError
 
 OptimizerName = Literal["adamw", "sgd"]
 
@@ -120,8 +120,8 @@ class GradientSteps:
             probabilities: NDArray[np.float32] = model(inputs).softmax(1).cpu().numpy()
         return probabilities
 
-    def propose(self, inputs: Sequence[Tensor], targets: Sequence[int]) -> Proposal:
-        """Work out one optimizer step.
+    def propose(self, expert: str, inputs: Sequence[Tensor], targets: Sequence[int]) -> Proposal:
+        """Work out one optimizer step of the expert of that name.
 
         Raises
         ------
@@ -159,7 +159,10 @@ class GradientSteps:
             raise RejectedError(
                 f"a gradient that is not finite, of a loss of {proposal.loss:.4g} nats"
             )
-        return proposal
+        body, top = (group["lr"] for group in self._optimizer.param_groups)
+        return replace(
+            proposal, gradients={expert: Gradient(float(norm), {"body": body, "head": top})}
+        )
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -66,7 +66,7 @@ class LatentReplay:
         random = torch.Generator()
         random.set_state(self._random.get_state())
         mixed = [self._some(row["hidden"], random) for row in (*new.features, *replayed.features)]
-        proposal = self.steps.propose(mixed, [*new.targets, *replayed.targets])
+        proposal = self.steps.propose("latent", mixed, [*new.targets, *replayed.targets])
 
         def accept() -> None:
             self._random = random

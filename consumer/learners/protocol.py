@@ -56,11 +56,19 @@ class RejectedError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
+class Gradient:
+    """What a step would do: the norm of its gradient before clipping, learning rates by part."""
+
+    norm: float
+    rates: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A learning step that is worked out and not taken: nothing of the learner has changed.
 
     ``loss`` is the mean loss before it, in nats. ``accept`` takes the step: at once or never, as
-    another proposal may take its place.
+    another proposal may take its place. ``gradients`` are those of the experts that have one.
 
     Raises
     ------
@@ -70,6 +78,7 @@ class Proposal:
 
     loss: float
     accept: Callable[[], None]
+    gradients: Mapping[str, Gradient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.loss <= LARGEST_LOSS:  # as NaN is not

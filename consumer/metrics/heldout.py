@@ -1,6 +1,5 @@
 """What the evaluator exports, and how an examination moves it."""
 
-import importlib.metadata
 from functools import cached_property
 
 import torch
@@ -11,12 +10,15 @@ from consumer.examination import Examination
 from consumer.forgetting import Forgetting
 from consumer.metrics.definitions import HELD_OUT, MAX_LABEL_SERIES
 from consumer.metrics.families import Families
+from service import VERSION
 
 MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error", "documents")
+SCORES = [one for one in HELD_OUT if one.group == "held-out" and one.kind == "gauge"]
+OTHERS = [one for one in HELD_OUT if one not in SCORES]
 
 
 class HeldOutMetrics:
-    """Everything of `HELD_OUT`.
+    """Everything of `HELD_OUT`; scores are shown from the first examination on.
 
     Parameters
     ----------
@@ -26,14 +28,15 @@ class HeldOutMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._counts = Families([one for one in HELD_OUT if one.kind != "gauge"], registry)
-        self._counts.begin({})
-        for counter in ("heldout_evaluations", "heldout_failures"):
-            self._counts.count(counter, 0)
+        self._others = Families(OTHERS, registry)
+        self._others.begin({})
+        self._others.set(
+            "evaluator_build_info", 1, VERSION, torch.__version__, transformers.__version__
+        )
 
     def examined(self, examination: Examination, forgetting: Forgetting, seconds: float) -> None:
         """Take in an examination, what it shows to be forgotten, and how long it took."""
-        scores, manifest, gauges = examination.scores, examination.manifest, self._gauges
+        scores, manifest, gauges = examination.scores, examination.manifest, self._scores
         known = [label for label in examination.labels if label in scores.recall]
         shown = [*known, *sorted(scores.recall.keys() - set(known))][:MAX_LABEL_SERIES]
         for measure in MEASURES:
@@ -45,17 +48,13 @@ class HeldOutMetrics:
         gauges.set("heldout_gap", examination.gap)
         gauges.set("heldout_checkpoint_documents", manifest.documents)
         gauges.set("heldout_checkpoint_timestamp_seconds", examination.written)
-        self._counts.count("heldout_evaluations", 1)
-        self._counts.observe("heldout_seconds", seconds)
+        self._others.count("heldout_evaluations", 1)
+        self._others.observe("heldout_seconds", seconds)
 
     def failed(self) -> None:
         """Take in an examination that failed."""
-        self._counts.count("heldout_failures", 1)
+        self._others.count("heldout_failures", 1)
 
     @cached_property
-    def _gauges(self) -> Families:
-        """Gauges from the first examination on: none of them was 0 before."""
-        gauges = Families([one for one in HELD_OUT if one.kind == "gauge"], self._registry)
-        version = importlib.metadata.version("newsreel")
-        gauges.set("evaluator_build_info", 1, version, torch.__version__, transformers.__version__)
-        return gauges
+    def _scores(self) -> Families:
+        return Families(SCORES, self._registry)

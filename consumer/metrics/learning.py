@@ -1,15 +1,19 @@
-"""Prometheus metrics: their definitions, and how a step moves them."""
+"""What the consumer exports, and how a step moves it."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
-from consumer.prequential import Step
+from consumer.metrics import continued
+from consumer.metrics.definitions import LEARNING, MAX_LABEL_SERIES
+from consumer.metrics.families import Families
+from consumer.prequential import Learned, Step
 from consumer.tally import Scores
 
-MAX_LABEL_SERIES = 100
-"""Labels that get a series of their own: the first to appear. The others count in the rest."""
-STAGE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
 
 
 class Metrics:
@@ -19,143 +23,161 @@ class Metrics:
     ----------
     registry
         Where the metrics are registered.
+    now
+        Seconds since 1970.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"newsreel_{name}", text, labels, registry=registry)
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"newsreel_{name}", text, labels, registry=registry)
-
-        self._accuracy = gauge(
-            "prequential_accuracy",
-            "Share of documents predicted right before they were learned, by window"
-            " (whole stream, last 1000, fading factor)",
-            "window",
-        )
-        self._macro_f1 = gauge("prequential_macro_f1", "F1, mean over the labels", "window")
-        self._kappa = gauge("prequential_kappa", "Cohen's kappa", "window")
-        self._log_loss = gauge("prequential_log_loss", "Cross-entropy in nats", "window")
-        self._recall = gauge(
-            "prequential_recall",
-            f"Recall of a label over the last 1000 documents, first {MAX_LABEL_SERIES} labels",
-            "label",
-        )
-        self._expert_accuracy = gauge(
-            "expert_accuracy", "Accuracy of an expert by itself over the last 1000", "expert"
-        )
-        self._expert_log_loss = gauge(
-            "expert_log_loss", "Cross-entropy of an expert by itself over the last 1000", "expert"
-        )
-        self._expert_share = gauge(
-            "expert_share", "How much an expert weighs in the blend; they add up to 1", "expert"
-        )
-        self._documents = counter("documents", "Documents predicted, labelled or not", "labelled")
-        self._learned = counter("learned_documents", "New documents learned")
-        self._replayed = counter("replayed_documents", "Documents learned again from the buffer")
-        self._dead_letters = counter(
-            "dead_letters", "Records that can't be used or learned", "reason"
-        )
-        self._steps = counter("learning_steps", "Optimizer steps")
-        self._loss = gauge("loss", "Mean cross-entropy of the last learning step in nats")
-        self._labels = gauge("labels", "Labels discovered")
-        self._replay_buffer = gauge("replay_buffer_documents", "Documents in the replay buffer")
-        self._replay_ratio = gauge(
-            "replay_ratio", "Replayed documents for each new one in the last learning step"
-        )
-        self._lag = gauge("consumer_lag_documents", "Records waiting in a partition", "partition")
-        self._checkpoints = counter("checkpoints", "Checkpoints written and committed")
-        self._checkpoint_failures = counter(
-            "checkpoint_failures", "Checkpoints that could not be written"
-        )
-        self._checkpoint_bytes = gauge("checkpoint_bytes", "Size of the last checkpoint")
-        self._commit_retries = counter(
-            "commit_retries", "Commits that failed at the broker and were tried again"
-        )
-        self._commit = Histogram(
-            "newsreel_commit_seconds",
-            "Time from the copy of all state until it is committed; learning goes on meanwhile",
-            buckets=STAGE_SECONDS,
-            registry=registry,
-        )
-        self._lost = gauge(
-            "lost_documents", "Records that were deleted from the topic before they were read"
-        )
-        self._active = gauge("active", "1 when it learns, 0 when it stands by for another")
-        self._active.set(0)
-        self._stage = Histogram(
-            "newsreel_stage_seconds",
-            "Time of a stage of one step",
-            ["stage"],
-            buckets=STAGE_SECONDS,
-            registry=registry,
-        )
+    def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.time) -> None:
+        self._families = Families(LEARNING, registry)
+        self._now = now
+        self._file: Path | None = None
+        self._keeping = Lock()
+        self._families.set("active", 0)
 
     def observe(self, step: Step) -> None:
         """Take in a step."""
-        self._observe_scores("whole", step.scores.whole)
-        self._observe_scores("last_1000", step.scores.window)
-        self._accuracy.labels("fading").set(step.scores.fading_accuracy)
-        self._recall.clear()  # a label that has left the window has no recall
-        for label in step.labels[:MAX_LABEL_SERIES]:
-            if label in step.scores.window.recall:
-                self._recall.labels(label).set(step.scores.window.recall[label])
-        for name, scores in step.scores.experts.items():
-            self._expert_accuracy.labels(name).set(scores.accuracy)
-            self._expert_log_loss.labels(name).set(scores.log_loss)
-        for name, share in step.shares.items():
-            self._expert_share.labels(name).set(share)
-        for prediction in step.predictions:
-            labelled = prediction.document.label is not None
-            self._documents.labels(str(labelled).lower()).inc()
+        families = self._families
+        self._observe_scores(step)
+        for prediction, written in zip(step.predictions, step.written, strict=True):
+            label = prediction.document.label
+            families.count("documents", 1, str(label is not None).lower())
+            if written is not None:
+                families.observe("prediction_latency_seconds", max(0.0, self._now() - written))
+        self._count_labels(step)
         for letter in step.dead_letters:
-            self._dead_letters.labels(str(letter.reason)).inc()
+            families.count("dead_letters", 1, str(letter.reason))
+        families.count("tokens", step.tokens)
         if step.learned is not None:
-            self._steps.inc()
-            self._learned.inc(step.learned.documents)
-            self._replayed.inc(step.learned.replayed)
-            self._replay_ratio.set(step.learned.replayed / step.learned.documents)
-            self._loss.set(step.learned.loss)
-        self._labels.set(len(step.labels))
-        self._replay_buffer.set(step.remembered)
-        self._observe_lag(step.lag)
+            self._observe_learning(step.learned)
+        families.set("labels", len(step.labels))
+        families.set("replay_buffer_documents", step.remembered.documents)
+        families.set("replay_buffer_capacity", step.remembered.capacity)
+        families.set("replay_buffer_age_documents", step.remembered.age)
+        families.set("replay_buffer_balance", step.remembered.balance)
+        self._observe_lag(step)
         for stage, seconds in step.seconds.items():
-            self._stage.labels(stage).observe(seconds)
+            families.observe("stage_seconds", seconds, stage)
 
-    def began(self) -> None:
-        """Take in that this consumer is the one that learns."""
-        self._active.set(1)
+    def began(self, file: Path, checkpoint_time: float | None) -> None:
+        """Take in that this consumer is the one that learns.
+
+        Parameters
+        ----------
+        file
+            Where counters go on from, and are kept (`consumer.metrics.continued`).
+        checkpoint_time
+            When the checkpoint that it goes on from was written, in seconds since 1970.
+        """
+        self._families.begin(continued.read(file))
+        self._file = file
+        self._families.set("active", 1)
+        if checkpoint_time is not None:
+            self._families.set("checkpoint_timestamp_seconds", checkpoint_time)
+
+    def keep(self) -> None:
+        """Write down the counters that were read and will be shown: none shall ever fall."""
+        with self._keeping:
+            if self._file is not None:
+                continued.write(self._file, self._families.counts())
+
+    def describe(self, **said: str) -> None:
+        """Say what runs."""
+        self._families.set("build_info", 1, *said.values())
+
+    def heard(self, silence: float) -> None:
+        """Take in for how many seconds the broker has not answered."""
+        self._families.set("poll_gap_seconds", silence)
 
     def committed(self, seconds: float, size: int) -> None:
         """Take in a commit: seconds from the snapshot on, bytes of its checkpoint."""
-        self._checkpoints.inc()
-        self._checkpoint_bytes.set(size)
-        self._commit.observe(seconds)
+        self._families.count("checkpoints", 1)
+        self._families.set("checkpoint_bytes", size)
+        self._families.set("checkpoint_timestamp_seconds", self._now())
+        self._families.observe("commit_seconds", seconds)
 
     def paused(self, seconds: float) -> None:
         """Take in how long learning has waited for a commit."""
-        self._stage.labels("checkpoint").observe(seconds)
+        self._families.observe("stage_seconds", seconds, "checkpoint")
 
     def failed(self) -> None:
         """Take in a checkpoint that could not be written."""
-        self._checkpoint_failures.inc()
+        self._families.count("checkpoint_failures", 1)
 
     def retried(self) -> None:
         """Take in a commit that the broker did not take."""
-        self._commit_retries.inc()
+        self._families.count("commit_retries", 1)
+
+    def poll_retried(self) -> None:
+        """Take in a read that failed at the broker."""
+        self._families.count("poll_retries", 1)
 
     def lost(self, records: int) -> None:
-        """Take in how many records were lost in this run."""
-        self._lost.set(records)
+        """Take in that records were deleted before they were read."""
+        self._families.count("lost_documents", records)
 
-    def _observe_scores(self, window: str, scores: Scores) -> None:
-        self._accuracy.labels(window).set(scores.accuracy)
-        self._macro_f1.labels(window).set(scores.macro_f1)
-        self._kappa.labels(window).set(scores.kappa)
-        self._log_loss.labels(window).set(scores.log_loss)
+    def served(self, texts: int, seconds: float) -> None:
+        """Take in a request: its texts, and the time from its arrival to its answer."""
+        self._families.count("served_texts", texts)
+        self._families.observe("serving_seconds", seconds)
 
-    def _observe_lag(self, lag: Mapping[int, int]) -> None:
-        self._lag.clear()
-        for partition, records in lag.items():
-            self._lag.labels(str(partition)).set(records)
+    def _observe_scores(self, step: Step) -> None:
+        families, scores = self._families, step.scores
+        for window, shown in (("whole", scores.whole), ("last_1000", scores.window)):
+            for measure in MEASURES:
+                families.set(f"prequential_{measure}", getattr(shown, measure), window)
+        families.set("prequential_accuracy", scores.fading_accuracy, "fading")
+        shown_labels = step.labels[:MAX_LABEL_SERIES]
+        families.replace("prequential_recall", _recalls(scores.window, shown_labels))
+        families.replace(
+            "prequential_label_share",
+            {
+                (label,): scores.window.counts[label] / scores.window.documents
+                for label in shown_labels
+                if label in scores.window.counts
+            },
+        )
+        families.replace(
+            "prequential_confused",
+            {(truth, predicted): count for truth, predicted, count in scores.confused},
+        )
+        recalls: dict[tuple[str, ...], float] = {}
+        for name, expert in scores.experts.items():
+            for measure in MEASURES:
+                families.set(f"expert_{measure}", getattr(expert, measure), name)
+            recalls |= {(name, *key): at for key, at in _recalls(expert, shown_labels).items()}
+        families.replace("expert_recall", recalls)
+        for name, share in step.shares.items():
+            families.set("expert_share", share, name)
+
+    def _count_labels(self, step: Step) -> None:
+        shown = set(step.labels[:MAX_LABEL_SERIES])
+        for prediction in step.predictions:
+            if prediction.document.label in shown:
+                self._families.count("label_documents", 1, prediction.document.label)
+
+    def _observe_learning(self, learned: Learned) -> None:
+        families = self._families
+        families.count("learning_steps", 1)
+        families.count("learned_documents", learned.documents)
+        families.count("replayed_documents", learned.replayed)
+        families.set("replay_ratio", learned.replayed / learned.documents)
+        families.set("loss", learned.loss)
+        for expert, gradient in learned.gradients.items():
+            families.set("gradient_norm", gradient.norm, expert)
+            for part, rate in gradient.rates.items():
+                families.set("learning_rate", rate, expert, part)
+
+    def _observe_lag(self, step: Step) -> None:
+        behind = {
+            partition: max(0.0, self._now() - step.reached[partition])
+            if records and partition in step.reached
+            else 0.0
+            for partition, records in step.lag.items()
+        }
+        for name, by in (("consumer_lag_documents", step.lag), ("consumer_lag_seconds", behind)):
+            self._families.replace(name, {(str(number),): at for number, at in by.items()})
+        self._families.set("partitions", len(step.positions))
+
+
+def _recalls(scores: Scores, labels: Sequence[str]) -> Mapping[tuple[str, ...], float]:
+    return {(label,): scores.recall[label] for label in labels if label in scores.recall}

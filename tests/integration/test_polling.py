@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from helpers import Publish, documents
+from helpers import Polled, Publish, documents
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.record.default_records import DefaultRecordBatch
 
@@ -22,7 +22,8 @@ def polling(
     servers: str, topic: str, capacity: int = 16, lost_offsets: LostOffsets = "stop"
 ) -> Iterator[Poller]:
     consumer = connect({"bootstrap_servers": servers})
-    poller = Poller(consumer, topic, beginnings(consumer, topic), capacity, lost_offsets)
+    start = beginnings(consumer, topic)
+    poller = Poller(consumer, topic, start, capacity, lost_offsets, Polled())
     poller.start()
     try:
         yield poller
@@ -140,7 +141,8 @@ def test_records_that_are_gone(
     publish(topic, documents(12))
     consumer = connect({"bootstrap_servers": bootstrap_servers})
     delete(bootstrap_servers, topic, before=5)
-    poller = Poller(consumer, topic, {0: 2}, 16, lost_offsets)
+    observer = Polled()
+    poller = Poller(consumer, topic, {0: 2}, 16, lost_offsets, observer)
     poller.start()
     try:
         if lost_offsets == "stop":
@@ -148,7 +150,7 @@ def test_records_that_are_gone(
                 poller.take(30)
         else:
             assert take(poller, 7) == [(0, offset) for offset in range(5, 12)]
-            assert poller.lost == 3
+            assert observer.records == 3
     finally:
         poller.close()
 

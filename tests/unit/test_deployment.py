@@ -1,5 +1,6 @@
 """The files in deploy/ and docker-compose.yml fit the programs that they deploy."""
 
+import os
 import re
 import runpy
 import subprocess
@@ -237,7 +238,7 @@ def test_committed_dashboard_is_what_the_module_builds() -> None:
 def metric_names() -> set[str]:
     """Return the names of everything that consumer and producer export, as Prometheus stores it."""
     registry = CollectorRegistry()
-    Metrics(registry)
+    Metrics(registry).began(Path(os.devnull), None)
     registry.register(TallyCollector(Tally()))
     suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
     return {

@@ -9,6 +9,7 @@ from helpers import documents
 from benchmarks.throughput import committing, learning, processes, questions, report, scaling
 from benchmarks.throughput.comparison import Comparison, Spread, interleave
 from benchmarks.throughput.questions import Effort
+from consumer.features import extract
 from service.kafka import Connection
 
 TINY = Effort(
@@ -87,7 +88,7 @@ def test_scaling() -> None:
 def test_filled() -> None:
     """A filled loop remembers and knows as much as is asked for, and learns the last label."""
     loop = scaling.ours.loop(learner="bayes", replay_capacity=50)
-    extracted = loop.assembled.extractor.extract_many(documents(4))
+    extracted = extract(loop.assembled.extractor, documents(4))
     examples = list(map(scaling.Example, documents(4), extracted))
     scaling.fill(loop, examples, 50, 30)
     assert len(loop.replay) == 50

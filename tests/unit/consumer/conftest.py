@@ -37,11 +37,14 @@ from events.document import Document
 class Names:
     """Extracts ``name``: the document's id, so that a learner can tell what it was given."""
 
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
         return [
             {"name": torch.tensor(list(document.id.encode()), dtype=torch.uint8)}
             for document in documents
         ]
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        return list(read)
 
 
 def ids(features: Iterable[Features]) -> list[str]:
@@ -120,9 +123,11 @@ class Listed:
         return Batch(
             documents,
             origins[: len(documents)],
+            [float(origin.offset) for origin in origins[: len(documents)]],
             dead_letters,
             {0: self._read},
             {0: len(self._left)},
+            {0: float(self._read)},
             last=self._over,
         )
 

@@ -9,6 +9,7 @@ import pytest
 from helpers import accepted, documents
 
 from consumer.assembly import LearnerError, Recipe
+from consumer.features import extract
 from consumer.learners.protocol import Lesson
 
 
@@ -25,7 +26,7 @@ from consumer.learners.protocol import Lesson
 )
 def test_features_fit_the_learner(build: Any, learner: str, features: set[str]) -> None:
     """What is extracted is what the learner needs."""
-    (found,) = build(learner).extractor.extract_many(documents(1))
+    (found,) = extract(build(learner).extractor, documents(1))
     assert set(found) == features
 
 
@@ -34,15 +35,15 @@ def test_all_experts_at_once(build: Any) -> None:
     experts = ("latent", "analytic", "bayes", "ngram", "finetune")
     assembled = build("blend", experts=experts)
     some = documents(4)
-    before = assembled.extractor.extract_many(some)
+    before = extract(assembled.extractor, some)
     for _ in range(3):
-        features = assembled.extractor.extract_many(some)
+        features = extract(assembled.extractor, some)
         forecast = assembled.learner.predict_many(features)
         accepted(
             assembled.learner.propose(Lesson(features, [0, 1, 0, 1]), Lesson([], []), forecast)
         )
     assert tuple(forecast.experts) == experts
-    for row, was in zip(assembled.extractor.extract_many(some), before, strict=True):
+    for row, was in zip(extract(assembled.extractor, some), before, strict=True):
         assert set(row) == {"hidden", "pooled", "ngrams", "frequencies", "tokens"}
         assert all((row[name] == was[name]).all() for name in row)
     kept = assembled.learner.keep(features[0])

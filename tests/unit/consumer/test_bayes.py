@@ -9,7 +9,7 @@ from helpers import accepted, documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.features import Features
+from consumer.features import Features, extract
 from consumer.learners.bayes import SHARPNESS, SMOOTHING, ComplementBayes
 from consumer.learners.protocol import Lesson
 from consumer.ngrams import HASH_BITS, Ngrams, Table
@@ -17,9 +17,9 @@ from events.document import Document
 
 NOTHING = Lesson([], [])
 STREAM = documents(24)
-FEATURES = Ngrams().extract_many(STREAM)
+FEATURES = extract(Ngrams(), STREAM)
 TARGETS = [number % 3 for number in range(len(STREAM))]
-NEW = Ngrams().extract_many([*documents(10, start=100), Document("", "none of these words")])
+NEW = extract(Ngrams(), [*documents(10, start=100), Document("", "none of these words")])
 
 
 def learned(features: Sequence[Features], targets: Sequence[int], size: int) -> ComplementBayes:
@@ -90,7 +90,7 @@ def test_replay_changes_nothing() -> None:
 
 def test_texts_without_words() -> None:
     """Where nothing was there to be counted, every label is as likely as another."""
-    silent = Ngrams().extract_many([Document("", "!?"), Document("", "...")])
+    silent = extract(Ngrams(), [Document("", "!?"), Document("", "...")])
     learner = learned(silent, [0, 1], 2)
     assert learner.predict_many([*silent, *NEW]).probabilities == pytest.approx(0.5)
 

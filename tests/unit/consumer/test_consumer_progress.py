@@ -14,11 +14,9 @@ from hypothesis import strategies as st
 from consumer.evaluation import Opinion
 from consumer.progress import CURVE_POINTS, EXCERPT_CHARACTERS, MISTAKES, Progress
 from consumer.source import DeadLetter
-from consumer.tally import Scores
+from consumer.tally import NOTHING, Scores
 from events.document import Document
 from events.errors import Reason
-
-NOTHING_KNOWN = Scores(0, math.nan, math.nan, math.nan, math.nan, {})
 
 
 def strict(value: Any) -> Any:
@@ -46,7 +44,7 @@ def test_strict_json_at_every_stage(
         if step is not None:
             shown.observe(step)
         assert strict(shown.snapshot()) == shown.snapshot()
-        for heldout in (None, NOTHING_KNOWN):
+        for heldout in (None, NOTHING):
             assert strict(shown.summary(heldout, model="m", seed=0))["heldout_accuracy"] is None
     assert shown.documents == shown.snapshot()["documents"] == len(labels)
     assert shown.snapshot()["unlabelled"] == labels.count(None)
@@ -175,7 +173,10 @@ def test_experts(consumer: Any, numbered: Any) -> None:
     They outlast a restart, too.
     """
     (step,) = consumer().read(numbered("a"))
-    experts = {"latent": Scores(9, 0.75, 0.5, math.nan, 0.25, {}), "bayes": NOTHING_KNOWN}
+    experts = {
+        "latent": Scores(9, 0.75, 0.5, math.nan, 0.25, 0.125, {}, {}),
+        "bayes": NOTHING,
+    }
     blended = replace(step, scores=replace(step.scores, experts=experts))
     shown, restored = progress(), progress()
     assert shown.summary(None)["experts_share"] == {}

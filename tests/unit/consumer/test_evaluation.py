@@ -22,6 +22,7 @@ from consumer.evaluation import (
     Scores,
 )
 from consumer.learners.protocol import LEAST_PROBABILITY
+from consumer.tally import Outcome, Window
 from events.document import Document
 
 NOTHING = "(no label was known)"
@@ -58,6 +59,17 @@ def expected(outcomes: Sequence[tuple[str, str | None, float]]) -> dict[str, Any
         "log_loss": np.mean([-math.log(max(p, LEAST_PROBABILITY)) for _, _, p in outcomes]),
         "recall": dict(zip(sorted(set(truths)), recalls, strict=True)),
     }
+
+
+def calibration_error(outcomes: Sequence[tuple[str, str | None, float]]) -> float:
+    """Compute the expected calibration error as Guo et al. write it."""
+    confidence = np.array([p for _, _, p in outcomes])
+    right = np.array([guess == truth for truth, guess, _ in outcomes], dtype=float)
+    bins = np.minimum((10 * confidence).astype(int), 9)
+    return sum(
+        (bins == b).mean() * abs(right[bins == b].mean() - confidence[bins == b].mean())
+        for b in set(bins.tolist())
+    )
 
 
 def check(scores: Scores, outcomes: Sequence[tuple[str, str | None, float]]) -> None:
@@ -206,3 +218,24 @@ def test_scores_of_experts_go_on_after_a_restart(stop: int) -> None:
     restored.load_state_dict(json.loads(json.dumps(stopped.state_dict())))
     restored.update(stream[stop:])
     assert restored.scores() == uninterrupted.scores()
+
+
+@settings(deadline=None)
+@given(st.lists(outcomes, min_size=1, max_size=40))
+def test_calibration_error(outcomes: list[tuple[str, str | None, float]]) -> None:
+    """The mean distance of confidence from accuracy over bins of confidence, also of a window."""
+    window = Window(15)
+    for truth, guess, confidence in outcomes:
+        window.add(Outcome(truth, guess, 0.0, confidence))
+    assert window.scores().calibration_error == pytest.approx(
+        calibration_error(outcomes[-15:]), abs=1e-6
+    )
+
+
+def test_confused_labels() -> None:
+    """The most frequent mistakes of the window come first; what is right is none."""
+    window = Window(6)
+    for truth, guess in ["xy", "ab", "ab", "aa", "ba", "ab", "cd"]:
+        window.add(Outcome(truth, guess, 0.0, 0.5))
+    window.add(Outcome("e", None, 0.0, 0.0))
+    assert window.confused(2) == [("a", "b", 2), ("b", "a", 1)]

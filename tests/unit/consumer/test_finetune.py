@@ -10,6 +10,7 @@ from helpers import accepted, documents
 
 from consumer.assembly import Assembled
 from consumer.encoder import Encoder, LayersError
+from consumer.features import extract
 from consumer.learners.finetune import FineTune, Tokens
 from consumer.learners.gradient import Training
 from consumer.learners.protocol import Forecast, Lesson
@@ -19,7 +20,7 @@ NOTHING = Lesson([], [])
 
 def teach(assembled: Assembled, lessons: int = 3) -> None:
     for number in range(lessons):
-        features = assembled.extractor.extract_many(documents(8, 8 * number))
+        features = extract(assembled.extractor, documents(8, 8 * number))
         lesson = Lesson(features, [0, 1] * 4)
         accepted(
             assembled.learner.propose(lesson, NOTHING, assembled.learner.predict_many(features))
@@ -148,7 +149,7 @@ def test_other_architectures(tiny: Callable[[str], Path], name: str) -> None:
     encoder = Encoder(str(tiny(name)), 16, "cpu", "fp32")
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     learner = FineTune(encoder, 1, 0, 0, Training("sgd", 0.1, 0.1, 0.0, 0.0))
-    features = Tokens(encoder).extract_many(documents(2))
+    features = extract(Tokens(encoder), documents(2))
     for _ in range(2):
         accepted(learner.propose(Lesson(features, [0, 1]), NOTHING, Forecast(None)))
     after = encoder.state_dict()

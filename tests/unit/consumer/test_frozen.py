@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from consumer import runtime
 from consumer.encoder import Encoder
+from consumer.features import extract
 from consumer.frozen import SPREAD, TOGETHER, FrozenLayers, TopLayers, buckets
 from consumer.pooling import condense
 from consumer.pretrained import DEFAULT_MODEL, UnknownModelError
@@ -48,7 +49,7 @@ def check_cut(encoder: Encoder, layers: int) -> None:
     with torch.no_grad():
         whole = encoder(encoder.tokenize(TEXTS))
         for pooled in (True, False):
-            features = FrozenLayers(encoder, layers, pooled=pooled).extract_many(DOCUMENTS)
+            features = extract(FrozenLayers(encoder, layers, pooled=pooled), DOCUMENTS)
             parted = top([row["hidden"] for row in features])
             torch.testing.assert_close(parted, whole, rtol=0, atol=1e-2)
 
@@ -104,7 +105,7 @@ def test_features(tiny: Tiny) -> None:
     """Activations are of real tokens, in half precision; pooled features have one row."""
     encoder = load(tiny("bert"))
     frozen = FrozenLayers(encoder, 1, pooled=True)
-    features = frozen.extract_many(DOCUMENTS)
+    features = extract(frozen, DOCUMENTS)
     lengths = [len(row) for row in encoder.tokenize(TEXTS)]
     assert [row["hidden"].shape for row in features] == [(length, 32) for length in lengths]
     assert {row["hidden"].dtype for row in features} == {torch.float16}
@@ -114,15 +115,15 @@ def test_features(tiny: Tiny) -> None:
     for row in features:  # each of six parts is scaled to norm sqrt(width)
         norms = row["pooled"].reshape(6, 32).norm(dim=1)
         torch.testing.assert_close(norms, torch.full((6,), 32**0.5), rtol=1e-4, atol=1e-3)
-    plain = FrozenLayers(encoder, 1, pooled=False).extract_many(DOCUMENTS)
+    plain = extract(FrozenLayers(encoder, 1, pooled=False), DOCUMENTS)
     assert all(list(row) == ["hidden"] for row in plain)
 
 
 def test_long_texts_are_condensed(tiny: Tiny) -> None:
     """Of a longer text, neighbouring activations are averaged; pooled features stay the same."""
     encoder = load(tiny("bert"))
-    whole = FrozenLayers(encoder, 1, pooled=True).extract_many(DOCUMENTS)
-    few = FrozenLayers(encoder, 1, pooled=True, latent_tokens=5).extract_many(DOCUMENTS)
+    whole = extract(FrozenLayers(encoder, 1, pooled=True), DOCUMENTS)
+    few = extract(FrozenLayers(encoder, 1, pooled=True, latent_tokens=5), DOCUMENTS)
     for row, wanted in zip(few, whole, strict=True):
         torch.testing.assert_close(row["pooled"], wanted["pooled"])
         assert torch.equal(row["hidden"], condense(wanted["hidden"], 5))
@@ -148,7 +149,7 @@ def test_condense(tokens: int, rows: int) -> None:
 
 def test_pooled_features_are_what_they_say(minilm: Encoder) -> None:
     """Averages of four hidden states, the first token of the last and its largest numbers."""
-    (row,) = FrozenLayers(minilm, 2, pooled=True).extract_many(DOCUMENTS[:1])
+    (row,) = extract(FrozenLayers(minilm, 2, pooled=True), DOCUMENTS[:1])
     (tokens,) = minilm.tokenize(TEXTS[:1])
     with torch.no_grad():
         states = minilm.transformer(
@@ -163,9 +164,9 @@ def test_pooled_features_are_what_they_say(minilm: Encoder) -> None:
 def test_company_does_not_matter(minilm: Encoder) -> None:
     """A text has the same features alone and padded to the length of others, in its place."""
     frozen = FrozenLayers(minilm, 2, pooled=True)
-    together = frozen.extract_many(DOCUMENTS * 2)
+    together = extract(frozen, DOCUMENTS * 2)
     for row, document in zip(together, DOCUMENTS * 2, strict=True):
-        (alone,) = frozen.extract_many([document])
+        (alone,) = extract(frozen, [document])
         for name, tensor in alone.items():
             torch.testing.assert_close(row[name], tensor, rtol=1e-2, atol=1e-2)
 
@@ -173,7 +174,7 @@ def test_company_does_not_matter(minilm: Encoder) -> None:
 def test_features_can_be_learned_from(tiny: Tiny) -> None:
     """Activations can go through layers that need gradients."""
     encoder = load(tiny("bert"))
-    features = FrozenLayers(encoder, 1, pooled=True).extract_many(DOCUMENTS)
+    features = extract(FrozenLayers(encoder, 1, pooled=True), DOCUMENTS)
     top = TopLayers(encoder, 1)
     top([row["hidden"] for row in features]).sum().backward()
     assert not any(row["pooled"].requires_grad for row in features)
@@ -201,8 +202,8 @@ def test_openvino_reads_as_torch_does(tiny: Tiny, name: str, *, pooled: bool) ->
     encoder = load(tiny(name), max_tokens=40)
     reader = find_runtime("openvino", encoder)
     texts = [*DOCUMENTS, Document("long", "some words more " * 30)]
-    expected = FrozenLayers(encoder, 1, pooled=pooled).extract_many(texts)
-    found = FrozenLayers(encoder, 1, pooled=pooled, runtime=reader).extract_many(texts)
+    expected = extract(FrozenLayers(encoder, 1, pooled=pooled), texts)
+    found = extract(FrozenLayers(encoder, 1, pooled=pooled, runtime=reader), texts)
     for row, wanted in zip(found, expected, strict=True):
         assert list(row) == list(wanted)
         for feature, tensor in wanted.items():
@@ -215,8 +216,8 @@ def test_openvino_in_half_precision(minilm: Encoder) -> None:
     pytest.importorskip("openvino")
     encoder = Encoder(DEFAULT_MODEL, 16, "cpu", "bf16")
     reader = find_runtime("openvino", encoder)
-    found = FrozenLayers(encoder, 2, pooled=True, runtime=reader).extract_many(DOCUMENTS)
-    expected = FrozenLayers(minilm, 2, pooled=True).extract_many(DOCUMENTS)
+    found = extract(FrozenLayers(encoder, 2, pooled=True, runtime=reader), DOCUMENTS)
+    expected = extract(FrozenLayers(minilm, 2, pooled=True), DOCUMENTS)
     for row, wanted in zip(found, expected, strict=True):
         for feature, tensor in wanted.items():
             pairs = (row[feature].float(), tensor.float())
@@ -230,10 +231,10 @@ def test_openvino_in_int8(minilm: Encoder, monkeypatch: pytest.MonkeyPatch) -> N
 
     def similarity() -> float:
         found = FrozenLayers(encoder, 2, pooled=True, runtime=find_runtime("openvino", encoder))
-        wanted = FrozenLayers(minilm, 2, pooled=True).extract_many(DOCUMENTS)
+        wanted = extract(FrozenLayers(minilm, 2, pooled=True), DOCUMENTS)
         return min(
             float(torch.cosine_similarity(row["pooled"], expected["pooled"]))
-            for row, expected in zip(found.extract_many(DOCUMENTS), wanted, strict=True)
+            for row, expected in zip(extract(found, DOCUMENTS), wanted, strict=True)
         )
 
     rounded = similarity()

@@ -47,7 +47,7 @@ def make(**how: Any) -> GradientSteps:
 
 
 def step(steps: GradientSteps, inputs: list[Tensor], targets: list[int]) -> float:
-    return accepted(steps.propose(inputs, targets))
+    return accepted(steps.propose("latent", inputs, targets))
 
 
 def batch(seed: int, count: int = 8, labels: int = 3) -> tuple[list[Tensor], list[int]]:
@@ -157,7 +157,7 @@ def test_rejected(saved: Any, value: float, labels: int) -> None:
     inputs, targets = batch(1, labels=labels)
     inputs[0] = torch.full((WIDTH,), value)
     with pytest.raises(RejectedError, match=r"^a mean loss of \S+ nats; up to 50 is learned from$"):
-        steps.propose(inputs, targets)
+        steps.propose("latent", inputs, targets)
     assert saved(steps) == before
     np.testing.assert_array_equal(steps.predict(batch(9)[0]), said)
 
@@ -169,7 +169,7 @@ def test_rejected_though_the_loss_is_a_number(saved: Any) -> None:
     before = saved(steps)
     hook = steps._model.body.map.weight.register_hook(lambda gradient: gradient * math.nan)  # type: ignore[operator, union-attr]
     with pytest.raises(RejectedError, match=r"gradient"):
-        steps.propose(*batch(1))
+        steps.propose("latent", *batch(1))
     assert saved(steps) == before
     hook.remove()
     untouched = make(averaging=0.9)

@@ -11,6 +11,7 @@ from helpers import accepted, documents
 
 from consumer.assembly import Assembled
 from consumer.encoder import Encoder
+from consumer.features import extract
 from consumer.frozen import FrozenLayers
 from consumer.learners.gradient import Training
 from consumer.learners.latent import LatentReplay
@@ -24,7 +25,7 @@ LONG = Document(
 
 
 def teach(assembled: Assembled, some: list[Document]) -> float:
-    features = assembled.extractor.extract_many(some)
+    features = extract(assembled.extractor, some)
     targets = [["sport", "space"].index(str(document.label)) for document in some]
     lesson = Lesson(features, targets)
     return accepted(
@@ -42,7 +43,7 @@ def test_learns_as_finetuning_does(build: Any, layers: int) -> None:
         assert losses[0] == pytest.approx(losses[1], rel=2e-2, abs=2e-3)
     unseen = documents(10, start=500)
     one, other = [
-        each.learner.predict_many(each.extractor.extract_many(unseen)).probabilities
+        each.learner.predict_many(extract(each.extractor, unseen)).probabilities
         for each in (latent, finetune)
     ]
     np.testing.assert_allclose(one, other, atol=2e-2)
@@ -54,14 +55,14 @@ def test_frozen_weights_stay(tiny: Callable[[str], Path]) -> None:
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     frozen = FrozenLayers(encoder, 2, pooled=True)
     learner = LatentReplay(encoder, 2, 0, 8, 0, Training("sgd", 0.1, 0.1, 0.9, 1.0))
-    (first,) = frozen.extract_many([LONG])
+    (first,) = extract(frozen, [LONG])
     for number in range(3):
-        features = frozen.extract_many(documents(4, 4 * number))
+        features = extract(frozen, documents(4, 4 * number))
         accepted(
             learner.propose(Lesson(features, [0, 1, 0, 1]), NOTHING, learner.predict_many(features))
         )
     assert all(torch.equal(tensor, encoder.state_dict()[n]) for n, tensor in before.items())
-    (again,) = frozen.extract_many([LONG])
+    (again,) = extract(frozen, [LONG])
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
@@ -95,7 +96,7 @@ def test_predictions_see_all_tokens(build: Any) -> None:
     """Tokens are left out of lessons only: the same text is always predicted the same."""
     assembled = build("latent", learn_tokens=2)
     teach(assembled, documents(8))
-    features = assembled.extractor.extract_many([LONG])
+    features = extract(assembled.extractor, [LONG])
     first = assembled.learner.predict_many(features).probabilities
     for _ in range(3):
         again = assembled.learner.predict_many(features).probabilities
@@ -129,7 +130,7 @@ def test_choice_of_tokens_goes_on_after_a_restart(build: Any, restore: Any) -> N
 def test_what_the_buffer_keeps(build: Any) -> None:
     """The buffer keeps activations of as many real tokens as are learned, in half precision."""
     assembled = build("blend", learn_tokens=8)
-    short, long = assembled.extractor.extract_many([Document("short", "moon"), LONG])
+    short, long = extract(assembled.extractor, [Document("short", "moon"), LONG])
     for features, tokens in ((short, 3), (long, 8)):
         kept = assembled.learner.keep(features)
         assert list(kept) == ["hidden"]

@@ -10,6 +10,7 @@ import torch
 from helpers import accepted, documents
 
 from consumer.assembly import Assembled
+from consumer.features import extract
 from consumer.learners.protocol import Lesson
 from events.document import Document
 
@@ -50,7 +51,7 @@ def teach(
     targets: Sequence[int] | None = None,
     replayed: Lesson = NOTHING,
 ) -> float:
-    features = assembled.extractor.extract_many(documents)
+    features = extract(assembled.extractor, documents)
     lesson = Lesson(features, [target(d) for d in documents] if targets is None else targets)
     return accepted(
         assembled.learner.propose(lesson, replayed, assembled.learner.predict_many(features))
@@ -58,13 +59,13 @@ def teach(
 
 
 def predict(assembled: Assembled, documents: Sequence[Document]) -> Any:
-    features = assembled.extractor.extract_many(documents)
+    features = extract(assembled.extractor, documents)
     return assembled.learner.predict_many(features).probabilities
 
 
 def kept(assembled: Assembled, documents: Sequence[Document]) -> Lesson:
     """Make a lesson of nothing but what the replay buffer holds of documents."""
-    features = assembled.extractor.extract_many(documents)
+    features = extract(assembled.extractor, documents)
     return Lesson([assembled.learner.keep(row) for row in features], list(map(target, documents)))
 
 
@@ -140,7 +141,7 @@ def test_a_proposal_that_is_not_accepted_changes_nothing(fresh: Fresh, saved: An
             if lesson:
                 teach(assembled, lesson, replayed=kept(assembled, documents(3, 50)))
         before, said = saved(asked.learner), predict(asked, unseen)
-        features = asked.extractor.extract_many(documents(4, start=200))
+        features = extract(asked.extractor, documents(4, start=200))
         forecast = asked.learner.predict_many(features)
         old = Lesson(features[2:], [0, 4])
         asked.learner.propose(Lesson(features[:2], [7, 1]), old, forecast.of([0, 1]))
@@ -155,7 +156,7 @@ def test_keeping_changes_no_prediction(fresh: Fresh) -> None:
     """What is handed to the replay buffer is a part of the features: rows as they are."""
     assembled = fresh()
     teach(assembled, documents(4))
-    features = assembled.extractor.extract_many(documents(4))
+    features = extract(assembled.extractor, documents(4))
     before = assembled.learner.predict_many(features).probabilities
     for row in features:
         for name, tensor in assembled.learner.keep(row).items():
@@ -168,7 +169,7 @@ def test_keeping_changes_no_prediction(fresh: Fresh) -> None:
 def test_features_stay_as_they_are(fresh: Fresh) -> None:
     """A lesson does not change the features that it is of: they will be replayed."""
     assembled = fresh()
-    features = assembled.extractor.extract_many(documents(4))
+    features = extract(assembled.extractor, documents(4))
     before = [{name: tensor.clone() for name, tensor in row.items()} for row in features]
     lesson = Lesson(features, [0, 1, 0, 1])
     forecast = assembled.learner.predict_many(features)
@@ -254,7 +255,7 @@ def test_forecast_of_some(fresh: Fresh) -> None:
     """A forecast's rows are those of the documents, and those of some of them can be taken."""
     assembled = fresh()
     teach(assembled, documents(8))
-    features = assembled.extractor.extract_many(documents(6, start=100))
+    features = extract(assembled.extractor, documents(6, start=100))
     forecast = assembled.learner.predict_many(features)
     some = forecast.of([4, 1])
     np.testing.assert_array_equal(some.probabilities, forecast.probabilities[[4, 1]])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.evaluation import LEAST_PROBABILITY
+from consumer.features import extract
 from consumer.learners.ngram import NgramSoftmax
 from consumer.learners.protocol import Lesson
 from consumer.ngrams import HASH_BITS, DocumentFrequencies, Ngrams, Table, softmax
@@ -18,13 +19,13 @@ from events.document import Document
 NOTHING = Lesson([], [])
 
 
-def extract(*texts: str) -> list[Any]:
-    return Ngrams().extract_many([Document("", text) for text in texts])
+def ngrams(*texts: str) -> list[Any]:
+    return extract(Ngrams(), [Document("", text) for text in texts])
 
 
 def test_words_and_pairs() -> None:
     """A text is its words and its pairs of words, each with the log of 1 + its count."""
-    one, pair, again, none = extract("a", "a b", "A, b. A", "!!!")
+    one, pair, again, none = ngrams("a", "a b", "A, b. A", "!!!")
     assert len(one["ngrams"]) == 1
     assert len(pair["ngrams"]) == 3  # a, b, a b
     assert sorted(again["frequencies"].tolist()) == pytest.approx(np.log([2, 2, 2, 3]))
@@ -38,12 +39,12 @@ def test_words_and_pairs() -> None:
 def test_document_frequencies() -> None:
     """The rarer an n-gram was in the stream, the more it weighs; weights have norm 1."""
     frequencies = DocumentFrequencies()
-    for features in extract("common", "common", "common rare", "other"):
+    for features in ngrams("common", "common", "common rare", "other"):
         frequencies.add(features)
-    (text,) = extract("common unseen rare")
+    (text,) = ngrams("common unseen rare")
     numbers, values = frequencies.weigh(text)
     weights = dict(zip(numbers.tolist(), values.tolist(), strict=True))
-    common, rare, unseen = (weights[extract(w)[0]["ngrams"].item()] for w in TERMS)
+    common, rare, unseen = (weights[ngrams(w)[0]["ngrams"].item()] for w in TERMS)
     assert common < rare < unseen
     idf = [np.log(5 / (1 + count)) + 1 for count in (3, 1, 0)]
     assert np.array([common, rare, unseen]) / common == pytest.approx(np.array(idf) / idf[0])
@@ -56,7 +57,7 @@ TERMS = ("common", "rare", "unseen")
 def test_document_frequencies_survive_a_restart(restore: Any) -> None:
     """After a restart n-grams weigh the same, and go on being counted."""
     one, other = DocumentFrequencies(), DocumentFrequencies()
-    some = extract("a b c", "a", "a c")
+    some = ngrams("a b c", "a", "a c")
     for features in some:
         one.add(features)
     restore(one, other)
@@ -120,7 +121,7 @@ def test_softmax_of_large_scores() -> None:
 
 def test_steps_are_adagrad() -> None:
     """The first step from zero weights is the gradient over the root of its square."""
-    (features,) = extract("word")
+    (features,) = ngrams("word")
     learner = NgramSoftmax()
     lesson = Lesson([features], [1])
     loss = accepted(learner.propose(lesson, NOTHING, learner.predict_many(lesson.features)))
@@ -134,7 +135,7 @@ def test_steps_are_adagrad() -> None:
 
 def test_replayed_documents_are_not_counted_again() -> None:
     """Document frequencies are those of the stream, in which each document is once."""
-    features = Ngrams().extract_many(documents(6))
+    features = extract(Ngrams(), documents(6))
     learner = NgramSoftmax()
     for _ in range(3):
         accepted(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from helpers import Polled
 from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError, OffsetOutOfRangeError
 
@@ -75,8 +76,10 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def polling(client: Client, **how: Any) -> Iterator[Poller]:
-    made = Poller(client, "documents", {0: 5}, capacity=10, **how)
+def polling(
+    client: Client, lost_offsets: Any = "stop", observer: Polled | None = None
+) -> Iterator[Poller]:
+    made = Poller(client, "documents", {0: 5}, 10, lost_offsets, observer or Polled())
     made.start()
     try:
         yield made
@@ -158,9 +161,10 @@ def test_lost_records_are_passed_over(client: Client) -> None:
     """Where it is told to, it goes on at the first record that is left."""
     client.beginning, client.end = 8, 20
     client.errors = [OffsetOutOfRangeError({HERE: 5})]
-    with polling(client, lost_offsets="continue") as poller:
-        wait_until(lambda: poller.lost)
-        assert (poller.lost, client.at) == (3, {HERE: 8})
+    observer = Polled()
+    with polling(client, lost_offsets="continue", observer=observer):
+        wait_until(lambda: observer.records)
+        assert (observer.records, client.at) == (3, {HERE: 8})
 
 
 @pytest.mark.parametrize("lost_offsets", ["stop", "continue"])

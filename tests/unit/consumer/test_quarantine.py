@@ -12,7 +12,7 @@ from helpers import accepted, documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.features import Features
+from consumer.features import Features, extract
 from consumer.learners.protocol import LARGEST_LOSS, Forecast, Lesson, Proposal, RejectedError
 from consumer.progress import Progress
 from consumer.quarantine import MOST_IN_A_ROW, DivergedError, Quarantine
@@ -51,13 +51,18 @@ class Poisoning:
         self._bad = set(bad)
         self._feature = feature
 
-    def extract_many(self, documents: Sequence[Document]) -> list[Features]:
-        rows: list[Features] = self._extractor.extract_many(documents)
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        self._documents = documents
+        rows: list[Features] = self._extractor.tokenize_many(documents)
+        return rows
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        rows: list[Features] = self._extractor.extract_many(read)
         return [
             row | {self._feature: torch.full_like(row[self._feature], math.nan)}
             if document.id in self._bad
             else row
-            for document, row in zip(documents, rows, strict=True)
+            for document, row in zip(self._documents, rows, strict=True)
         ]
 
 
@@ -214,7 +219,7 @@ def test_the_learner_is_as_if_they_had_never_come(
         reader = consumer(8, 0.0, extractor=extractor, learner=assembled.learner)
         steps = reader.read([*some[:24], *inserted, *some[24:]])
         states += [saved(reader.learner), [step.learned for step in steps if step.learned]]
-        states += [[example.document.id for example in reader.replay._examples]]
+        states += [[kept.example.document.id for kept in reader.replay._kept]]
     assert with_bad == without
     letters = [letter for step in steps for letter in step.dead_letters]
     assert [letter.offset for letter in letters] == [*range(24, 32)]
@@ -239,7 +244,7 @@ def test_a_prediction_that_is_no_number(consumer: Any, build: Any) -> None:
 def test_all_experts_or_none(build: Any, saved: Any, experts: tuple[str, ...]) -> None:
     """One expert refuses, and none learns, wherever it stands; the error names it."""
     assembled = build("blend", experts=experts)
-    features = assembled.extractor.extract_many(documents(16))
+    features = extract(assembled.extractor, documents(16))
     targets = [number % 2 for number in range(8)]
     learner = assembled.learner
     accepted(

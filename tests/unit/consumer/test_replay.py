@@ -231,3 +231,22 @@ def test_restored_into_a_smaller_buffer(restore: Restore, buffer: Buffer) -> Non
     assert intact(content(small))
     small.add(labelled(["a", "b"] * 20))
     assert len(small) <= 10
+
+
+@pytest.mark.parametrize("buffer", BUFFERS)
+@settings(deadline=None, max_examples=50)
+@given(labels=label_lists, capacity=st.integers(1, 30))
+def test_census(buffer: Buffer, labels: list[str], capacity: int) -> None:
+    """It tells how full it is, how old what it holds is, and how even its labels are."""
+    made = buffer(capacity, 0)
+    made.add(labelled(labels))
+    found, held = made.census(), content(made)
+    assert (found.documents, found.capacity) == (len(held), capacity)
+    if not held:
+        assert (found.age, found.balance) == (0.0, 0.0)
+        return
+    ages = [len(labels) - 1 - int(example.document.id) for example in held]
+    assert found.age == pytest.approx(np.mean(ages))
+    shares = np.array(list(counts(made).values())) / len(held)
+    most = math.log(len(shares)) if len(shares) > 1 else 1.0
+    assert found.balance == pytest.approx(-(shares @ np.log(shares)) / most if most != 1.0 else 1.0)

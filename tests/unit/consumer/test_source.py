@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pytest
+from helpers import Polled
 
 from consumer import source
 from consumer.labels import LabelSet
@@ -23,6 +24,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes]]
+    timestamp: int = 1_000
 
 
 def record(offset: int, label: str = "a", partition: int = 0, value: bytes | None = b"") -> Record:
@@ -54,7 +56,7 @@ def reading(
     **how: Any,
 ) -> KafkaSource:
     queued = list(records)
-    poller = Poller(None, "documents", {}, capacity=100)
+    poller = Poller(None, "documents", {}, 100, "stop", Polled())
     poller._records.extend(queued)
     poller._queued.update(record.partition for record in queued)
     poller._ends = dict(ends or {})
@@ -167,25 +169,6 @@ def test_stopping() -> None:
     assert ids(first) == ["documents/0/0", "documents/0/1", "documents/0/2"]
     assert (first.positions, first.last) == ({0: 3}, False)
     assert stream.read(5) is None
-
-
-def test_records_read_before_are_not_read_again() -> None:
-    """Records behind the position are passed over, on every partition for itself."""
-    records = [record(3), record(4), record(3, partition=1), record(5), record(4, partition=1)]
-    batch = reading(records, positions={0: 5, 1: 4}).read(2)
-    assert batch is not None
-    assert ids(batch) == ["documents/0/5", "documents/1/4"]
-    assert batch.positions == {0: 6, 1: 5}
-
-
-@pytest.mark.parametrize("linger", [0.0, 0.02])
-def test_records_read_before_do_not_end_the_run(linger: float) -> None:
-    """However many records are passed over, the run goes on with the first new one."""
-    stream = reading([record(n) for n in range(20)], positions={0: 15}, linger=linger)
-    found: list[str] = []
-    while (batch := stream.read(4)) is not None:
-        found += ids(batch)
-    assert found == [f"documents/0/{n}" for n in range(15, 20)]
 
 
 def test_an_outage_is_not_the_end() -> None:
