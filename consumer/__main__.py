@@ -16,8 +16,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from consumer import (
-    checkpoint,
     composition,
+    examine,
     group,
     heldout,
     lenient,
@@ -26,28 +26,28 @@ from consumer import (
     recovery,
     server,
 )
-from consumer.assembly import Assembled, Machine, Recipe, assemble
+from consumer.assembly import Assembled
 from consumer.checkpoint import CheckpointStore, Stateful
 from consumer.commit import Committer
 from consumer.evaluation import Evaluator
 from consumer.health import Health
+from consumer.heldout import HeldOut
 from consumer.labels import LabelSet
-from consumer.learners.gradient import Training
 from consumer.lease import Lease
-from consumer.manifest import Manifest
 from consumer.metrics import continued
 from consumer.metrics.learning import Metrics
 from consumer.micro_batch import MicroBatch
+from consumer.offsets import FRESH
 from consumer.outbox import AtOnce, Later, Outbox, Writer
 from consumer.poller import Poller, beginnings, connect
-from consumer.progress import Progress, without_nan
+from consumer.progress import Progress
 from consumer.quarantine import Quarantine
 from consumer.replay import ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
-from consumer.settings import EvaluateSettings, Settings
+from consumer.settings import Settings
 from consumer.source import KafkaSource
 from consumer.tally import Scores
-from consumer.transaction import FRESH, Transactions, superseded
+from consumer.transaction import Transactions, superseded
 from events import topics
 from service import VERSION, cli, kafka, logs
 from service.errors import UserError
@@ -275,43 +275,9 @@ def _lead(
 SHOWN = ("documents", "labels", "prequential_accuracy", "heldout_accuracy", "dead_letters")
 
 
-def evaluate(argv: Sequence[str]) -> None:
-    """Examine a checkpoint on the held-out topic."""
-    settings = cli.parse(EvaluateSettings, argv)
-    lenient.install()
-    folder = checkpoint.newest(settings.checkpoint)
-    manifest = Manifest.read(folder)
-    documents = heldout.read(settings.connection, settings.topic)
-    if not documents:
-        raise heldout.HeldOutError(
-            f"topic {settings.topic!r} has no documents; publish some with: python -m producer"
-            f" --topic {settings.topic} --split test (or --corpus and a file of your own)"
-        )
-    described = manifest.describes
-    recipe = Recipe.read(described)
-    machine = Machine(settings.device, settings.precision, settings.runtime)
-    still = Training(described["optimizer"], 0.0, 0.0, described["averaging"], 0.0)
-    assembled = assemble(recipe, machine, still, learn_tokens=recipe.max_tokens, seed=0)
-    manifest.require_fit(assembled.describes)
-    labels = LabelSet(limit=sys.maxsize)
-    checkpoint.restore(folder, {"labels": labels, "learner": assembled.learner})
-    scores = heldout.evaluate(assembled.extractor, assembled.learner, labels, documents)
-    report = {
-        "checkpoint": manifest.id,
-        "documents_read": manifest.documents,
-        "heldout_accuracy": scores.accuracy,
-        "heldout_macro_f1": scores.macro_f1,
-        "heldout_kappa": scores.kappa,
-        "heldout_log_loss": scores.log_loss,
-        "heldout_documents": scores.documents,
-        "recall": dict(sorted(scores.recall.items())),
-    }
-    print(json.dumps(without_nan(report), indent=2, ensure_ascii=False))  # noqa: T201 - the result
-
-
 def _examine(settings: Settings, parts: _Parts, stop: Stop) -> Scores | None:
     """Examine the learner on the held-out topic, unless that is asked to stop, too."""
-    documents = heldout.read(settings.connection, topics.heldout(settings.topic))
+    documents = HeldOut(settings.connection, topics.heldout(settings.topic)).read()
     scores = heldout.evaluate(
         parts.assembled.extractor,
         parts.assembled.learner,
@@ -348,7 +314,7 @@ def main() -> int:
     logs.configure()
     arguments = sys.argv[1:]
     if arguments[:1] == ["evaluate"]:
-        return cli.run("consumer evaluate", evaluate, arguments[1:])
+        return cli.run("consumer evaluate", examine.evaluate, arguments[1:])
     return cli.run("consumer", learn, arguments)
 
 

@@ -16,7 +16,14 @@ import torch
 from safetensors import SafetensorError
 
 from consumer import state_tree
-from consumer.manifest import FORMAT, MANIFEST, CheckpointError, Manifest, broken
+from consumer.manifest import (
+    FORMAT,
+    MANIFEST,
+    BrokenCheckpointError,
+    CheckpointError,
+    Manifest,
+    broken,
+)
 
 ID = re.compile(r"\d{12}-\d{6}-[0-9a-f]{8}")
 """Documents, number of the checkpoint, something random."""
@@ -154,8 +161,8 @@ class CheckpointStore:
     def written(self, id_: str | None) -> float | None:
         """Return when a checkpoint was written, in seconds since 1970; None where there is none."""
         try:
-            return (self.folder / (id_ or "") / MANIFEST).stat().st_mtime
-        except OSError:
+            return written(self.folder / (id_ or ""))
+        except BrokenCheckpointError:
             return None
 
     def older(self, id_: str) -> list[str]:
@@ -196,6 +203,11 @@ class CheckpointStore:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
 
+def is_one(folder: Path) -> bool:
+    """Whether a folder is a checkpoint, rather than a folder of them."""
+    return (folder / MANIFEST).exists()
+
+
 def newest(folder: Path) -> Path:
     """Return the newest checkpoint in a folder of checkpoints, or the folder if it is one itself.
 
@@ -204,7 +216,7 @@ def newest(folder: Path) -> Path:
     CheckpointError
         There is none.
     """
-    if (folder / MANIFEST).exists():
+    if is_one(folder):
         return folder
     ids = CheckpointStore(folder, keep=1).ids()
     if not ids:
@@ -213,6 +225,20 @@ def newest(folder: Path) -> Path:
             " --checkpoint-dir"
         )
     return folder / ids[-1]
+
+
+def written(folder: Path) -> float:
+    """Return when a checkpoint was written, in seconds since 1970.
+
+    Raises
+    ------
+    BrokenCheckpointError
+        It is not there any more.
+    """
+    try:
+        return (folder / MANIFEST).stat().st_mtime
+    except OSError as error:
+        raise broken(folder, error) from error
 
 
 def restore(folder: Path, parts: Mapping[str, Stateful]) -> None:

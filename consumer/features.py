@@ -58,6 +58,43 @@ class Together:
         return _joined([extractor.extract_many(read) for extractor in self._extractors])
 
 
+class Cached:
+    """Features that are computed once for each text, and kept.
+
+    Of the default blend at most 64 KiB a text: 48 KiB of activations in half precision, 9 KiB
+    pooled, the rest n-grams.
+
+    Parameters
+    ----------
+    extractor
+        Computes them.
+    room
+        Bytes that are kept at most; what does not fit is computed each time.
+    """
+
+    def __init__(self, extractor: Extractor, room: int) -> None:
+        self._extractor = extractor
+        self._room = room
+        self._kept: dict[str, Features] = {}
+
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        """Return the features of each document, through both stages where they are not kept."""
+        missing = {one.text: one for one in documents if one.text not in self._kept}
+        computed = extract(self._extractor, list(missing.values())) if missing else []
+        fresh = dict(zip(missing, computed, strict=True))
+        found = [fresh.get(one.text) or self._kept[one.text] for one in documents]
+        for text, features in fresh.items():
+            size = sum(tensor.nbytes for tensor in features.values())
+            if size <= self._room:
+                self._room -= size
+                self._kept[text] = features
+        return found
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        """Return the features as they are."""
+        return list(read)
+
+
 def _joined(columns: Sequence[Sequence[Features]]) -> list[Features]:
     return [
         {name: tensor for part in row for name, tensor in part.items()}

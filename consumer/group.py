@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from kafka import OffsetAndMetadata
 
-from consumer.transaction import FRESH, named
+from consumer.checkpoint import CheckpointStore
+from consumer.manifest import BrokenCheckpointError, Manifest
+from consumer.offsets import FRESH, committed, named
 from service.errors import UserError
+from service.kafka import Connection
 
 
 class GroupError(UserError):
@@ -58,3 +62,25 @@ def starting_point(
             " another --checkpoint-dir"
         )
     return StartingPoint(positions, id_)
+
+
+def last_committed(store: CheckpointStore, connection: Connection) -> Path | None:
+    """Ask the broker which checkpoint of a folder was committed last; returns its own folder.
+
+    None while there is none, or while what was committed is not at hand.
+
+    Raises
+    ------
+    CheckpointError
+        They are of another format.
+    KafkaError
+        The broker does not answer.
+    """
+    for id_ in reversed(store.ids()):
+        try:
+            manifest = Manifest.read(store.folder / id_)
+        except BrokenCheckpointError:
+            continue  # any other one says as well whose they are
+        last = named(committed(connection, manifest.group, manifest.topic))
+        return store.folder / last if last in store.ids() else None
+    return None

@@ -1,5 +1,6 @@
 """What the machine has: devices, and the precision they are fast in."""
 
+import os
 import platform
 from typing import Literal
 
@@ -12,6 +13,12 @@ Precision = Literal["auto", "bf16", "fp32"]
 
 class DeviceError(UserError):
     """The wanted device or precision is not to be had."""
+
+
+def use_cores(count: int) -> None:
+    """Compute on so many cores at most; to be called before anything is computed."""
+    torch.set_num_threads(count)
+    os.environ["RAYON_NUM_THREADS"] = str(count)  # of the tokenizer
 
 
 def find_device(name: str) -> torch.device:

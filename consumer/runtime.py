@@ -129,6 +129,7 @@ class Compiler:
             {
                 "INFERENCE_PRECISION_HINT": self._precision,
                 "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
             },
         )

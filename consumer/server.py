@@ -42,11 +42,28 @@ def app(
     ready: Check,
     shown: Callable[[], None] = lambda: None,
 ) -> Starlette:
-    """Build the application.
+    """Build the consumer's application.
 
-    ``/metrics`` for Prometheus; ``/healthz`` and ``/readyz`` answer 200, or 503 and what is wrong;
-    ``/progress`` is JSON for people and the demo. ``shown`` is called when metrics were read,
-    before they are answered.
+    Beside what `monitoring` serves, ``/progress`` is JSON for people and the demo.
+    """
+
+    def show_progress(_: Request) -> Response:
+        return JSONResponse(progress())
+
+    routes = [*monitoring(registry, alive, ready, shown), Route("/progress", show_progress)]
+    return Starlette(routes=routes)
+
+
+def monitoring(
+    registry: CollectorRegistry,
+    alive: Check,
+    ready: Check,
+    shown: Callable[[], None] = lambda: None,
+) -> list[Route]:
+    """Build what every program serves to be watched.
+
+    ``/metrics`` for Prometheus; ``/healthz`` and ``/readyz`` answer 200, or 503 and what is wrong.
+    ``shown`` is called when metrics were read, before they are answered.
     """
 
     def metrics(request: Request) -> Response:
@@ -62,17 +79,11 @@ def app(
 
         return answer
 
-    def show_progress(_: Request) -> Response:
-        return JSONResponse(progress())
-
-    return Starlette(
-        routes=[
-            Route("/metrics", metrics),
-            Route("/healthz", health(alive)),
-            Route("/readyz", health(ready)),
-            Route("/progress", show_progress),
-        ]
-    )
+    return [
+        Route("/metrics", metrics),
+        Route("/healthz", health(alive)),
+        Route("/readyz", health(ready)),
+    ]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
+import torch
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import CliSuppress, SettingsConfigDict
 
@@ -20,7 +21,27 @@ EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
 EXPERT = "|".join(EXPERTS)
 
 
-class Settings(KafkaSettings):
+class HttpSettings(KafkaSettings):
+    """Serve HTTP beside reaching Kafka."""
+
+    http_host: str = Field("127.0.0.1", description="address to serve HTTP on")
+    http_token: CliSuppress[SecretStr | None] = Field(
+        None, min_length=1, description="token that whoever asks for more than health must bear"
+    )
+    http_token_file: Path | None = Field(
+        None,
+        description="file with the token that whoever asks for more than health must bear; or set"
+        " CONSUMER_HTTP_TOKEN (to evaluate --watch, CONSUMER_EVALUATE_HTTP_TOKEN); open to all if"
+        " neither is given",
+    )
+
+    @model_validator(mode="after")
+    def _read_token(self) -> Self:
+        self.http_token = secret(self.http_token, self.http_token_file, "http-token")
+        return self
+
+
+class Settings(HttpSettings):
     """Learn from a topic of labelled documents: predict, score, learn, remember.
 
     `python -m consumer evaluate --help` shows how to examine a checkpoint. Every option is also an
@@ -139,40 +160,40 @@ class Settings(KafkaSettings):
     )
     seed: int = Field(0, ge=0, description="of everything random")
 
-    http_host: str = Field("127.0.0.1", description="address to serve HTTP on")
     http_port: int = Field(8000, ge=0, le=65535, description="port of it; 0 picks a free one")
-    http_token: CliSuppress[SecretStr | None] = Field(
-        None, min_length=1, description="token that whoever asks for more than health must bear"
-    )
-    http_token_file: Path | None = Field(
-        None,
-        description="file with the token that whoever asks for more than health must bear; or set"
-        " CONSUMER_HTTP_TOKEN; open to all if neither is given",
-    )
-
     stop_after: int | None = Field(None, ge=1, description="end after so many documents")
     stop_when_idle: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="end after so many seconds without a document"
     )
     summary: Path | None = Field(None, description="file to write the results to, as JSON")
 
-    @model_validator(mode="after")
-    def _read_token(self) -> Self:
-        self.http_token = secret(self.http_token, self.http_token_file, "http-token")
-        return self
 
+class EvaluateSettings(HttpSettings):
+    """Examine a checkpoint on the held-out topic; prints the scores as JSON, or follows a stream.
 
-class EvaluateSettings(KafkaSettings):
-    """Examine a checkpoint on the held-out topic; prints the scores as JSON."""
+    With --watch it examines whatever is committed, beside the consumer, until it is told to stop,
+    and serves the scores to Prometheus.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="CONSUMER_EVALUATE_", cli_prog_name="python -m consumer evaluate"
     )
 
-    checkpoint: Path = Field(description="a checkpoint, or a folder of them: then the newest")
+    checkpoint: Path = Field(
+        description="a checkpoint, or a folder of them: then the one that was committed last"
+    )
     topic: str = Field(
         topics.heldout(topics.DOCUMENTS), pattern=topics.PATTERN, description="held-out topic"
+    )
+    watch: bool = Field(False, description="follow the checkpoints of a folder")
+    threads: int = Field(
+        default_factory=lambda set_: 1 if set_["watch"] else torch.get_num_threads(),
+        ge=1,
+        description="cores to take; default: 1 with --watch, else all",
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Precision = Field("auto", description="of matrix products; auto: what is fast here")
     runtime: RuntimeName = Field("auto", description="what runs frozen layers: torch, openvino")
+    http_port: int = Field(
+        8002, ge=0, le=65535, description="port to serve HTTP on, with --watch; 0 picks a free one"
+    )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -14,10 +14,10 @@ from kafka.errors import (
     MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
 )
 
 from consumer.manifest import CheckpointError
+from consumer.offsets import FRESH, committed, named
 from consumer.records import Outgoing, send, shortened
 from service.errors import UserError
 from service.kafka import Connection
@@ -41,8 +41,6 @@ RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 """Between tries; the last one goes on."""
 PART_BYTES = (900_000, 300_000, 64 << 10)
 """Largest parts of records sent, after the broker has refused a size once, twice, often."""
-FRESH = "no checkpoint yet"
-"""What the commit of a new group says in place of a checkpoint's id."""
 CLOSE_SECONDS = 1.0
 
 log = structlog.get_logger()
@@ -115,9 +113,9 @@ class Transactions:
             max_request_size=MAX_REQUEST_BYTES,
         )
         self._producer.init_transactions()
-        committed = self._committed()
-        self._last = named(committed)
-        return committed
+        found = committed(self._connection, self._group, self._topic)
+        self._last = named(found)
+        return found
 
     def begin(self) -> Mapping[int, OffsetAndMetadata]:
         """Open; while the broker is away it is tried again.
@@ -230,34 +228,6 @@ class Transactions:
         if not there():
             raise CheckpointError(f"checkpoint {id_} was deleted before it could be committed")
         return self._last == id_
-
-    def _committed(self) -> Mapping[int, OffsetAndMetadata]:
-        consumer = KafkaConsumer(
-            **self._connection.options,
-            group_id=self._group,
-            enable_auto_commit=False,
-            isolation_level="read_committed",  # waits for a transaction that is being committed
-        )
-        try:
-            partitions = consumer.partitions_for_topic(self._topic)
-            if not partitions:  # "nothing is committed" would be wrong
-                raise UnknownTopicOrPartitionError(self._topic)
-            found = {
-                number: consumer.committed(
-                    TopicPartition(self._topic, number),
-                    metadata=True,
-                    timeout_ms=DELIVERY_TIMEOUT_MS,
-                )
-                for number in partitions
-            }
-        finally:
-            consumer.close(autocommit=False)
-        return {number: offset for number, offset in found.items() if offset is not None}
-
-
-def named(committed: Mapping[int, OffsetAndMetadata]) -> str | None:
-    """Return the id of the checkpoint that belongs to committed offsets, if there is one."""
-    return max({offset.metadata for offset in committed.values()} - {FRESH, ""}, default=None)
 
 
 def superseded(group: str) -> SupersededError:

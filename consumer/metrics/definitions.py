@@ -300,7 +300,10 @@ HELD_OUT = (
     ),
     Definition("heldout_evaluations", "counter", "held-out", "Checkpoints examined"),
     Definition(
-        "heldout_failures", "counter", "held-out", "Examinations that failed and are tried again"
+        "heldout_failures",
+        "counter",
+        "held-out",
+        "Examinations that failed: the checkpoint is broken, or the broker away",
     ),
     Definition(
         "heldout_seconds",

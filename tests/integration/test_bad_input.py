@@ -9,7 +9,8 @@ from helpers import SMALL, Learn, Publish, Run, Start, documents
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from consumer import __main__ as program
-from consumer.transaction import FRESH
+from consumer import examine
+from consumer.offsets import FRESH
 from events import topics
 from service import cli, kafka
 
@@ -154,10 +155,10 @@ def test_nothing_to_examine(
 ) -> None:
     """Evaluating without a checkpoint, or without held-out documents, says how to get them."""
     options = ("--checkpoint", tmp_path / "checkpoints", "--topic", topics.heldout(topic))
-    assert "holds no checkpoint" in complain(*options, main=program.evaluate)
+    assert "holds no checkpoint" in complain(*options, main=examine.evaluate)
     publish(topic, documents(16))
     summary = learn(topic, "--stop-after", 16)
     assert summary["heldout_accuracy"] is None
-    line = complain(*options, main=program.evaluate)
+    line = complain(*options, main=examine.evaluate)
     assert f"python -m producer --topic {topics.heldout(topic)}" in line
-    assert "is required" in complain(main=program.evaluate)
+    assert "is required" in complain(main=examine.evaluate)

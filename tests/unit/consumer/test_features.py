@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from consumer.features import Features, Together, extract
+from consumer.features import Cached, Features, Together, extract
 from events.document import Document
 
 
@@ -35,3 +35,23 @@ def test_together(count: int) -> None:
     found = [{name: tensor.item() for name, tensor in row.items()} for row in features]
     assert found == [{"as": n, "bs": 9 - n} for n in range(count)]
     assert [extractor.asked for extractor in extractors] == [[count], [count]]
+
+
+def test_cached() -> None:
+    """Each text is read once, however often and in whatever company it comes."""
+    inner = Length("as", "a")
+    cached = Cached(inner, room=1000)
+    for texts in (["a", "b", "aa"], ["aa", "a"], ["aaa", "a", "aaa"]):
+        features = extract(cached, [Document(str(n), text) for n, text in enumerate(texts)])
+        assert [int(row["as"]) for row in features] == [text.count("a") for text in texts]
+    assert inner.asked == [3, 1]
+
+
+def test_room_for_features() -> None:
+    """What there is no room for is computed each time."""
+    inner = Length("as", "a")
+    cached = Cached(inner, room=2 * 8)
+    documents = [Document(str(n), "a" * n) for n in range(1, 4)]
+    for _ in range(2):
+        assert [int(row["as"]) for row in extract(cached, documents)] == [1, 2, 3]
+    assert inner.asked == [3, 1]

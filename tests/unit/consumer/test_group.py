@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kafka import OffsetAndMetadata
 
 from consumer.group import GroupError, starting_point
-from consumer.transaction import FRESH
+from consumer.offsets import FRESH
 
 IDS = ["000000000010-aa", "000000000020-bb", "000000000030-cc"]
 beginnings = st.dictionaries(st.integers(0, 5), st.integers(0, 99), min_size=1)

@@ -13,16 +13,16 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from consumer import offsets
 from consumer import transaction as module
 from consumer.manifest import CheckpointError
+from consumer.offsets import FRESH, named
 from consumer.records import Outgoing
 from consumer.transaction import (
-    FRESH,
     AbandonedError,
     RefusedError,
     SupersededError,
     Transactions,
-    named,
 )
 from service.kafka import Connection
 
@@ -133,7 +133,7 @@ def make(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Make:
         return Producer(broker, transactional_id)
 
     monkeypatch.setattr(module, "KafkaProducer", producer)
-    monkeypatch.setattr(module, "KafkaConsumer", lambda **_: Consumer(broker))
+    monkeypatch.setattr(offsets, "KafkaConsumer", lambda **_: Consumer(broker))
     monkeypatch.setattr(module, "RETRY_SECONDS", (0.0,))
 
     def call(

@@ -1,0 +1,111 @@
+"""Composition root of `python -m consumer evaluate`: one checkpoint, or all that are committed."""
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from starlette.applications import Starlette
+
+from consumer import checkpoint, group, hardware, lenient, server
+from consumer.assembly import Machine
+from consumer.checkpoint import CheckpointStore
+from consumer.examination import Examination, Examiner
+from consumer.heldout import HeldOut, HeldOutError
+from consumer.history import History
+from consumer.manifest import CheckpointError
+from consumer.metrics.heldout import HeldOutMetrics
+from consumer.progress import without_nan
+from consumer.settings import EvaluateSettings
+from consumer.watch import Watch
+from service import cli
+from service.stop import Stop
+
+NICE = 10
+"""The scheduler gives a learner that wants a core nine tenths of it."""
+FEATURE_BYTES = 1 << 30
+"""Of held-out documents; those of 20 Newsgroups take 0.4 GB."""
+
+log = structlog.get_logger()
+
+
+def evaluate(argv: Sequence[str]) -> None:
+    """Examine a checkpoint on the held-out topic, or follow those that are committed."""
+    settings = cli.parse(EvaluateSettings, argv)
+    lenient.install()
+    hardware.use_cores(settings.threads)
+    if settings.watch:
+        with ExitStack() as stack:
+            _watch(settings, stack)
+    else:
+        _once(settings)
+
+
+def _once(settings: EvaluateSettings) -> None:
+    newest = checkpoint.newest(settings.checkpoint)
+    documents = HeldOut(settings.connection, settings.topic).read()
+    if not documents:
+        raise HeldOutError(
+            f"topic {settings.topic!r} has no documents; publish some with: python -m producer"
+            f" --topic {settings.topic} --split test (or --corpus and a file of your own)"
+        )
+    if newest != settings.checkpoint:
+        newest = group.last_committed(_store(settings), settings.connection) or newest
+    examination = Examiner(_machine(settings), room=0).examine(newest, documents)
+    print(json.dumps(_report(examination), indent=2, ensure_ascii=False))  # noqa: T201 - the result
+
+
+def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
+    store = _store(settings)
+    if checkpoint.is_one(store.folder):
+        raise CheckpointError(
+            f"{str(store.folder)!r} is a single checkpoint; --watch follows a folder of them: name"
+            " the one given to the consumer as --checkpoint-dir"
+        )
+    stop = stack.enter_context(Stop())
+    os.nice(NICE)
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    watch = Watch(
+        lambda: group.last_committed(store, settings.connection),
+        HeldOut(settings.connection, settings.topic),
+        Examiner(_machine(settings), FEATURE_BYTES),
+        History(store.folder, settings.topic),
+        HeldOutMetrics(registry),
+        stop,
+    )
+    app = Starlette(routes=server.monitoring(registry, lambda: None, watch.waiting))
+    address = stack.enter_context(
+        server.serve(app, settings.http_host, settings.http_port, settings.http_token)
+    )
+    log.info("watching", folder=str(store.folder), topic=settings.topic, http=address)
+    watch.run()
+
+
+def _store(settings: EvaluateSettings) -> CheckpointStore:
+    return CheckpointStore(settings.checkpoint, keep=1)
+
+
+def _machine(settings: EvaluateSettings) -> Machine:
+    return Machine(settings.device, settings.precision, settings.runtime)
+
+
+def _report(examination: Examination) -> dict[str, object]:
+    scores = examination.scores
+    return without_nan(
+        {
+            "checkpoint": examination.manifest.id,
+            "documents_read": examination.manifest.documents,
+            "heldout_accuracy": scores.accuracy,
+            "heldout_macro_f1": scores.macro_f1,
+            "heldout_kappa": scores.kappa,
+            "heldout_log_loss": scores.log_loss,
+            "heldout_documents": scores.documents,
+            "recall": dict(sorted(scores.recall.items())),
+        }
+    )

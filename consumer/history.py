@@ -1,0 +1,95 @@
+"""What examinations leave behind, in a file that outlives who wrote it.
+
+``.heldout.json``, in the folder of checkpoints; the consumer's page reads it::
+
+    {"curve": [[documents, accuracy, macro_f1, forgetting_mean], ...],
+     "stride": documents between points of the curve, about,
+     "best": {label: recall, the best so far},
+     "best_of": {label: held-out documents that this recall is of},
+     "checkpoint": id of the one examined last,
+     "of": digest of the recipe, the group, the topic and the held-out topic}
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import structlog
+
+from consumer.curve import Curve
+from consumer.examination import Examination
+from consumer.forgetting import Forgetting
+
+FILE = ".heldout.json"
+
+log = structlog.get_logger()
+
+
+class History:
+    """Forgetting, and the curve of held-out scores over the stream.
+
+    Parameters
+    ----------
+    folder
+        Of checkpoints. Where it can't be written to, the history is kept in memory only.
+    topic
+        The held-out topic.
+    """
+
+    def __init__(self, folder: Path, topic: str) -> None:
+        self._file = folder / FILE
+        self._topic = topic
+        self._unwritable = False
+        self._of: str | None = None
+        self._checkpoint: str | None = None
+        self._start_over()
+        self._load()
+
+    def add(self, examination: Examination) -> None:
+        """Take in an examination.
+
+        What is of another model, or of a stream that began anew, is thrown away before.
+        """
+        manifest, scores = examination.manifest, examination.scores
+        of = [manifest.describes, manifest.group, manifest.topic, self._topic]
+        digest = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
+        if digest != self._of or manifest.id < (self._checkpoint or ""):
+            self._start_over()
+        self._of, self._checkpoint = digest, manifest.id
+        self.forgetting.update(scores.recall, scores.counts)
+        point = (scores.accuracy, scores.macro_f1, self.forgetting.mean)
+        self.curve.add(manifest.documents, point)
+        self._save()
+
+    def _start_over(self) -> None:
+        self.forgetting = Forgetting()
+        self.curve = Curve()
+        self._of = self._checkpoint = None
+
+    def _load(self) -> None:
+        try:
+            state = json.loads(self._file.read_bytes())
+            self.forgetting.load_state_dict(state)
+            self.curve.load_state_dict(state)
+            self._of, self._checkpoint = str(state["of"]), str(state["checkpoint"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+            log.warning("history can't be read, starting over", file=self._file, error=repr(error))
+            self._start_over()
+
+    def _save(self) -> None:
+        state = self.curve.state_dict() | self.forgetting.state_dict()
+        state |= {"checkpoint": self._checkpoint, "of": self._of}
+        draft = self._file.with_suffix(".draft")
+        try:
+            draft.write_text(json.dumps(state))
+            draft.replace(self._file)
+        except OSError as error:
+            if not self._unwritable:
+                log.warning(
+                    "history can't be written, and will not outlive this process",
+                    file=self._file,
+                    error=error.strerror,
+                )
+            self._unwritable = True

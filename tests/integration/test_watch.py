@@ -1,0 +1,193 @@
+"""Held-out evaluation beside a consumer: `python -m consumer evaluate --watch`."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from helpers import ROOT, Consumer, Learn, Publish, Start, documents
+from kafka import KafkaAdminClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumer import examine
+from consumer.checkpoint import CheckpointStore
+from consumer.heldout import HeldOut
+from consumer.manifest import MANIFEST, Manifest
+from events import topics
+from events.document import Document
+from service import kafka
+from service.kafka import Connection
+
+SUMS = ("--learner", "blend", "--experts", "analytic,bayes")
+"""Experts that soon learn otherwise; one of them stands on frozen layers."""
+HERE = ("--precision", "fp32", "--runtime", "torch")
+
+Evaluate = Callable[[], AbstractContextManager[Consumer]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoints"
+
+
+@pytest.fixture
+def evaluator(bootstrap_servers: str, topic: str, folder: Path, tmp_path: Path) -> Evaluate:
+    """Start an evaluator; it is killed when the block ends."""
+
+    @contextmanager
+    def start() -> Iterator[Consumer]:
+        log = tmp_path / f"evaluator-{time.monotonic_ns()}.log"
+        options = ("--checkpoint", folder, "--topic", topics.heldout(topic), "--http-port", 0)
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "consumer", "evaluate", "--watch"),
+                    *map(str, (*options, *HERE)),
+                ],
+                cwd=ROOT,
+                env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        try:
+            yield Consumer(process, log)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    return start
+
+
+def metrics(evaluator: Consumer) -> dict[str, float]:
+    """Read what is exported, by name and value of the label."""
+    return {
+        " ".join([sample.name.removeprefix("newsreel_"), *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(evaluator.get("/metrics"))
+        for sample in family.samples
+        if sample.name.startswith("newsreel_")
+    }
+
+
+def examined(evaluator: Consumer, count: int) -> dict[str, float]:
+    """Wait until the checkpoint after so many documents was examined."""
+    name = "heldout_checkpoint_documents"
+    evaluator.wait_for(lambda: metrics(evaluator).get(name) == count)
+    return metrics(evaluator)
+
+
+def test_beside_a_consumer(
+    publish: Publish,
+    consumer: Start,
+    evaluator: Evaluate,
+    topic: str,
+    folder: Path,
+    bootstrap_servers: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It waits, follows what is committed, agrees with a single examination, outlives SIGKILL."""
+    heldout = [*documents(40, start=1000), Document("new", "quiet", "label that nobody knows")]
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
+    publish(topic, documents(96))
+    options = (*SUMS, "--checkpoint-every", 32)
+    with evaluator() as watching:
+        watching.wait_for(lambda: "no checkpoint was committed yet" in watching.log)
+        with pytest.raises(HTTPError, match="503"):
+            watching.get("/readyz")
+        with consumer(topic, *options) as learning:
+            watching.wait_for(lambda: "no held-out document was published yet" in watching.log)
+            publish(topics.heldout(topic), heldout)
+            found = examined(watching, 96)
+            assert watching.get("/readyz") == "ok"
+
+            capsys.readouterr()
+            where = ("--checkpoint", str(folder), "--topic", topics.heldout(topic))
+            examine.evaluate([*where, *HERE])
+            report = json.loads(capsys.readouterr().out)
+            for measure in ("accuracy", "macro_f1", "kappa", "documents"):
+                assert found[f"heldout_{measure}"] == pytest.approx(report[f"heldout_{measure}"])
+            for label, recall in report["recall"].items():
+                assert found[f"heldout_recall {label}"] == recall
+            assert report["documents_read"] == 96
+            assert found["heldout_documents"] == 41
+            assert found["heldout_accuracy"] > 0.9
+            assert found["heldout_recall label that nobody knows"] == 0
+            assert found["forgetting label that nobody knows"] == 0
+
+            watching.end(signal.SIGKILL)
+            swapped = {"sport": "space", "space": "sport"}
+            publish(
+                topic,
+                [replace(one, label=swapped[str(one.label)]) for one in documents(256, start=96)],
+            )
+            learning.wait_for(lambda: learning.progress()["documents"] == 96 + 256)
+            assert learning.end(signal.SIGTERM) == 0
+    with evaluator() as again:
+        later = examined(again, 96 + 256)
+        forgotten = found["heldout_recall sport"] - later["heldout_recall sport"]
+        assert forgotten > 0.2
+        assert later["forgetting sport"] == pytest.approx(forgotten)
+        assert later["forgetting_mean"] > 0.1
+        assert later["heldout_failures_total"] == 0
+        assert again.end(signal.SIGTERM) == 0
+    curve = json.loads((folder / ".heldout.json").read_text())["curve"]
+    assert [point[0] for point in curve][-2:] == [96, 96 + 256]
+
+
+def test_what_was_not_committed_is_not_examined(
+    publish: Publish,
+    learn: Learn,
+    topic: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A checkpoint that no commit names counts only where it is named itself."""
+    publish(topic, documents(48))
+    publish(topics.heldout(topic), documents(8, start=1000))
+    learn(topic, "--stop-after", 48, "--learner", "bayes")
+    (committed,) = CheckpointStore(folder, keep=1).ids()
+    newer = f"{committed[:12]}-000099-{'0' * 8}"
+    shutil.copytree(folder / committed, folder / newer)
+    manifest = replace(Manifest.read(folder / committed), id=newer)
+    (folder / newer / MANIFEST).write_bytes(manifest.encode())
+    found = []
+    for where in (folder, folder / committed, folder / newer):
+        capsys.readouterr()
+        examine.evaluate(["--checkpoint", str(where), "--topic", topics.heldout(topic)])
+        found.append(json.loads(capsys.readouterr().out)["checkpoint"])
+    assert found == [committed, committed, newer]
+
+
+def test_a_held_out_topic_that_grows(publish: Publish, connection: Connection, topic: str) -> None:
+    """What is new is read, what has a label counts, and a topic made anew is read anew."""
+    heldout = HeldOut(connection, topic)
+    assert heldout.read() == []
+    some: list[Any] = [*documents(5), b"not a document", Document("unlabelled", "text")]
+    publish(topic, some, partitions=2)
+    assert {one.id for one in heldout.read()} == {f"doc-{number}" for number in range(5)}
+    publish(topic, [Document("doc-0", "other text", "sport"), *documents(3, start=5)], 2)
+    texts = {one.id: one.text for one in heldout.read()}
+    assert len(texts) == 8
+    assert texts["doc-0"] == "other text"
+    with kafka.admin(connection) as admin:
+        delete(admin, topic)
+    publish(topic, documents(1, start=20), partitions=2)
+    assert [one.id for one in heldout.read()] == ["doc-20"]
+
+
+def delete(admin: KafkaAdminClient, topic: str) -> None:
+    admin.delete_topics([topic])
+    while kafka.partitions(admin, topic):
+        time.sleep(0.1)
