@@ -53,8 +53,8 @@ schema: $(INSTALLED) ## write docs/document.schema.json from the type
 metrics: $(INSTALLED) ## write docs/metrics.md from the definitions
 	$(BIN)/python docs/metrics.py > docs/metrics.md
 
-dashboards: $(INSTALLED) ## write the Grafana dashboards from the code
-	$(BIN)/python deploy/grafana/dashboards.py
+dashboards: $(INSTALLED) ## write the Grafana boards from the code
+	PYTHONPATH=deploy/grafana $(BIN)/python -m boards
 
 # A local version (torch's +cpu) is a choice of each machine.
 constraints: $(INSTALLED) ## upgrade everything, and write to constraints.txt what that was
