@@ -253,8 +253,13 @@ def test_prometheus_scrapes_what_the_services_serve(monkeypatch: pytest.MonkeyPa
     targets = {
         target
         for job in config["scrape_configs"]
-        for static in job["static_configs"]
+        for static in job.get("static_configs", [])
         for target in static["targets"]
+    } | {
+        f"{name}:{found['port']}"
+        for job in config["scrape_configs"]
+        for found in job.get("dns_sd_configs", [])
+        for name in found["names"]
     }
     ports = {
         "producer": started("producer", monkeypatch).metrics_port,
