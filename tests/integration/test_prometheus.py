@@ -32,6 +32,8 @@ from service.kafka import Connection
 DEPLOYED = ROOT / "deploy" / "prometheus"
 LEARNED = 160
 ODD = 0.2
+"""Share of wrong labels, so that some are confused."""
+RATE = 40
 VARIABLES = {"$consumer": "consumer", "$evaluator": "evaluator", "$producer": "producer"}
 EMPTY: dict[str, str] = {
     'count(ALERTS{alertname=~"Newsreel.+"': "no alert fires, and the panel shows 0",
@@ -66,9 +68,15 @@ ALERTS = [
 class Prometheus:
     """A Prometheus that scrapes a stream of newsreel's."""
 
-    def __init__(self, address: str, consumer: str) -> None:
+    def __init__(self, address: str, consumer: str, restart: Callable[[], None]) -> None:
         self.address = address
         self.consumer = consumer
+        self.restart = restart
+        """Kills the consumer, and starts it again."""
+
+    def value(self, expr: str) -> float:
+        (sample,) = self.ask(expr)
+        return float(sample["value"][1])
 
     def ask(self, expr: str) -> list[dict[str, Any]]:
         query = urllib.parse.urlencode({"query": expr})
@@ -137,7 +145,6 @@ def prometheus(
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
-        # A few are labelled wrong, so that some are confused.
         odd = Random(0)
         rows.writerows(
             [one.text, "space" if odd.random() < ODD else one.label] for one in documents(3000)
@@ -160,14 +167,21 @@ def prometheus(
         )
         start(
             "producer",
-            *(*python, "producer", "--corpus", table, "--topic", topic, "--rate", 40),
+            *(*python, "producer", "--corpus", table, "--topic", topic, "--rate", RATE),
             *("--metrics-port", ports["producer"]),
         )
-        start(
-            "consumer",
-            *(*python, "consumer", "--topic", topic, "--group", topic),
-            *("--checkpoint-dir", checkpoints, "--checkpoint-every", 64, "--linger", 0.2, *small),
-        )
+        lives = ExitStack()
+
+        def restart() -> None:
+            lives.close()
+            command = [
+                *(*python, "consumer", "--topic", topic, "--group", topic),
+                *("--checkpoint-dir", checkpoints, "--checkpoint-every", 64, "--linger", 0.2),
+            ]
+            lives.enter_context(running(folder / "consumer.log", *command, *small, **where))
+
+        stack.callback(lives.close)
+        restart()
         start(
             "evaluator",
             *(*python, "consumer", "evaluate", "--watch", "--topic", topics.heldout(topic)),
@@ -180,7 +194,7 @@ def prometheus(
             *("--web.listen-address", f"127.0.0.1:{ports['prometheus']}"),
         )
         addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-        made = Prometheus(addresses["prometheus"], addresses["consumer"])
+        made = Prometheus(addresses["prometheus"], addresses["consumer"], restart)
         wait_until(lambda: reachable(made.address + "/-/ready"))
         made.wait_for(f"newsreel_learned_documents_total >= {LEARNED}")
         for _ in range(3):
@@ -245,3 +259,28 @@ def test_metrics_are_named_as_prometheus_wants(prometheus: Prometheus) -> None:
         ["promtool", "check", "metrics"], input=page, capture_output=True, check=False
     )
     assert checked.returncode == 0, checked.stderr.decode()
+
+
+def test_a_restart_leaves_no_gap_and_no_jump(prometheus: Prometheus) -> None:
+    """After a SIGKILL curves go on where they were, and counters neither fall nor leap."""
+    board = (
+        'newsreel_prequential_accuracy{window="whole"}',
+        "newsreel_heldout_accuracy",
+        "newsreel_forgetting_mean",
+    )
+    before = prometheus.value("sum(newsreel_documents_total)")
+    began, accuracy = time.time(), prometheus.value(board[0])
+    prometheus.restart()
+    prometheus.wait_for(f"sum(newsreel_documents_total) > {before + LEARNED}")
+    after = prometheus.value("sum(newsreel_documents_total)")
+    lasted = f"{time.time() - began + 30:.0f}s"
+    for counter in ("documents", "learned_documents", "replayed_documents", "checkpoints"):
+        resets = prometheus.ask(f"sum(resets(newsreel_{counter}_total[{lasted}]))")
+        assert [float(sample["value"][1]) for sample in resets] == [0.0]
+    # As many as came, and what was done again after the crash: 64 documents and what was queued.
+    assert after - before <= RATE * (time.time() - began) + 3 * 64
+    assert abs(prometheus.value(board[0]) - accuracy) < 0.1
+    for series in board:
+        assert prometheus.ask(series)
+    # The examinations went on beside it, without a gap.
+    assert prometheus.value(f"count_over_time(newsreel_heldout_accuracy[{lasted}])") > 20
