@@ -148,7 +148,7 @@ def prometheus(
         rows.writerow(["text", "label"])
         odd = Random(0)
         rows.writerows(
-            [one.text, "space" if odd.random() < ODD else one.label] for one in documents(3000)
+            [one.text, "space" if odd.random() < ODD else one.label] for one in documents(12_000)
         )
     config = yaml.safe_load((DEPLOYED / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
