@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak bench bench-quick lint format schema metrics dashboards constraints audit clean
+.PHONY: help install demo test system soak bench bench-quick lint format schema metrics dashboards constraints audit clean
 
 help: ## list the goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,8 +21,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## watch a transformer learn 20 Newsgroups from an embedded Kafka
 	$(BIN)/python -m demo $(ARGS)
 
-test: lint ## lint, types, import contracts and every test
+test: lint system ## lint, types, import contracts and every test
 	$(BIN)/python -m pytest $(ARGS)
+
+system:
+	@sh tests/system.sh
 
 soak: $(INSTALLED) ## kill, stop, cut off and feed the consumer with rubbish, and count what comes of it
 	$(BIN)/python -m soak $(ARGS)
@@ -50,8 +53,8 @@ schema: $(INSTALLED) ## write docs/document.schema.json from the type
 metrics: $(INSTALLED) ## write docs/metrics.md from the definitions
 	$(BIN)/python docs/metrics.py > docs/metrics.md
 
-dashboards: $(INSTALLED) ## write the Grafana dashboards from the code
-	$(BIN)/python deploy/grafana/dashboards.py
+dashboards: $(INSTALLED) ## write the Grafana boards from the code
+	PYTHONPATH=deploy/grafana $(BIN)/python -m boards
 
 # A local version (torch's +cpu) is a choice of each machine.
 constraints: $(INSTALLED) ## upgrade everything, and write to constraints.txt what that was

@@ -3,11 +3,12 @@
 import gc
 import json
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -15,6 +16,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from consumer import (
+    api,
     composition,
     examine,
     group,
@@ -43,8 +45,11 @@ from consumer.progress import Progress
 from consumer.quarantine import Quarantine
 from consumer.replay import ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
+from consumer.serving import Serving
 from consumer.settings import Settings
+from consumer.sharing import SharedModel
 from consumer.source import KafkaSource
+from consumer.status import Status
 from consumer.tally import Scores
 from consumer.transaction import Transactions, superseded
 from events import topics
@@ -124,21 +129,28 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
         kafka.require(admin, settings.topic)
         for made in (topics.dead_letters(settings.topic), topics.predictions(settings.topic)):
             kafka.ensure(admin, made, count=1)
-    app = server.app(
-        registry,
-        progress.snapshot,
-        alive=health.complaint,
-        ready=health.not_ready,
-        shown=metrics.keep,
+    serving = Serving(progress)
+    about = {"learner": settings.learner, "encoder": settings.model}
+    status = Status(progress, health, store, about)
+    app = api.app(
+        server.monitoring(registry, health.complaint, health.not_ready, metrics.keep),
+        status.snapshot,
+        serving.predict,
+        lambda: status.model(serving.labels),
+        metrics.served,
+        VERSION,
     )
     address = stack.enter_context(
-        server.serve(app, settings.http_host, settings.http_port, settings.http_token)
+        server.serve(app, settings.http_host, settings.http_port, settings.http_token, api.OPEN)
     )
 
     log.info("loading", learner=settings.learner, model=settings.model, http=address)
+    labels = LabelSet(settings.max_labels)
+    assembled = composition.assembled(settings)
+    model = SharedModel(assembled.extractor, assembled.learner, labels)
     parts = _Parts(
-        composition.assembled(settings),
-        LabelSet(settings.max_labels),
+        replace(assembled, extractor=model.extractor, learner=model.learner),
+        labels,
         composition.replay_buffer(settings),
         composition.replay_ratio(settings),
         Evaluator(),
@@ -163,45 +175,58 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
         reached=reached,
     )
     stack.callback(transactions.close)
-    _lead(settings, stack, stop, store, parts, lease, transactions, metrics, health, reached)
+    everything = _Everything(
+        settings, stop, store, parts, lease, transactions, metrics, health, reached
+    )
+    _lead(everything, stack, lambda: serving.begin(model))
 
     scores = None if stop.asked else _examine(settings, parts, stop)
-    about = {"learner": settings.learner, "model": settings.model, "seed": settings.seed}
-    summary = progress.summary(scores, **about)
+    summary = progress.summary(
+        scores, learner=settings.learner, model=settings.model, seed=settings.seed
+    )
     log.info("done", **{name: summary[name] for name in SHOWN if summary[name] is not None})
     if settings.summary is not None:
-        settings.summary.write_text(json.dumps(summary, indent=2) + "\n")
+        _write(settings.summary, summary)
 
 
-def _lead(
-    settings: Settings,
-    stack: ExitStack,
-    stop: Stop,
-    store: CheckpointStore,
-    parts: _Parts,
-    lease: Lease,
-    transactions: Transactions,
-    metrics: Metrics,
-    health: Health,
-    reached: Callable[[str], None],
-) -> None:
-    """Go on from the last commit, and learn until the end or until another takes over."""
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    """What a consumer works with once it is the one that learns."""
+
+    settings: Settings
+    stop: Stop
+    store: CheckpointStore
+    parts: _Parts
+    lease: Lease
+    transactions: Transactions
+    metrics: Metrics
+    health: Health
+    reached: Callable[[str], None]
+
+
+def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None]) -> None:
+    """Go on from the last commit, and learn until the end or until another takes over.
+
+    ``restored`` is called when the model is that of the last commit.
+    """
+    settings, stop, store = everything.settings, everything.stop, everything.store
+    parts, lease, transactions = everything.parts, everything.lease, everything.transactions
+    metrics = everything.metrics
     committed = transactions.begin()
-    reader = connect(settings.connection.options)
+    reader = kafka.patiently(lambda: connect(settings.connection.options), lambda: stop.asked)
     start = group.starting_point(
         settings.group,
         settings.topic,
         committed,
-        beginnings(reader, settings.topic),
+        kafka.patiently(lambda: beginnings(reader, settings.topic), lambda: stop.asked),
         store.ids(),
     )
     recovery.require_own(store, settings.group, settings.topic)
     describes = parts.assembled.describes | {"replay": settings.replay}
     positions = recovery.restore(store, start, parts.stateful(), describes)
     parts.progress.checkpoint = start.checkpoint
-    if start.checkpoint is not None:
-        # What was written and never committed is of another history: not to be gone back to.
-        store.prune(start.checkpoint, lease.lost)
+    # What was written and never committed is of another history: not to be gone back to.
+    store.clear(start.checkpoint, lease.lost)
     if len(committed) < len(positions) and start.checkpoint is None:
         transactions.commit([], positions, FRESH)
     poller = Poller(
@@ -231,7 +256,7 @@ def _lead(
         observer=metrics,
         lost=lease.lost,
         hurry=stop.overdue,
-        reached=reached,
+        reached=everything.reached,
     )
     source = KafkaSource(
         poller,
@@ -246,7 +271,8 @@ def _lead(
     gc.collect()
     gc.freeze()  # the model stays: looking through it would stop the loop for .3 s now and then
     poller.start()
-    health.follow(poller, committer)
+    everything.health.follow(poller, committer)
+    restored()
     metrics.began(store.folder / continued.NAME, store.written(start.checkpoint))
     log.info("learning", topic=settings.topic, group=settings.group)
     step = None
@@ -289,9 +315,20 @@ def _examine(settings: Settings, parts: _Parts, stop: Stop) -> Scores | None:
 
 
 def _check_writable(path: Path) -> None:
-    try:
+    with _told_of(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
+
+
+def _write(path: Path, summary: dict[str, Any]) -> None:
+    with _told_of(path):
+        path.write_text(json.dumps(summary, indent=2) + "\n")
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise SummaryError(
             f"can't write {str(path)!r} ({error.strerror}); name another file with --summary"

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -67,7 +67,7 @@ class CheckpointStore:
     folder
         Created when missing.
     keep
-        Checkpoints left after `prune`.
+        Whole checkpoints left after `prune`.
 
     Raises
     ------
@@ -78,13 +78,14 @@ class CheckpointStore:
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder = folder
         self._keep = keep
+        self._broken: set[str] = set()
 
     def create(self) -> None:
         """Create the folder, and see that it can be written to."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / ".writable").touch()
-            (self.folder / ".writable").unlink()
+            (self.folder / ".writable").unlink(missing_ok=True)  # another may do the same
         except OSError as error:
             raise CheckpointError(
                 f"can't write to {str(self.folder)!r} ({error.strerror});"
@@ -122,8 +123,9 @@ class CheckpointStore:
         """
         # In order, also where nothing but unusable records came between two; and never the id
         # that a consumer gives which does not know yet that it was taken over from.
-        number = 1 + max(map(number_of, self.ids()), default=0)
-        id_ = f"{about['documents']:012d}-{number:06d}-{uuid.uuid4().hex[:8]}"
+        documents = f"{about['documents']:012d}"
+        numbers = [int(id_.split("-")[1]) for id_ in self.ids() if id_.startswith(documents)]
+        id_ = f"{documents}-{max(numbers, default=0) + 1:06d}-{uuid.uuid4().hex[:8]}"
         draft = self.folder / f".{id_}"
         try:
             draft.mkdir(parents=True)
@@ -167,30 +169,38 @@ class CheckpointStore:
         """Return ids of the checkpoints before one, newest first."""
         return [other for other in reversed(self.ids()) if other < id_]
 
-    def prune(self, newest: str, lost: Callable[[], bool] = lambda: False) -> None:
-        """Delete all but the newest checkpoints, and what was never finished or committed.
+    def pass_over(self, id_: str) -> None:
+        """Take a checkpoint for broken: it is not worth to be kept once another is committed."""
+        self._broken.add(id_)
+
+    def prune(self, newest: str) -> None:
+        """Delete what is older than a committed checkpoint and not among the ones to be kept.
+
+        What is newer stays: a consumer that was taken over from would delete its successor's.
+        """
+        older = [id_ for id_ in self.ids() if id_ <= newest]
+        whole = [id_ for id_ in older if id_ not in self._broken]
+        self._delete(set(older) - set(whole[-self._keep :]))
+
+    def clear(self, newest: str | None, lost: Callable[[], bool]) -> None:
+        """Delete what was never finished or committed, before learning goes on.
 
         Parameters
         ----------
         newest
-            Id of the last one that was committed.
+            Id of the last one that was committed, if there is one.
         lost
             Whether another consumer has taken over: then nothing is deleted. It is asked once it
             is known what to delete, which so is nothing that the other one has written.
         """
-        ids = self.ids()
-        older = [id_ for id_ in ids if id_ <= newest]
-        unneeded = set(ids) - set(older[-self._keep :])
+        unneeded = {id_ for id_ in self.ids() if newest is None or id_ > newest}
         unneeded |= {path.name for path in self.folder.glob(".[0-9]*-*")}
-        if lost():
-            return
-        for name in unneeded:
+        if not lost():
+            self._delete(unneeded)
+
+    def _delete(self, names: Iterable[str]) -> None:
+        for name in names:
             shutil.rmtree(self.folder / name, ignore_errors=True)
-
-
-def number_of(id_: str) -> int:
-    """Return the number of a checkpoint: that of a later one is greater, in the same folder."""
-    return int(id_.split("-")[1])
 
 
 def is_one(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """The one point at which learning and predictions become final."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -129,6 +130,7 @@ class Committer:
         self._records = progress.records
         self._changed = False
         self._next = clock() + seconds
+        self._not_before = -math.inf
         self._under_way: _Commit | None = None
         self._thread: threading.Thread | None = None
         self.failed = False
@@ -173,10 +175,10 @@ class Committer:
             raise failure
 
     def _due(self) -> bool:
+        if self._clock() < self._not_before:
+            return False
         if not self._changed:
             return self._clock() >= self._next + RENEW_SECONDS
-        if self._clock() < self._next - self._seconds:
-            return False  # after a failure, `_next` is later
         enough = self._progress.records - self._records >= self._every
         return enough or self._clock() >= self._next or self._outbox.size > SOON_BYTES
 
@@ -215,7 +217,7 @@ class Committer:
             self._transactions.commit(records, commit.positions, id_, folder.exists)
             self._reached("committed")
             size = self._store.size(id_)
-            self._store.prune(id_, self._lost)
+            self._store.prune(id_)
             self._reached("pruned")
             commit.id = id_
             seconds = time.perf_counter() - commit.started
@@ -246,7 +248,7 @@ class Committer:
         self._observer.failed()
         log.error("learning goes on, uncommitted", error=str(commit.error))
         self._changed = True
-        self._next = self._clock() + self._seconds + RETRY_SECONDS
+        self._next = self._not_before = self._clock() + RETRY_SECONDS
         return commit.error
 
     def _wait(self) -> CheckpointError | None:
@@ -265,7 +267,7 @@ class Committer:
         """Learn no further before what waits is committed: memory is bounded."""
         started = time.perf_counter()
         while self._outbox.size > PENDING_BYTES and not (self._hurry() or self._lost()):
-            if self._under_way is None and self._clock() >= self._next - self._seconds:
+            if self._under_way is None and self._clock() >= self._not_before:
                 self._begin(step.positions)
             self._wait()
             time.sleep(WAIT_SECONDS)

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 BODY_BYTES = 1 << 20
 REQUEST_SECONDS = 10.0
 OPEN = frozenset({"/healthz", "/readyz"})
-"""What orchestrators ask for without a token."""
+"""What is answered without a token: orchestrators ask for it."""
 
 
 class TokenRequired:
@@ -29,9 +29,7 @@ class TokenRequired:
         What is answered without it.
     """
 
-    def __init__(
-        self, application: ASGIApp, token: str, open_paths: Collection[str] = OPEN
-    ) -> None:
+    def __init__(self, application: ASGIApp, token: str, open_paths: Collection[str]) -> None:
         self._application = application
         self._expected = b"Bearer " + token.encode()
         self._open = open_paths

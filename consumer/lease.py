@@ -117,8 +117,9 @@ class Lease:
     def lost(self) -> bool:
         """Whether another consumer has taken over; may be asked for each record."""
         if (now := time.monotonic()) >= self._asked + LOOK_SECONDS:
+            # None: the folder was deleted, and will be claimed again.
+            self._lost = self._holder() not in {None, self._id}
             self._asked = now
-            self._lost = self._holder() not in {None, RELEASED, self._id}
         return self._lost
 
     def release(self) -> None:
@@ -129,7 +130,7 @@ class Lease:
         with suppress(OSError):
             if self._holder() == self._id:
                 (self._folder / NAMED).write_text(RELEASED)
-        self._file(self._id).unlink(missing_ok=True)
+            self._file(self._id).unlink(missing_ok=True)
         self._own.close()
 
     def _take(self) -> bool:
@@ -143,7 +144,8 @@ class Lease:
         if self._holder() != self._id:
             return False
         if before:
-            self._file(before).unlink(missing_ok=True)
+            with suppress(OSError):
+                self._file(before).unlink()
         self._thread.start()
         return True
 

@@ -95,6 +95,10 @@ class Manifest:
                 " back, or start afresh with another --checkpoint-dir and --group"
             )
 
+    def is_beyond(self, positions: Mapping[int, int]) -> bool:
+        """Whether it has read further than some positions, on any partition."""
+        return any(end > positions.get(int(p), 0) for p, end in self.positions.items())
+
     def require_positions(self, positions: Mapping[int, int]) -> None:
         """Refuse to go on from other offsets than those that the checkpoint ends at.
 

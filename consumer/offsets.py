@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.errors import UnknownTopicOrPartitionError
 
 from service.kafka import Connection
 
@@ -26,11 +27,14 @@ def committed(connection: Connection, group: str, topic: str) -> Mapping[int, Of
         isolation_level="read_committed",  # waits for a transaction that is being committed
     )
     try:
+        partitions = consumer.partitions_for_topic(topic)
+        if not partitions:  # "nothing is committed" would be wrong
+            raise UnknownTopicOrPartitionError(topic)
         found = {
             number: consumer.committed(
                 TopicPartition(topic, number), metadata=True, timeout_ms=TIMEOUT_MS
             )
-            for number in consumer.partitions_for_topic(topic) or ()
+            for number in partitions
         }
     finally:
         consumer.close(autocommit=False)

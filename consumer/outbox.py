@@ -78,7 +78,8 @@ class AtOnce:
 
     def close(self) -> None:
         """Close the connection."""
-        self._producer.close(timeout=CLOSE_SECONDS)
+        with suppress(KafkaError):  # as above
+            self._producer.close(timeout=CLOSE_SECONDS)
 
 
 class Outbox:
@@ -140,6 +141,7 @@ class Writer:
 
     def write(self, step: Step) -> None:
         """Write predictions and dead letters."""
+        new = any(self._is_new(partition, end - 1) for partition, end in step.positions.items())
         for letter in step.dead_letters:
             log.warning(
                 "dead letter",
@@ -163,8 +165,9 @@ class Writer:
         self._outbox.put(
             dead_letter_record(topics.dead_letters(self._topic), letter)
             for letter in step.dead_letters
+            if self._is_new(letter.partition, letter.offset)
             # What is quarantined was read before, perhaps before the last commit.
-            if letter.reason is Reason.DIVERGED or self._is_new(letter.partition, letter.offset)
+            or (letter.reason is Reason.DIVERGED and new)
         )
 
     def _is_new(self, partition: int, offset: int) -> bool:

@@ -89,6 +89,7 @@ class Poller:
         self._changed = threading.Condition()
         self._records: deque[ConsumerRecord] = deque()
         self._queued: Counter[int] = Counter()
+        self._gaps: Counter[int] = Counter()
         self._bytes = 0
         self._ends: dict[int, int] = {}
         self._failure: BaseException | None = None
@@ -119,6 +120,14 @@ class Poller:
                 partition: max(0, end - self._reached(partition, positions.get(partition, 0)))
                 for partition, end in self._ends.items()
             }
+
+    def past_gap(self, partition: int, position: int) -> int:
+        """Return where a partition goes on, should records behind a position have been lost.
+
+        Not before all that was fetched in front of them is taken.
+        """
+        with self._changed:
+            return position if self._queued[partition] else max(position, self._gaps[partition])
 
     def complaint(self) -> str | None:
         """Say what is wrong with polling, if anything is."""
@@ -198,13 +207,14 @@ class Poller:
             timeout_ms=int(POLL_SECONDS * 1000), max_records=max(room, 1)
         )
         self._polled = time.monotonic()
+        # To ask for a position can take long: whoever takes records must not wait for it.
+        reached = {tp.partition: self._consumer.position(tp) for tp in self._consumer.assignment()}
         with self._changed:
             for tp, records in fetched.items():
                 self._records.extend(records)
                 self._queued[tp.partition] += len(records)
                 self._bytes += sum(map(_size, records))
-            for tp in self._consumer.assignment():
-                self._positions[tp.partition] = self._consumer.position(tp)
+            self._positions |= reached
             self._changed.notify_all()
         if self._polled >= self._next_look:
             self._look()
@@ -267,6 +277,8 @@ class Poller:
                 log.error("records lost", partition=tp.partition, records=gone)
                 self._observer.lost(gone)
                 self._consumer.seek(tp, beginnings[tp])
+                with self._changed:
+                    self._gaps[tp.partition] = beginnings[tp]
 
     def _reached(self, partition: int, position: int) -> int:
         if self._queued[partition]:

@@ -16,7 +16,7 @@ from events.errors import Reason
 
 CURVE_POINTS = 400
 """Most points kept of the accuracy over the stream; older ones are thinned out evenly."""
-MISTAKES = 20
+MISTAKES = 50
 EXCERPT_CHARACTERS = 300
 
 
@@ -116,6 +116,7 @@ class Progress:
                         "label": prediction.document.label,
                         "predicted": prediction.opinion.label,
                         "probability": round(prediction.opinion.probability, 4),
+                        "top": [[label, round(share, 4)] for label, share in prediction.top],
                     }
                 )
 

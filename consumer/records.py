@@ -1,7 +1,7 @@
 """What leaves the consumer, as Kafka records."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,18 +18,19 @@ RECORD_BYTES = 200
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record on its way out."""
+    """A record on its way out; ``about`` are headers that newsreel adds to those it came with."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers
+    about: Headers = field(default_factory=list)
 
     @property
     def size(self) -> int:
         """Bytes, about."""
-        parts = len(self.key or b"") + len(self.value or b"") + cloudevents.size(self.headers)
-        return RECORD_BYTES + parts
+        headers = cloudevents.size(self.headers) + cloudevents.size(self.about)
+        return RECORD_BYTES + len(self.key or b"") + len(self.value or b"") + headers
 
 
 def prediction_record(
@@ -85,32 +86,32 @@ def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
         ("dl_partition", str(letter.partition).encode()),
         ("dl_offset", str(letter.offset).encode()),
     ]
-    # Names that were no UTF-8 came with surrogates, which can't be written again.
+    # Names that were no UTF-8 came with surrogates, which can't be written again; nor can the
+    # client write a header that is null.
     kept = [
-        (name.encode("utf-8", "backslashreplace").decode(), content)
+        (name.encode("utf-8", "backslashreplace").decode(), content or b"")
         for name, content in letter.headers
     ]
-    # The client takes no record with neither key nor value.
-    value = b"" if letter.key is None and letter.value is None else letter.value
-    return Outgoing(topic, letter.key, value, [*kept, *about])
+    return Outgoing(topic, letter.key, letter.value, kept, about)
 
 
 def shortened(record: Outgoing, limit: int) -> Outgoing:
     """Leave out what is over a limit, in bytes, and say so: key, value, or original headers."""
     key, value, headers = record.key, record.value, record.headers
-    missing = {}
+    missing: dict[str, int] = {}
     if key is not None and len(key) > limit:
         missing["dl_key_bytes"], key = len(key), None
     if value is not None and len(value) > limit:
         missing["dl_value_bytes"], value = len(value), b""
-    size = sum(len(name.encode()) + len(content or b"") for name, content in headers)
-    if size > limit:
-        missing["dl_headers_bytes"] = size
-        headers = [(name, content) for name, content in headers if name.startswith("dl_")]
+    if (size := cloudevents.size(headers)) > limit:
+        missing["dl_headers_bytes"], headers = size, []
     said = [(name, str(count).encode()) for name, count in missing.items()]
-    return Outgoing(record.topic, key, value, [*headers, *said])
+    return replace(record, key=key, value=value, headers=headers, about=[*record.about, *said])
 
 
 def send(producer: KafkaProducer, record: Outgoing) -> Any:
     """Hand a record to a producer; returns the future of its delivery."""
-    return producer.send(record.topic, key=record.key, value=record.value, headers=record.headers)
+    # The client takes no record with neither key nor value.
+    value = b"" if record.key is None and record.value is None else record.value
+    headers = [*record.headers, *record.about]
+    return producer.send(record.topic, key=record.key, value=value, headers=headers)

@@ -58,9 +58,13 @@ def restore(
             manifest.require_fit(describes)
             if broken is None:
                 manifest.require_positions(start.positions)
+            elif manifest.is_beyond(start.positions):
+                store.pass_over(id_)  # of a history that was never committed
+                continue
             checkpoint.restore(folder, parts)
         except BrokenCheckpointError as error:
             log.warning("checkpoint broken, going back to the one before", error=str(error))
+            store.pass_over(id_)
             broken = broken or error
         else:
             log.info("restored", checkpoint=id_)

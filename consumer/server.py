@@ -3,19 +3,18 @@
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from pydantic import SecretStr
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from consumer import guard
 from service.errors import UserError
@@ -33,25 +32,6 @@ Check = Callable[[], str | None]
 
 class PortError(UserError):
     """The HTTP port can't be had."""
-
-
-def app(
-    registry: CollectorRegistry,
-    progress: Callable[[], dict[str, Any]],
-    alive: Check,
-    ready: Check,
-    shown: Callable[[], None] = lambda: None,
-) -> Starlette:
-    """Build the consumer's application.
-
-    Beside what `monitoring` serves, ``/progress`` is JSON for people and the demo.
-    """
-
-    def show_progress(_: Request) -> Response:
-        return JSONResponse(progress())
-
-    routes = [*monitoring(registry, alive, ready, shown), Route("/progress", show_progress)]
-    return Starlette(routes=routes)
 
 
 def monitoring(
@@ -72,8 +52,9 @@ def monitoring(
         shown()
         return Response(text, headers={"content-type": content_type})
 
-    def health(check: Check) -> Callable[[Request], Response]:
-        def answer(_: Request) -> Response:
+    def health(check: Check) -> Callable[[Request], Awaitable[Response]]:
+        # Not in a thread: it must not wait for one, however many others do.
+        async def answer(_: Request) -> Response:
             complaint = check()
             return PlainTextResponse(complaint or "ok", 503 if complaint else 200)
 
@@ -88,11 +69,15 @@ def monitoring(
 
 @contextmanager
 def serve(
-    application: Starlette, host: str, port: int, token: SecretStr | None = None
+    application: ASGIApp,
+    host: str,
+    port: int,
+    token: SecretStr | None = None,
+    open_paths: Collection[str] = guard.OPEN,
 ) -> Iterator[str]:
     """Serve in a thread until the block ends; yields the address.
 
-    With a token, only health is told to those who don't bear it.
+    With a token, whoever does not bear it is answered ``open_paths`` only.
 
     Raises
     ------
@@ -106,11 +91,13 @@ def serve(
             f"can't listen on {host}:{port} ({error.strerror}); name another port with --http-port"
             " (0 picks a free one), or another --http-host"
         ) from error
-    guarded = guard.SmallBodies(application)
+    guarded: ASGIApp = guard.SmallBodies(application)
     if token is None and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
         log.warning("open to the network, as there is no --http-token-file", host=host)
+    if token is not None:
+        guarded = guard.TokenRequired(guarded, token.get_secret_value(), open_paths)
     config = uvicorn.Config(
-        guarded if token is None else guard.TokenRequired(guarded, token.get_secret_value()),
+        guarded,
         http=guard.Impatient,
         ws="none",
         log_level="warning",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kafka.consumer.fetcher import ConsumerRecord
 
@@ -15,6 +15,8 @@ from events.errors import DecodeError, Reason
 
 MAX_TEXT_CHARACTERS = 20_000
 """What is kept of a text, some 4,000 tokens: the replay buffer's memory stays bounded."""
+MOST_UNUSABLE = 64
+"""Unusable records of a batch: each may have a MiB, and memory stays bounded."""
 WAKE_SECONDS = 0.1
 QUIET_SECONDS = 1.0
 """So long without a record, and a read returns without documents: time has passed."""
@@ -122,7 +124,9 @@ class KafkaSource:
         dead_letters: list[DeadLetter] = []
         first: float | None = None
         started = self._clock()
-        while len(documents) < at_most and not self._stopping():
+        while (
+            len(documents) < at_most and len(dead_letters) < MOST_UNUSABLE and not self._stopping()
+        ):
             record = self._poller.take(WAKE_SECONDS)
             now = self._clock()
             if record is not None:
@@ -139,6 +143,7 @@ class KafkaSource:
             return None
         if self._left is not None:
             self._left -= len(documents)
+        self._positions = {p: self._poller.past_gap(p, at) for p, at in self._positions.items()}
         positions = dict(self._positions)
         lag = self._poller.lag(positions)
         return Batch(
@@ -186,6 +191,10 @@ class KafkaSource:
             documents.append(document)
             origins.append(Origin(record.partition, record.offset))
             written.append(stamp)
+
+
+def _full(documents: Sequence[Any], at_most: int, dead_letters: Sequence[Any]) -> bool:
+    return len(documents) >= at_most or len(dead_letters) >= MOST_UNUSABLE
 
 
 def read_document(record: ConsumerRecord) -> Document:

@@ -22,7 +22,7 @@ from consumer.records import Outgoing, send, shortened
 from service.errors import UserError
 from service.kafka import Connection
 
-TRANSACTION_TIMEOUT_MS = 60_000
+TRANSACTION_TIMEOUT_MS = 120_000
 REQUEST_TIMEOUT_MS = 10_000
 DELIVERY_TIMEOUT_MS = 15_000
 """After an outage, kafka-python 3.0 may forget to add a partition to the transaction, and wait for
@@ -35,6 +35,8 @@ REFUSALS = (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailedError,
 )
+FLUSH_BYTES = 1 << 20
+"""So much is sent at a time: records that wait longer than the delivery timeout are given up."""
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 """Between tries; the last one goes on."""
 PART_BYTES = (900_000, 300_000, 64 << 10)
@@ -60,6 +62,7 @@ class Transactions:
     """Commits records and offsets of a consumer group, all or nothing.
 
     The transactional id is made of group and topic: whoever opens it fences all who had it before.
+    No topic has a slash in its name, so no two pairs make the same.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ class Transactions:
         self.close()
         self._producer = KafkaProducer(
             **self._connection.options,
-            transactional_id=f"newsreel.{self._group}.{self._topic}",
+            transactional_id=f"newsreel/{self._group}/{self._topic}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
@@ -187,10 +190,11 @@ class Transactions:
     ) -> None:
         producer.begin_transaction()
         self._reached("transaction-begun")
-        deliveries = [send(producer, record) for record in records]
-        producer.flush()
-        for delivery in deliveries:
-            delivery.get(timeout=0.0)  # what was refused says why better than the next call
+        for part in _parts(records):
+            deliveries = [send(producer, record) for record in part]
+            producer.flush()
+            for delivery in deliveries:
+                delivery.get(timeout=0.0)  # what was refused says why better than the next call
         producer.send_offsets_to_transaction(offsets, self._group)
         self._reached("transaction-sent")
         producer.commit_transaction()
@@ -232,6 +236,20 @@ def superseded(group: str) -> SupersededError:
         f"another consumer has taken over group {group!r}; this one has changed nothing since its"
         " last commit: start it again to stand by"
     )
+
+
+def _parts(records: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
+    """Divide records into parts of about `FLUSH_BYTES`."""
+    part: list[Outgoing] = []
+    size = 0
+    for record in records:
+        part.append(record)
+        size += record.size
+        if size >= FLUSH_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _waits() -> Iterator[float]:

@@ -1,11 +1,13 @@
 """A Kafka connection that is there, and topics that exist."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+import structlog
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -13,6 +15,11 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from service.errors import UserError
 
 CONNECT_TIMEOUT_MS = 10_000
+RETRY_SECONDS = 1.0
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 class BrokerUnreachableError(UserError):
@@ -95,6 +102,24 @@ def _listening() -> Iterator[Sequence[str]]:
         logger.removeHandler(collector)
         logger.setLevel(before[0])
         logger.propagate = before[1]
+
+
+def patiently(action: Callable[[], T], stopping: Callable[[], bool]) -> T:
+    """Try something again while the broker does not answer, until told to stop.
+
+    Raises
+    ------
+    KafkaError, OSError
+        It makes no sense to try again, or it is time to stop.
+    """
+    while True:
+        try:
+            return action()
+        except (KafkaError, OSError) as error:
+            if stopping() or not getattr(error, "retriable", True):
+                raise
+            log.warning("the broker does not answer, trying again", error=str(error))
+            time.sleep(RETRY_SECONDS)
 
 
 def partitions(client: KafkaAdminClient, topic: str) -> list[int]:

@@ -97,7 +97,8 @@ def _headed(headers: Headers) -> Bad:
 
 def _valued(reason: Reason, values: st.SearchStrategy[bytes]) -> st.SearchStrategy[Bad]:
     """Draw records whose value is wrong and whose headers are right, missing or of no concern."""
-    other = st.tuples(_words().map("x-".__add__), st.binary(max_size=20))
+    names = st.sampled_from(["x-", "dl_"]).flatmap(lambda start: _words().map(start.__add__))
+    other = st.tuples(names, st.binary(max_size=20))
     headers: st.SearchStrategy[Headers] = st.one_of(
         st.just([]), st.just(GOOD_HEADERS), st.lists(other, max_size=3)
     )

@@ -9,7 +9,15 @@ from typing import Any
 import structlog
 
 from benchmarks import corpus, machine, results, streams
-from benchmarks.throughput import committing, learning, publishing, report, scaling, streaming
+from benchmarks.throughput import (
+    committing,
+    learning,
+    publishing,
+    report,
+    scaling,
+    serving,
+    streaming,
+)
 from benchmarks.throughput.comparison import Comparison
 from events.document import Document
 
@@ -26,6 +34,8 @@ class Effort:
     streamed: int
     committing: int
     committed: int
+    serving: int
+    served: int
     learning: int
     publishing: int
     published: int
@@ -38,6 +48,8 @@ FULL = Effort(
     streamed=5024,
     committing=2,
     committed=11_264,
+    serving=3,
+    served=2016,
     learning=9,
     publishing=7,
     published=8000,
@@ -49,6 +61,8 @@ QUICK = Effort(
     streamed=192,
     committing=1,
     committed=640,
+    serving=1,
+    served=320,
     learning=2,
     publishing=3,
     published=3000,
@@ -87,6 +101,10 @@ def _committing(given: Given) -> list[Comparison]:
     return committing.compare(given.documents[: given.effort.committed], given.effort.committing)
 
 
+def _serving(given: Given) -> list[Comparison]:
+    return serving.compare(given.documents[: given.effort.served], given.effort.serving)
+
+
 def _learning(given: Given) -> list[Comparison]:
     rounds = given.effort.learning
     return learning.compare(given.documents[: learning.needed(rounds)], rounds)
@@ -100,6 +118,7 @@ QUESTIONS: Mapping[str, Callable[[Given], list[Comparison]]] = {
     "publishing": _publishing,
     "streaming": _streaming,
     "committing": _committing,
+    "serving": _serving,
     "learning": _learning,
     "scaling": _scaling,
 }

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 from helpers import documents
 
-from benchmarks.throughput import committing, learning, processes, questions, report, scaling
+from benchmarks.throughput import (
+    committing,
+    learning,
+    processes,
+    questions,
+    report,
+    scaling,
+    serving,
+)
 from benchmarks.throughput.comparison import Comparison, Spread, interleave
 from benchmarks.throughput.questions import Effort
 from consumer.features import extract
@@ -17,6 +25,8 @@ TINY = Effort(
     streamed=16,
     committing=1,
     committed=16,
+    serving=1,
+    served=16,
     learning=1,
     publishing=1,
     published=20,
@@ -121,3 +131,17 @@ def test_committing(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert min(min(figures) for figures in rates.figures.values()) > 0
     assert 0 < pauses.figures["median"][0] <= pauses.figures["longest"][0]
     assert sizes.figures["checkpoint"][0] > 0
+
+
+def test_serving(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client is answered while the consumer learns; both rates are told."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
+    run = processes.run
+
+    def quickly(module: str, *arguments: object, connection: Connection) -> str:
+        return run(module, *arguments, "--max-tokens", 16, connection=connection)
+
+    monkeypatch.setattr(processes, "run", quickly)
+    rates, waits = serving.compare(documents(640), 1)
+    assert min(min(figures) for figures in rates.figures.values()) > 0
+    assert 0 < waits.figures["median"][0] <= waits.figures["99 of 100"][0]

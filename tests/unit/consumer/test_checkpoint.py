@@ -213,7 +213,7 @@ def test_killed_while_writing(
             save(store, {"part": 2}, 2)
     assert restorable(store) in ([1], [1, 2])
     third = save(store, {"part": 3}, 3)
-    store.prune(third)
+    store.clear(third, lambda: False)
     assert restorable(store)[-1] == 3
     assert {path.name for path in store.folder.iterdir()} == set(store.ids())
 
@@ -346,14 +346,35 @@ def test_another_model(saved: Path) -> None:
 
 @pytest.mark.parametrize(("keep", "left"), [(1, ["2"]), (2, ["1", "2"]), (5, ["0", "1", "2"])])
 def test_prune(tmp_path: Path, keep: int, left: list[str]) -> None:
-    """The newest that are committed are kept; older ones and uncommitted newer ones go."""
+    """The newest up to the one that was just committed are kept; newer ones are left alone."""
     store = CheckpointStore(tmp_path, keep)
     ids = [save(store, {"part": str(number)}, number) for number in range(4)]
     stranger = tmp_path / "notes.txt"
     stranger.write_text("not ours")
-    store.prune(ids[2])  # the fourth was never committed
+    store.prune(ids[2])
+    assert restorable(store) == [*left, "3"]
+    store.clear(ids[2], lambda: False)  # the fourth was never committed
     assert restorable(store) == left
     assert stranger.exists()
+    store.clear(None, lambda: False)
+    assert restorable(store) == []
+
+
+def test_a_broken_one_is_not_among_those_kept(tmp_path: Path) -> None:
+    """Of two that are kept, both can be gone back to."""
+    store = CheckpointStore(tmp_path, keep=2)
+    ids = [save(store, {"part": number}, number) for number in range(3)]
+    store.pass_over(ids[1])
+    store.prune(ids[2])
+    assert restorable(store) == [0, 2]
+
+
+def test_numbers_stay_small(tmp_path: Path) -> None:
+    """However many there were before, an id has as many digits as it should."""
+    store = CheckpointStore(tmp_path, keep=1)
+    (tmp_path / "000000000001-999999-00000000").mkdir()
+    (tmp_path / "000000000001-999999-00000000" / "manifest.json").touch()
+    assert save(store, {"part": 1}, 2) in store.ids()
 
 
 def test_prune_at_the_same_document(tmp_path: Path) -> None:
@@ -399,7 +420,9 @@ def test_prune_by_one_that_was_taken_over_from(tmp_path: Path) -> None:
         new.append(save(store, {"part": len(new)}, 2 + len(new)))
         return answer
 
-    store.prune(old[1], lambda: write(answer=False))  # written since it has looked
-    assert store.ids() == [old[1], *new]
-    store.prune(old[1], lambda: write(answer=True))  # written before
+    store.clear(old[1], lambda: write(answer=False))  # written since it has looked
+    assert store.ids() == [*old, *new]
+    store.clear(old[1], lambda: write(answer=True))  # written before
+    assert store.ids() == [*old, *new]
+    store.prune(old[1])
     assert store.ids() == [old[1], *new]

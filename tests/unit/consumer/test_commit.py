@@ -271,6 +271,17 @@ def test_a_full_disk(run: Run, full: Callable[[], None]) -> None:
 
 
 @pytest.mark.usefixtures("full")
+def test_a_full_disk_is_tried_again_soon(run: Run) -> None:
+    """However seldom commits are due, one that failed is tried again after ten seconds."""
+    committer = run.committer(every=1000)
+    run.follow(committer, 2)
+    for failures in (1, 2, 3):
+        run.clock.now += 60 if failures == 1 else module.RETRY_SECONDS
+        run.follow(committer, 2)
+        assert run.observed.failures == failures
+
+
+@pytest.mark.usefixtures("full")
 def test_a_disk_that_is_full_at_the_end(run: Run) -> None:
     """Then it is told in one line."""
     committer = run.committer(every=2)

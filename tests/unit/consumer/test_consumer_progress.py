@@ -113,13 +113,13 @@ def test_latest_mistakes(consumer: Any) -> None:
     """The latest wrong predictions are shown, in excerpts; right ones and guesses are not."""
     documents = [Document("first", "no label is known yet", "a")]
     documents += [Document(f"right {n}", "text", "a") for n in range(60)]
-    documents += [Document(f"wrong {n}", "x" * 5000, "b") for n in range(50)]
+    documents += [Document(f"wrong {n}", "x" * 5000, "b") for n in range(70)]
     documents += [Document("unlabelled", "text")]
     shown = progress()
     for step in consumer(batch_size=1).read(documents):
         shown.observe(step)
     mistakes = shown.snapshot()["mistakes"]
-    assert [mistake["id"] for mistake in mistakes] == [f"wrong {n}" for n in range(30, 50)]
+    assert [mistake["id"] for mistake in mistakes] == [f"wrong {n}" for n in range(20, 70)]
     assert len(mistakes) == MISTAKES
     assert all(len(mistake["text"]) == EXCERPT_CHARACTERS for mistake in mistakes)
     assert all((m["label"], m["predicted"]) == ("b", "a") for m in mistakes)

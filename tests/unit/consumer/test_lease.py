@@ -107,6 +107,20 @@ def test_released(make: Make) -> None:
     assert [path.read_text() for path in folder.iterdir()] == [""]
 
 
+def test_taken_over_from_by_one_that_has_ended(make: Make) -> None:
+    """A holder that slept over its successor's whole life has lost the lease, too."""
+    clock = Clock()
+    sleeper, successor = make(), make(clock)
+    assert acquired(sleeper)
+    silence(sleeper)
+    standby = Standby(successor)
+    assert standby.waits.wait(5)
+    clock.now += PATIENCE_SECONDS + 1
+    assert standby.outcome()
+    successor.release()
+    assert sleeper.lost()
+
+
 def test_a_holder_that_beats_is_waited_for(make: Make) -> None:
     """As long as it shows signs of life, the clock may run."""
     clock = Clock()

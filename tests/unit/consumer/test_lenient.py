@@ -104,7 +104,7 @@ def test_it_becomes_a_dead_letter(name: bytes) -> None:
     assert refused.value.reason is Reason.BAD_HEADER
     letter = _dead_letter(record, refused.value.reason, str(refused.value))
     sent = dead_letter_record("documents.dead-letters", letter)
-    headers = {header.encode(): content for header, content in sent.headers}
+    headers = {header.encode(): content for header, content in sent.about}
     assert headers[b"dl_reason"] == b"bad_header"
     assert b"not valid UTF-8" in headers[b"dl_detail"]
     assert headers[b"dl_offset"] == b"7"

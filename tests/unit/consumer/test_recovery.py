@@ -87,6 +87,13 @@ def test_broken_ones_are_passed_over(saved: Saved, file: str, count: int) -> Non
     assert saved.part.state == left
 
 
+def test_one_of_another_history(saved: Saved) -> None:
+    """An older one that has read further, of which no commit knows, is none to go back to."""
+    saved.ids.insert(2, saved.save(2, {"0": 19, "1": 4}))
+    saved.damage(saved.ids[-1])
+    assert saved.restore({0: 30, 1: 3}) == {0: 20, 1: 2}
+
+
 def test_partitions_gained_since(saved: Saved) -> None:
     """A partition that the older one does not know is read from 0 on: nothing of it was learned."""
     saved.damage(saved.ids[-1])

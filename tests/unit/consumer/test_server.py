@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -27,15 +27,28 @@ from consumer.progress import Progress
 from consumer.server import PortError
 
 
+def monitored(
+    registry: CollectorRegistry | None = None,
+    progress: Callable[[], dict[str, Any]] = dict,
+    alive: str | None = None,
+    ready: str | None = None,
+) -> Starlette:
+    """Build what every program serves, and a page of JSON."""
+
+    def show(_: Request) -> JSONResponse:
+        return JSONResponse(progress())
+
+    routes = server.monitoring(registry or CollectorRegistry(), lambda: alive, lambda: ready)
+    return Starlette(routes=[*routes, Route("/progress", show)])
+
+
 def client(
     registry: CollectorRegistry | None = None,
     progress: Callable[[], dict[str, Any]] = dict,
     alive: str | None = None,
     ready: str | None = None,
 ) -> TestClient:
-    return TestClient(
-        server.app(registry or CollectorRegistry(), progress, lambda: alive, lambda: ready)
-    )
+    return TestClient(monitored(registry, progress, alive, ready))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +118,7 @@ def test_nothing_can_be_written() -> None:
 
 def test_serve() -> None:
     """It serves at the address it names until the block ends, and leaves no server behind."""
-    application = server.app(CollectorRegistry(), lambda: {"a": 1}, lambda: None, lambda: None)
+    application = monitored(progress=lambda: {"a": 1})
     with server.serve(application, "127.0.0.1", 0) as address:
         with urllib.request.urlopen(address + "/progress", timeout=10) as answer:
             assert json.load(answer) == {"a": 1}
@@ -117,7 +130,7 @@ def test_serve() -> None:
 
 def test_port_taken() -> None:
     """A port that is taken is named, with the option that names another."""
-    application = server.app(CollectorRegistry(), dict, lambda: None, lambda: None)
+    application = monitored()
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with (
@@ -129,7 +142,7 @@ def test_port_taken() -> None:
 
 def test_address_of_another_machine() -> None:
     """An address that is not this machine's is told in one line."""
-    application = server.app(CollectorRegistry(), dict, lambda: None, lambda: None)
+    application = monitored()
     with (
         pytest.raises(PortError, match=r"^can't listen on 203\.0\.113\.1:0 [^\n]*$"),
         server.serve(application, "203.0.113.1", 0),
@@ -144,7 +157,7 @@ def serving(token: str | None = None) -> Iterator[str]:
     async def size(request: Request) -> PlainTextResponse:
         return PlainTextResponse(str(len(await request.body())))
 
-    application = server.app(CollectorRegistry(), dict, lambda: None, lambda: None)
+    application = monitored()
     whole = Starlette(routes=[*application.routes, Route("/size", size, methods=["POST"])])
     secret = None if token is None else SecretStr(token)
     with server.serve(whole, "127.0.0.1", 0, secret) as address:
@@ -225,7 +238,7 @@ def test_any_token(token: str) -> None:
 )
 def test_open_to_the_network(host: str, token: str | None, warnings: int) -> None:
     """A log line warns of an address that others reach, if there is no token."""
-    application = server.app(CollectorRegistry(), dict, lambda: None, lambda: None)
+    application = monitored()
     secret = None if token is None else SecretStr(token)
     with structlog.testing.capture_logs() as logged, server.serve(application, host, 0, secret):
         pass

@@ -1,0 +1,110 @@
+"""What does serving cost? The consumer that is asked for predictions against one that is not."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from itertools import cycle
+
+from benchmarks.throughput import processes, streaming
+from benchmarks.throughput.comparison import Comparison, interleave
+from demo.broker import free_port
+from events.document import Document
+from producer import connection
+from producer.tally import Tally
+
+JSON = {"content-type": "application/json"}
+RETRY_SECONDS = 0.1
+TAIL = 0.99
+"""Of the answers, so many came in no longer than what is told."""
+
+
+def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
+    """Let consumers learn the same topic in turns, with and without a client that always asks."""
+    waits: dict[str, list[float]] = {"median": [], "99 of 100": []}
+    with processes.broker() as (broker, folder):
+        topic = processes.new_topic(broker)
+        with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
+            for document in documents:
+                publisher.publish(document)
+
+        def consume(name: str, number: int, port: int) -> float:
+            summary = folder / f"{name}-{number}.json"
+            processes.run(
+                "consumer",
+                *("--topic", topic, "--group", f"{topic}-{name}-{number}", "--http-port", port),
+                *("--checkpoint-dir", folder / f"{name}-{number}", "--summary", summary),
+                *("--stop-after", len(documents), "--stop-when-idle", streaming.IDLE_SECONDS),
+                connection=broker,
+            )
+            return streaming.rate(summary, len(documents))
+
+        def alone(number: int) -> float:
+            return consume("alone", number, 0)
+
+        def asked(number: int) -> float:
+            port = free_port()
+            with _asking(port, [document.text for document in documents]) as seconds:
+                figure = consume("asked", number, port)
+            found = sorted(seconds)
+            waits["median"].append(found[len(found) // 2])
+            waits["99 of 100"].append(found[min(len(found) - 1, int(TAIL * len(found)))])
+            return figure
+
+        figures = interleave({"not asked": alone, "asked without pause": asked}, rounds)
+    return [
+        Comparison(
+            "serving",
+            "Learning while a client asks",
+            f"{len(documents):,} documents a round over Kafka, default settings; the client sends"
+            " one text to /predict, waits for the answer, and sends the next.",
+            "documents/s",
+            "not asked",
+            figures,
+        ),
+        Comparison(
+            "answers",
+            "How long that client waits",
+            "For one text, while the model learns as fast as it can.",
+            "s",
+            "median",
+            waits,
+        ),
+    ]
+
+
+@contextmanager
+def _asking(port: int, texts: Sequence[str]) -> Iterator[list[float]]:
+    """Ask one question after the other until the block ends; yields the seconds they take."""
+    seconds: list[float] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        client = HTTPConnection("127.0.0.1", port, timeout=60)
+        for text in cycle(texts):
+            if over.is_set():
+                return
+            started = time.perf_counter()
+            try:
+                client.request("POST", "/predict", json.dumps({"text": text}), JSON)
+                answer = client.getresponse()
+                answer.read()
+            except (OSError, HTTPException):  # it is starting, or has ended
+                client.close()
+                over.wait(RETRY_SECONDS)
+                continue
+            if answer.status == HTTPStatus.OK:
+                seconds.append(time.perf_counter() - started)
+            else:
+                over.wait(RETRY_SECONDS)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield seconds
+    finally:
+        over.set()
+        thread.join()

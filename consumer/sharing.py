@@ -1,0 +1,148 @@
+"""A model that the loop teaches while others ask it."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from consumer.evaluation import Prediction
+from consumer.features import Extractor, Features
+from consumer.labels import LabelSet
+from consumer.learners.protocol import Forecast, Learner, Lesson, Proposal
+from consumer.prequential import named, predict
+from events.document import Document
+
+
+class BusyError(Exception):
+    """The model was not free in time."""
+
+
+class Turns:
+    """A lock that is given in the order in which it is asked for.
+
+    With one of Python's own, a busy loop that gives it back and asks again at once would always be
+    the first.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
+
+    @contextmanager
+    def taken(self, seconds: float | None = None) -> Iterator[None]:
+        """Wait for a turn, ``seconds`` at most, and have it while the block runs.
+
+        Raises
+        ------
+        BusyError
+            It did not come in time.
+        """
+        mine = object()
+        with self._changed:
+            self._queue.append(mine)
+            given = False
+            try:
+                given = self._changed.wait_for(lambda: self._queue[0] is mine, seconds)
+            finally:
+                if not given:
+                    self._queue.remove(mine)
+                    self._changed.notify_all()
+            if not given:
+                raise BusyError
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._queue.popleft()
+                self._changed.notify_all()
+
+
+class SharedModel:
+    """An extractor and a learner for the loop, and a way to ask them from other threads.
+
+    Everything that computes takes its turn, so that weights are never half updated and nobody
+    meets another's buffers. A turn is a stage: to tokenize, extract or predict a batch, to work
+    out a learning step, to take it. What changes no weights and draws no numbers may be asked for
+    in between: an answer never changes what is learned.
+
+    Parameters
+    ----------
+    extractor, learner
+        Used by nobody else from now on.
+    labels
+        Names of what the learner predicts.
+    """
+
+    def __init__(self, extractor: Extractor, learner: Learner, labels: LabelSet) -> None:
+        turns = Turns()
+        self._turns = turns
+        self._extractor = extractor
+        self._learner = learner
+        self._labels = labels
+        self.extractor = _SharedExtractor(extractor, turns)
+        self.learner = _SharedLearner(learner, turns)
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels known now."""
+        return self._labels.names
+
+    def ask(self, documents: Sequence[Document], seconds: float) -> tuple[list[Prediction], int]:
+        """Predict documents; returns with it how many steps the weights have taken in this run.
+
+        Raises
+        ------
+        BusyError
+            The model was not free within these seconds.
+        """
+        with self._turns.taken(seconds):
+            arrived = predict(self._extractor, self._learner, documents)
+            return named(arrived, self._labels), self.learner.steps
+
+
+class _SharedExtractor:
+    def __init__(self, extractor: Extractor, turns: Turns) -> None:
+        self._extractor = extractor
+        self._turns = turns
+
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        with self._turns.taken():
+            return self._extractor.tokenize_many(documents)
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        with self._turns.taken():
+            return self._extractor.extract_many(read)
+
+
+class _SharedLearner:
+    def __init__(self, learner: Learner, turns: Turns) -> None:
+        self._learner = learner
+        self._turns = turns
+        self.steps = 0
+
+    def predict_many(self, features: Sequence[Features]) -> Forecast:
+        with self._turns.taken():
+            return self._learner.predict_many(features)
+
+    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
+        with self._turns.taken():
+            proposal = self._learner.propose(new, replayed, forecast)
+
+        def accept() -> None:
+            with self._turns.taken():
+                proposal.accept()
+                self.steps += 1
+
+        return replace(proposal, accept=accept)
+
+    def keep(self, features: Features) -> Features:
+        return self._learner.keep(features)  # of random numbers, which nobody else draws
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._learner.state_dict()  # asked for by the thread that learns
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        with self._turns.taken():
+            self._learner.load_state_dict(state)

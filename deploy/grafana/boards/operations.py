@@ -1,0 +1,168 @@
+"""The board of who runs it: pace, lag, time, and what it takes of its machine."""
+
+from boards import board
+from boards.board import Row
+from boards.headline import alerts, behind
+from boards.panels import (
+    GREEN,
+    LOGARITHMIC,
+    RED,
+    SHARE,
+    STACKED,
+    Json,
+    graph,
+    number,
+    query,
+    spread,
+    steps,
+)
+from boards.promql import ALL, CONSUMER, PRODUCER, per_second, quantile
+from boards.upkeep import checkpoints, evaluator, faults, serving, versions
+
+
+def _pace() -> list[Row]:
+    learners = number(
+        "Learning",
+        "Consumers that learn: one; others stand by.",
+        query(f"sum(newsreel_active{CONSUMER})", "learning"),
+        unit="short",
+        **steps(RED, (1, GREEN), (2, RED)),
+    )
+    oldest = number(
+        "Oldest waiting",
+        "How long ago the last document that was read was written, while others wait behind it. An"
+        " old topic that is read from its beginning is old, and nothing is wrong.",
+        query(f"max(newsreel_consumer_lag_seconds{CONSUMER})", "oldest"),
+        unit="s",
+        min=0,
+    )
+    age = number(
+        "Last checkpoint",
+        "How long ago state was last saved and committed. It is not saved while nothing comes.",
+        query(f"time() - (max(newsreel_checkpoint_timestamp_seconds{CONSUMER}) > 0)", "age"),
+        unit="s",
+        min=0,
+        noValue="none yet",
+    )
+    speed = graph(
+        "Documents per second",
+        "Documents predicted, labelled or not, beside those that the producer publishes. The"
+        " consumer keeps up where its line meets the producer's.",
+        query(per_second("newsreel_documents_total"), "predicted"),
+        query(per_second("newsreel_producer_documents_total", PRODUCER), "published"),
+        unit="suffix:/s",
+        min=0,
+    )
+    lag = graph(
+        "Waiting documents",
+        "Documents that wait in the topic, by partition. They become more while documents arrive"
+        " faster than they are learned; nothing is lost.",
+        query(
+            f"max by (partition) (newsreel_consumer_lag_documents{CONSUMER})",
+            "partition {{partition}}",
+        ),
+        custom=STACKED,
+        unit="short",
+        decimals=0,
+        min=0,
+    )
+    return [
+        (4, [(5, behind()), (5, oldest), (5, age), (5, learners), (4, alerts())]),
+        (9, [(12, speed), (12, lag)]),
+    ]
+
+
+def _time() -> list[Row]:
+    latency = graph(
+        "From record to prediction",
+        "Time from a record's timestamp, as its producer stamped it, to its prediction; median and"
+        " 99th percentile over five minutes. It includes what the document waited in the topic.",
+        *spread("newsreel_prediction_latency_seconds"),
+        custom=LOGARITHMIC,
+        unit="s",
+    )
+    spent = graph(
+        "Where the time goes",
+        "Share of each second spent in a stage of the loop. Much of it in fetch: the consumer"
+        " waits for documents. Almost none: it is at its limit, and the lag grows. Of a checkpoint"
+        " only the copy of the state stops the loop.",
+        query(per_second("newsreel_stage_seconds_sum", CONSUMER, "stage"), "{{stage}}"),
+        custom=STACKED,
+        **SHARE,
+    )
+    learned = graph(
+        "Learned per second",
+        "New documents, and older ones that the replay buffer adds so that they are not forgotten.",
+        query(per_second("newsreel_learned_documents_total"), "new"),
+        query(per_second("newsreel_replayed_documents_total"), "replayed"),
+        custom=STACKED,
+        unit="suffix:/s",
+        min=0,
+    )
+    median, tail = (
+        graph(
+            f"Stage time, {name}",
+            f"{name.capitalize()} of the time a stage takes in one step, over five minutes.",
+            query(quantile(share, "newsreel_stage_seconds", CONSUMER, "stage"), "{{stage}}"),
+            custom=LOGARITHMIC,
+            unit="s",
+        )
+        for name, share in (("median", 0.5), ("99th percentile", 0.99))
+    )
+    steps_taken = graph(
+        "Learning steps per second",
+        "Each learns one micro-batch, with what is replayed.",
+        query(per_second("newsreel_learning_steps_total"), "steps"),
+        unit="suffix:/s",
+        min=0,
+    )
+    return [
+        (8, [(8, latency), (8, spent), (8, learned)]),
+        (8, [(8, median), (8, tail), (8, steps_taken)]),
+    ]
+
+
+def _machine() -> list[Row]:
+    cores = graph(
+        "Processor",
+        "Cores that each process keeps busy.",
+        query(f"rate(process_cpu_seconds_total{ALL}[$__rate_interval])", "{{instance}}"),
+        unit="short",
+        min=0,
+    )
+    memory = graph(
+        "Memory",
+        "Memory that each process holds. The consumer's levels off when its replay buffer is full.",
+        query(f"process_resident_memory_bytes{ALL}", "{{instance}}"),
+        unit="bytes",
+        min=0,
+    )
+    roles = graph(
+        "Who learns",
+        "1: it learns. 0: it stands by, and takes over when the other is gone.",
+        query(f"newsreel_active{CONSUMER}", "{{instance}}"),
+        custom={"lineInterpolation": "stepAfter"},
+        min=0,
+        max=1,
+        decimals=0,
+    )
+    return [(8, [(8, cores), (8, memory), (8, roles)])]
+
+
+def build() -> Json:
+    """Build the board."""
+    return board.build(
+        "operations",
+        "newsreel: Operations",
+        "Whether it keeps up, where its time goes, what it takes of its machine, and its faults.",
+        [
+            ("Pace", _pace()),
+            ("Time", _time()),
+            ("Checkpoints", checkpoints()),
+            ("Faults", faults()),
+            ("Machine", _machine()),
+            ("Serving", serving()),
+            ("Evaluator", evaluator()),
+            ("What runs", versions()),
+        ],
+    )

@@ -1,0 +1,205 @@
+"""The live page in headless Chromium, of a consumer that learns."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from helpers import ROOT, SMALL, Consumer, documents
+from kafka import KafkaProducer
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from events.document import Document, encode
+from service import kafka
+from service.kafka import Connection
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SCREENSHOTS = ROOT / "build" / "screenshots"
+HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def learning(
+    connection: Connection, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Consumer]:
+    """Run a consumer that has learned some documents, and waits for more."""
+    folder, topic = tmp_path_factory.mktemp("page"), "test-page"
+    with kafka.admin(connection) as admin:
+        kafka.ensure(admin, topic, 1)
+    producer = KafkaProducer(**connection.options)
+    some = documents(150)
+    # Labels that are wrong now and then: mistakes to show.
+    wrong = [Document(f"odd-{n}", f"{HOSTILE} hockey goal {n}", HOSTILE) for n in range(10)]
+    for document in [*some, *wrong]:
+        record = encode(document, source="tests")
+        producer.send(topic, key=record.key, value=record.value, headers=record.headers)
+    producer.close()
+    (folder / "checkpoints").mkdir()
+    curve = {"curve": [[60, 0.8, 0.8, 0.0], [150, 0.9, 0.9, 0.01]], "stride": 1.0}
+    (folder / "checkpoints" / ".heldout.json").write_text(json.dumps(curve))
+    log = folder / "consumer.log"
+    options = ["--topic", topic, "--group", topic, "--checkpoint-dir", folder / "checkpoints"]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "consumer", *map(str, [*options, *SMALL])],
+            cwd=ROOT,
+            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    consumer = Consumer(process, log)
+    try:
+        consumer.wait_for(lambda: "learning" in consumer.log)
+        consumer.wait_for(lambda: consumer.progress()["documents"] == 160)
+        yield consumer
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+                *("--disable-component-update", "--disable-sync", "--no-first-run"),
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+class Seen:
+    """What a page has asked for, and what it complained about."""
+
+    def __init__(self, page: Page) -> None:
+        self.errors: list[str] = []
+        self.asked: list[str] = []
+        page.on(
+            "console", lambda said: self.errors.append(said.text) if said.type == "error" else 0
+        )
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+
+
+def opened(browser: Browser, address: str, **how: Any) -> tuple[Page, Seen]:
+    page = browser.new_page(**how)
+    seen = Seen(page)
+    page.goto(address)
+    expect(page.locator("#status")).to_have_text("learning")
+    return page, seen
+
+
+def picture(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def test_it_shows_how_learning_goes(browser: Browser, learning: Consumer) -> None:
+    """Accuracy, curve, recall and mistakes are there, and nothing was asked of anybody else."""
+    page, seen = opened(browser, learning.address, viewport={"width": 1280, "height": 900})
+    expect(page.locator("#accuracy")).to_have_text(re.compile(r"^\d+\.\d %$"))
+    expect(page.locator("#heldout")).to_have_text("90.0 %")
+    expect(page.locator("#documents")).to_have_text("160 so far")
+    expect(page.locator("#pace")).to_have_text("keeps up")
+    assert page.locator("#curve polyline").count() == 3
+    assert page.locator("#recall li").count() == 3
+    assert page.locator("#experts li").count() == 3
+    mistakes = page.locator("#mistakes li").count()
+    assert 10 <= mistakes <= 50
+    picture(page, "light")
+    assert seen.errors == []
+    assert {url.startswith((learning.address, "data:")) for url in seen.asked} == {True}
+
+
+def test_the_stream_can_run_nothing(browser: Browser, learning: Consumer) -> None:
+    """Markup in a text or a label is shown as text."""
+    page, seen = opened(browser, learning.address)
+    expect(page.locator("#mistakes li").first).to_contain_text("<script>")
+    expect(page).to_have_title("newsreel")
+    assert page.locator("main img, main script").count() == 0
+    assert seen.errors == []
+
+
+def test_mistakes_of_a_label(browser: Browser, learning: Consumer) -> None:
+    """Chosen by label, only its recall and the mistakes that concern it are shown."""
+    page, _ = opened(browser, learning.address)
+    page.get_by_label("of label").select_option(HOSTILE)
+    assert page.locator("#recall li").count() == 1
+    for verdict in page.locator("#mistakes .verdict").all_text_contents():
+        assert HOSTILE in verdict
+    page.get_by_label("of label").select_option("")
+    assert page.locator("#recall li").count() == 3
+
+
+def test_the_model_can_be_asked(browser: Browser, learning: Consumer) -> None:
+    """A text that is typed gets a prediction, with the likeliest labels; nothing is an error."""
+    page, seen = opened(browser, learning.address)
+    page.get_by_label("A text").fill("orbit rocket moon launch satellite")
+    page.get_by_role("button", name="Predict").click()
+    expect(page.locator("#answer p")).to_have_text("space")
+    assert page.locator("#answer li").count() == 3
+    assert seen.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone(browser: Browser, learning: Consumer, scheme: Any) -> None:
+    """On a narrow screen nothing has to be pushed aside to be read, by day or by night."""
+    size = {"width": 360, "height": 740}
+    page, _ = opened(browser, learning.address, viewport=size, color_scheme=scheme)
+    expect(page.locator("#mistakes li").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 19, 27)"
+    assert dark == (scheme == "dark")
+    picture(page, f"phone-{scheme}")
+
+
+def test_it_updates_by_itself(browser: Browser, learning: Consumer) -> None:
+    """What the consumer says next is shown without a reload; when it is gone, that is shown."""
+    page, _ = opened(browser, learning.address, color_scheme="dark")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    picture(page, "dark")
+    page.route("**/progress", lambda route: route.abort())
+    expect(page.locator("#status")).to_have_text("the consumer does not answer")
+    page.unroute("**/progress")
+    expect(page.locator("#status")).to_have_text("learning")
+
+
+def test_a_token(browser: Browser, learning: Consumer) -> None:
+    """A page that is told to come with a token asks for it, and goes on once it has it."""
+    page = browser.new_page()
+
+    def refuse(route: Any) -> None:
+        if route.request.headers.get("authorization") == "Bearer open sesame":
+            route.continue_()
+        else:
+            route.fulfill(status=401, body="a bearer token is needed")
+
+    page.route("**/progress", refuse)
+    page.goto(learning.address)
+    page.get_by_label("This consumer wants its token").fill("open sesame")
+    page.get_by_role("button", name="Open").click()
+    expect(page.locator("#status")).to_have_text("learning")
+    expect(page.locator("#token")).to_be_hidden()
+
+
+def test_the_api_is_explained(browser: Browser, learning: Consumer) -> None:
+    """/docs says what can be asked, offline."""
+    page = browser.new_page()
+    seen = Seen(page)
+    page.goto(learning.address + "/docs")
+    expect(page.locator("h2").first).to_have_text("POST /predict")
+    expect(page.locator("pre")).to_contain_text("/predict")
+    picture(page, "docs")
+    assert seen.errors == []
+    assert {url.startswith((learning.address, "data:")) for url in seen.asked} == {True}

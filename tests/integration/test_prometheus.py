@@ -1,0 +1,286 @@
+"""The real Prometheus on a real stream: what boards and alerts ask for is there."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import yaml
+from helpers import ROOT, SMALL, documents
+from kafka import KafkaProducer
+
+from boards import __main__ as boards
+from demo.broker import free_port
+from events import topics
+from events.document import encode
+from service import kafka
+from service.kafka import Connection
+
+DEPLOYED = ROOT / "deploy" / "prometheus"
+LEARNED = 160
+ODD = 0.2
+"""Share of wrong labels, so that some are confused."""
+RATE = 40
+VARIABLES = {"$consumer": "consumer", "$evaluator": "evaluator", "$producer": "producer"}
+EMPTY: dict[str, str] = {
+    'count(ALERTS{alertname=~"Newsreel.+"': "no alert fires, and the panel shows 0",
+}
+"""Beginnings of queries that may have no data, each with the reason."""
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("prometheus") is None or shutil.which("promtool") is None,
+    reason="needs Prometheus and promtool: apt-get install prometheus",
+)
+
+BOARDS = [
+    pytest.param(target["expr"], id=f"{file.stem}: {panel['title']}, {target['refId']}")
+    for file, board in boards.build().items()
+    for panel in board["panels"]
+    for target in panel.get("targets", [])
+]
+NOTES = [
+    pytest.param(note["expr"], id=note["name"])
+    for note in next(iter(boards.build().values()))["annotations"]["list"]
+    if note["name"] not in {"Takeovers", "Alerts"}  # there is none
+]
+RULES = yaml.safe_load((DEPLOYED / "rules" / "newsreel.yml").read_text())["groups"]
+ALERTS = [
+    pytest.param(rule["expr"], id=rule["alert"])
+    for group in RULES
+    for rule in group["rules"]
+    if "alert" in rule
+]
+
+
+class Prometheus:
+    """A Prometheus that scrapes a stream of newsreel's."""
+
+    def __init__(self, address: str, consumer: str, restart: Callable[[], None]) -> None:
+        self.address = address
+        self.consumer = consumer
+        self.restart = restart
+        """Kills the consumer, and starts it again."""
+
+    def value(self, expr: str) -> float:
+        (sample,) = self.ask(expr)
+        return float(sample["value"][1])
+
+    def ask(self, expr: str) -> list[dict[str, Any]]:
+        query = urllib.parse.urlencode({"query": expr})
+        with urllib.request.urlopen(f"{self.address}/api/v1/query?{query}", timeout=10) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        return found
+
+    def wait_for(self, expr: str, seconds: float = 90) -> None:
+        deadline = time.monotonic() + seconds
+        while not self.ask(expr):
+            assert time.monotonic() < deadline, expr
+            time.sleep(0.5)
+
+
+@contextmanager
+def running(log: Path, *command: object, **variables: str) -> Iterator[None]:
+    """Run a program until the block ends."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*map(str, command)],
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield
+            assert process.poll() is None, log.read_text()
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+
+def reachable(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address, timeout=2)
+    except OSError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    connection: Connection, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """Learn from a stream that goes on, examine it, and scrape all of it."""
+    folder, topic = tmp_path_factory.mktemp("prometheus"), "test-prometheus"
+    ports = {name: free_port() for name in ("consumer", "evaluator", "producer", "prometheus")}
+    with kafka.admin(connection) as admin:
+        kafka.ensure(admin, topic, 1)
+    producer = KafkaProducer(**connection.options)
+    for document in documents(40, start=1000):
+        record = encode(document, source="tests")
+        producer.send(topics.heldout(topic), key=record.key, value=record.value)
+    for value in (b"{", b'{"text": "goal"}'):  # one that is unusable, one without a label
+        producer.send(topic, key=b"odd", value=value)
+    producer.close()
+    table = folder / "stream.csv"
+    with table.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "label"])
+        odd = Random(0)
+        rows.writerows(
+            [one.text, "space" if odd.random() < ODD else one.label] for one in documents(3000)
+        )
+    config = yaml.safe_load((DEPLOYED / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(DEPLOYED / "rules" / "*.yml")]
+    config["alerting"] = {}
+    config["scrape_configs"] = [
+        {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{ports[name]}"]}]}
+        for name in ("consumer", "evaluator", "producer")
+    ]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    where = {"KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers, "OMP_NUM_THREADS": "1"}
+    checkpoints, python = folder / "checkpoints", (sys.executable, "-m")
+    small = [*SMALL[: SMALL.index("--http-port")], "--http-port", ports["consumer"]]
+    with ExitStack() as stack:
+        start = lambda name, *command: stack.enter_context(  # noqa: E731
+            running(folder / f"{name}.log", *command, **where)
+        )
+        start(
+            "producer",
+            *(*python, "producer", "--corpus", table, "--topic", topic, "--rate", RATE),
+            *("--metrics-port", ports["producer"]),
+        )
+        lives = ExitStack()
+
+        def restart() -> None:
+            lives.close()
+            command = [
+                *(*python, "consumer", "--topic", topic, "--group", topic),
+                *("--checkpoint-dir", checkpoints, "--checkpoint-every", 64, "--linger", 0.2),
+            ]
+            lives.enter_context(running(folder / "consumer.log", *command, *small, **where))
+
+        stack.callback(lives.close)
+        restart()
+        start(
+            "evaluator",
+            *(*python, "consumer", "evaluate", "--watch", "--topic", topics.heldout(topic)),
+            *("--checkpoint", checkpoints, "--http-port", ports["evaluator"]),
+        )
+        start(
+            "prometheus",
+            *("prometheus", "--config.file", folder / "prometheus.yml"),
+            *("--storage.tsdb.path", folder / "data"),
+            *("--web.listen-address", f"127.0.0.1:{ports['prometheus']}"),
+        )
+        addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        made = Prometheus(addresses["prometheus"], addresses["consumer"], restart)
+        wait_until(lambda: reachable(made.address + "/-/ready"))
+        made.wait_for(f"newsreel_learned_documents_total >= {LEARNED}")
+        for _ in range(3):
+            question = urllib.request.Request(
+                made.consumer + "/predict",
+                b'{"text": "goal"}',
+                {"content-type": "application/json"},
+            )
+            urllib.request.urlopen(question, timeout=30).read()
+            time.sleep(1.2)  # a rate needs two scrapes
+        made.wait_for("newsreel_heldout_evaluations_total >= 2")
+        made.wait_for("newsreel:settled_accuracy or newsreel_active == 1")
+        time.sleep(3)
+        yield made
+
+
+@pytest.mark.parametrize("expr", [*BOARDS, *NOTES])
+def test_panels_have_data(prometheus: Prometheus, expr: str) -> None:
+    """Each query of each panel has an answer within half a minute of learning."""
+    reason = [why for start, why in EMPTY.items() if expr.startswith(start)]
+    for variable, value in VARIABLES.items():
+        expr = expr.replace(variable, value)
+    found = prometheus.ask(expr.replace("$__rate_interval", "10s"))
+    assert "$" not in expr.replace("$__rate_interval", "")
+    assert found or reason
+    assert not found or any(sample["value"][1] != "NaN" for sample in found)
+
+
+@pytest.mark.parametrize("expr", ALERTS)
+def test_alerts_look_at_something(prometheus: Prometheus, expr: str) -> None:
+    """What an alert compares is there; none of them fires now."""
+    names = set(re.findall(r"\b(?:newsreel_\w+|up)\b", expr))
+    assert names or "newsreel:" in expr
+    for name in names:
+        assert prometheus.ask(name), name
+
+
+def test_nothing_fires(prometheus: Prometheus) -> None:
+    """A stream that is learned as it comes is nothing to be alarmed about."""
+    assert prometheus.ask('ALERTS{alertstate="firing"}') == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["promtool", "check", "rules", "rules/newsreel.yml"],
+        ["promtool", "test", "rules", "tests/newsreel.yml"],
+        ["promtool", "check", "config", "--syntax-only", "prometheus.yml"],
+    ],
+    ids=lambda command: " ".join(command[1:3]),
+)
+def test_promtool_is_content(command: list[str]) -> None:
+    """Rules and configuration are right, and the rules' unit tests hold."""
+    checked = subprocess.run(command, cwd=DEPLOYED, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_metrics_are_named_as_prometheus_wants(prometheus: Prometheus) -> None:
+    """`promtool check metrics` has nothing to say about the consumer's page."""
+    page = urllib.request.urlopen(prometheus.consumer + "/metrics", timeout=10).read()
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=page, capture_output=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr.decode()
+
+
+def test_a_restart_leaves_no_gap_and_no_jump(prometheus: Prometheus) -> None:
+    """After a SIGKILL curves go on where they were, and counters neither fall nor leap."""
+    board = (
+        'newsreel_prequential_accuracy{window="whole"}',
+        "newsreel_heldout_accuracy",
+        "newsreel_forgetting_mean",
+    )
+    before = prometheus.value("sum(newsreel_documents_total)")
+    began, accuracy = time.time(), prometheus.value(board[0])
+    prometheus.restart()
+    prometheus.wait_for(f"sum(newsreel_documents_total) > {before + LEARNED}")
+    after = prometheus.value("sum(newsreel_documents_total)")
+    lasted = f"{time.time() - began + 30:.0f}s"
+    for counter in ("documents", "learned_documents", "replayed_documents", "checkpoints"):
+        resets = prometheus.ask(f"sum(resets(newsreel_{counter}_total[{lasted}]))")
+        assert [float(sample["value"][1]) for sample in resets] == [0.0]
+    # As many as came, and what was done again after the crash: 64 documents and what was queued.
+    assert after - before <= RATE * (time.time() - began) + 3 * 64
+    assert abs(prometheus.value(board[0]) - accuracy) < 0.1
+    for series in board:
+        assert prometheus.ask(series)
+    # The examinations went on beside it, without a gap.
+    assert prometheus.value(f"count_over_time(newsreel_heldout_accuracy[{lasted}])") > 20
