@@ -14,6 +14,9 @@ from consumer.learners.protocol import Forecast, Learner, Lesson, Proposal
 from consumer.prequential import named, predict
 from events.document import Document
 
+TOGETHER = 16
+"""Texts that are extracted in one turn."""
+
 
 class BusyError(Exception):
     """The model was not free in time."""
@@ -63,8 +66,8 @@ class SharedModel:
     """An extractor and a learner for the loop, and a way to ask them from other threads.
 
     Everything that computes takes its turn, so that weights are never half updated and nobody
-    meets another's buffers. A turn is a stage: to tokenize, extract or predict a batch, to work
-    out a learning step, to take it. What changes no weights and draws no numbers may be asked for
+    meets another's buffers. A turn is a stage, or a part of one: to tokenize, extract or predict
+    texts, to work out a learning step, to take it. What changes no weights and draws no numbers may be asked for
     in between: an answer never changes what is learned.
 
     Parameters
@@ -112,8 +115,16 @@ class _SharedExtractor:
             return self._extractor.tokenize_many(documents)
 
     def extract_many(self, read: Sequence[Features]) -> list[Features]:
-        with self._turns.taken():
-            return self._extractor.extract_many(read)
+        # Frozen layers take longest of all: in several turns, each of texts that are alike in
+        # length, nobody waits for all of it.
+        order = sorted(range(len(read)), key=lambda index: len(read[index].get("tokens", ())))
+        features: dict[int, Features] = {}
+        for start in range(0, len(order), TOGETHER):
+            some = order[start : start + TOGETHER]
+            with self._turns.taken():
+                rows = self._extractor.extract_many([read[index] for index in some])
+            features |= zip(some, rows, strict=True)
+        return [features[index] for index in range(len(read))]
 
 
 class _SharedLearner:
