@@ -36,6 +36,7 @@ from consumer.heldout import HeldOut
 from consumer.labels import LabelSet
 from consumer.lease import Lease
 from consumer.metrics import continued
+from consumer.metrics.continued import Kept
 from consumer.metrics.learning import Metrics
 from consumer.micro_batch import MicroBatch
 from consumer.offsets import FRESH
@@ -273,7 +274,11 @@ def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None
     poller.start()
     everything.health.follow(poller, committer)
     restored()
-    metrics.began(store.folder / continued.NAME, store.written(start.checkpoint))
+    metrics.began(
+        Kept(store.folder / continued.NAME, lease.lost),
+        store.written(start.checkpoint),
+        lambda: poller.silence,
+    )
     log.info("learning", topic=settings.topic, group=settings.group)
     step = None
     for step in prequential.run(
@@ -290,7 +295,6 @@ def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None
         writer.write(step)
         parts.progress.observe(step)
         metrics.observe(step)
-        metrics.heard(poller.silence)
         committer.follow(step)
     if lease.lost():
         raise superseded(settings.group)

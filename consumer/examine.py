@@ -1,7 +1,6 @@
 """Composition root of `python -m consumer evaluate`: one checkpoint, or all that are committed."""
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -25,8 +24,6 @@ from consumer.watch import Watch
 from service import cli
 from service.stop import Stop
 
-NICE = 10
-"""The scheduler gives a learner that wants a core nine tenths of it."""
 FEATURE_BYTES = 1 << 30
 """Of held-out documents; those of 20 Newsgroups take 0.4 GB."""
 
@@ -67,7 +64,6 @@ def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
             " the one given to the consumer as --checkpoint-dir"
         )
     stop = stack.enter_context(Stop())
-    os.nice(NICE)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -84,6 +80,7 @@ def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
         server.serve(app, settings.http_host, settings.http_port, settings.http_token)
     )
     log.info("watching", folder=str(store.folder), topic=settings.topic, http=address)
+    hardware.take_leftovers()  # only now: HTTP is answered in time
     watch.run()
 
 

@@ -2,8 +2,10 @@
 
 import os
 import platform
+import sys
 from typing import Literal
 
+import threadpoolctl
 import torch
 
 from service.errors import UserError
@@ -18,7 +20,20 @@ class DeviceError(UserError):
 def use_cores(count: int) -> None:
     """Compute on so many cores at most; to be called before anything is computed."""
     torch.set_num_threads(count)
+    threadpoolctl.threadpool_limits(count)  # of linear algebra
     os.environ["RAYON_NUM_THREADS"] = str(count)  # of the tokenizer
+
+
+def take_leftovers() -> None:
+    """Have this thread, and those that it starts, compute only when nobody else wants to.
+
+    A low priority would not do: a learner's threads wait for each other, and to interrupt one of
+    them for some milliseconds is to stop all.
+    """
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
 
 
 def find_device(name: str) -> torch.device:

@@ -124,9 +124,7 @@ class KafkaSource:
         dead_letters: list[DeadLetter] = []
         first: float | None = None
         started = self._clock()
-        while (
-            len(documents) < at_most and len(dead_letters) < MOST_UNUSABLE and not self._stopping()
-        ):
+        while not (_full(documents, at_most, dead_letters) or self._stopping()):
             record = self._poller.take(WAKE_SECONDS)
             now = self._clock()
             if record is not None:

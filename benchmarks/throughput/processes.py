@@ -44,15 +44,51 @@ def run(module: str, *arguments: object, connection: Connection | None = None) -
     ProgramError
         It failed.
     """
-    foreign = ("BENCHMARKS_", *machine.FOREIGN)
-    inherited = dict(os.environ) if connection is None else environment(connection)
-    kept = {name: v for name, v in inherited.items() if not name.startswith(foreign)}
-    command = [sys.executable, "-m", module, *map(str, arguments)]
     ended = subprocess.run(  # noqa: S603 - our own commands
-        command, env=kept, stderr=subprocess.PIPE, text=True, check=False
+        _command(module, *arguments),
+        env=_environment(connection),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if ended.returncode:
-        raise ProgramError(
-            f"python -m {module} ended with exit code {ended.returncode}; it said:\n{ended.stderr}"
-        )
+        raise _failed(module, ended.returncode, ended.stderr)
     return ended.stderr
+
+
+@contextmanager
+def beside(module: str, *arguments: object, connection: Connection) -> Iterator[None]:
+    """Run a program until the block ends, then tell it to end.
+
+    Raises
+    ------
+    ProgramError
+        It failed.
+    """
+    with tempfile.TemporaryFile("w+") as log:
+        program = subprocess.Popen(  # noqa: S603 - our own commands
+            _command(module, *arguments), env=_environment(connection), stderr=log
+        )
+        try:
+            yield
+        finally:
+            program.terminate()
+            code = program.wait()
+        if code:
+            log.seek(0)
+            raise _failed(module, code, log.read())
+
+
+def _command(module: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def _environment(connection: Connection | None) -> dict[str, str]:
+    """Return what programs inherit: nothing that would change the defaults which are measured."""
+    foreign = ("BENCHMARKS_", *machine.FOREIGN)
+    inherited = dict(os.environ) if connection is None else environment(connection)
+    return {name: v for name, v in inherited.items() if not name.startswith(foreign)}
+
+
+def _failed(module: str, code: int, said: str) -> ProgramError:
+    return ProgramError(f"python -m {module} ended with exit code {code}; it said:\n{said}")

@@ -17,6 +17,7 @@ from benchmarks.throughput import (
     scaling,
     serving,
     streaming,
+    watching,
 )
 from benchmarks.throughput.comparison import Comparison
 from events.document import Document
@@ -36,6 +37,8 @@ class Effort:
     committed: int
     serving: int
     served: int
+    watching: int
+    watched: int
     learning: int
     publishing: int
     published: int
@@ -50,6 +53,8 @@ FULL = Effort(
     committed=11_264,
     serving=3,
     served=2016,
+    watching=3,
+    watched=5024,
     learning=9,
     publishing=7,
     published=8000,
@@ -63,6 +68,8 @@ QUICK = Effort(
     committed=640,
     serving=1,
     served=320,
+    watching=1,
+    watched=1280,
     learning=2,
     publishing=3,
     published=3000,
@@ -73,9 +80,10 @@ QUICK = Effort(
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What all questions are asked of: documents in the order of the stream."""
+    """What all questions are asked of: documents in the order of the stream, and held-out ones."""
 
     documents: Sequence[Document]
+    heldout: Sequence[Document]
     seed: int
     newsgroups_path: Path | None
     effort: Effort
@@ -105,6 +113,11 @@ def _serving(given: Given) -> list[Comparison]:
     return serving.compare(given.documents[: given.effort.served], given.effort.serving)
 
 
+def _watching(given: Given) -> list[Comparison]:
+    count = given.effort.watched
+    return watching.compare(given.documents[:count], given.heldout, given.effort.watching)
+
+
 def _learning(given: Given) -> list[Comparison]:
     rounds = given.effort.learning
     return learning.compare(given.documents[: learning.needed(rounds)], rounds)
@@ -119,6 +132,7 @@ QUESTIONS: Mapping[str, Callable[[Given], list[Comparison]]] = {
     "streaming": _streaming,
     "committing": _committing,
     "serving": _serving,
+    "watching": _watching,
     "learning": _learning,
     "scaling": _scaling,
 }
@@ -129,8 +143,9 @@ def ask(
 ) -> None:
     """Answer questions, and write ``throughput.json`` and ``throughput.md``."""
     copy = corpus.load(newsgroups_path)
-    documents, _ = streams.make(copy, streams.STREAMS["raw"], seed, None, 0)
-    given = Given(documents, seed, newsgroups_path, effort)
+    raw = streams.STREAMS["raw"]
+    documents, heldout = streams.make(copy, raw, seed, None, watching.HELD_OUT)
+    given = Given(documents, heldout, seed, newsgroups_path, effort)
     before = _load()
     comparisons = []
     for name in names:

@@ -7,7 +7,10 @@ has to survive the process, not the machine.
 """
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 import structlog
 
@@ -18,26 +21,51 @@ NAME = ".counters.json"
 log = structlog.get_logger()
 
 
-def write(file: Path, counts: Counts) -> None:
-    """Write counters down, all or none."""
-    rows = [[name, *labels, value] for name, by in counts.items() for labels, value in by.items()]
-    draft = file.with_suffix(".new")
-    try:
-        draft.write_text(json.dumps(rows))
-        draft.replace(file)
-    except OSError as error:
-        log.debug("counters not written", error=error.strerror)  # a full disk is told of elsewhere
+class Kept:
+    """Counters in a file, which is written by the consumer that learns.
 
+    Parameters
+    ----------
+    file
+        Where.
+    lost
+        Whether another consumer has taken over: then the file is that one's.
+    """
 
-def read(file: Path) -> Counts:
-    """Return what was written down; nothing if there is none, or it can't be read."""
-    counts: dict[str, dict[tuple[str, ...], float]] = {}
-    try:
-        for name, *labels, value in json.loads(file.read_text()):
-            counts.setdefault(str(name), {})[tuple(map(str, labels))] = max(0.0, float(value))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError) as error:
-        log.warning("counters begin anew", because=str(error))
-        return {}
-    return counts
+    def __init__(self, file: Path, lost: Callable[[], bool] = lambda: False) -> None:
+        self._file = file
+        self._lost = lost
+        self._writing = Lock()
+        self._unwritable = False
+
+    def write(self, counts: Callable[[], Counts]) -> None:
+        """Write counters down, all or none."""
+        with self._writing:
+            if self._lost():
+                return
+            rows = [
+                [name, *labels, value]
+                for name, values in counts().items()
+                for labels, value in values.items()
+            ]
+            draft = self._file.with_suffix(f".{os.getpid()}")
+            try:
+                draft.write_text(json.dumps(rows))
+                draft.replace(self._file)
+            except OSError as error:
+                if not self._unwritable:
+                    log.warning("counters won't outlive this process", because=error.strerror)
+                self._unwritable = True
+
+    def read(self) -> Counts:
+        """Return what was written down; nothing if there is none, or it can't be read."""
+        counts: dict[str, dict[tuple[str, ...], float]] = {}
+        try:
+            for name, *labels, value in json.loads(self._file.read_text()):
+                counts.setdefault(str(name), {})[tuple(map(str, labels))] = max(0.0, float(value))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError) as error:
+            log.warning("counters begin anew", because=str(error))
+            return {}
+        return counts

@@ -1,6 +1,6 @@
 """Prometheus metrics made from their definitions, and moved by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -52,6 +52,10 @@ class Families:
         """Set a gauge."""
         gauge = self._gauges[name]
         (gauge.labels(*labels) if labels else gauge).set(value)
+
+    def ask(self, name: str, value: Callable[[], float]) -> None:
+        """Let a gauge be asked for at each scrape."""
+        self._gauges[name].set_function(value)
 
     def replace(self, name: str, values: Mapping[Labels, float]) -> None:
         """Set all of a gauge that has labels; what is no more is no longer shown."""

@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from threading import Lock
 
 from prometheus_client import CollectorRegistry
 
-from consumer.metrics import continued
+from consumer.metrics.continued import Kept
 from consumer.metrics.definitions import LEARNING, MAX_LABEL_SERIES
 from consumer.metrics.families import Families
 from consumer.prequential import Learned, Step
@@ -30,8 +28,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.time) -> None:
         self._families = Families(LEARNING, registry)
         self._now = now
-        self._file: Path | None = None
-        self._keeping = Lock()
+        self._kept: Kept | None = None
         self._families.set("active", 0)
 
     def observe(self, step: Step) -> None:
@@ -58,35 +55,38 @@ class Metrics:
         for stage, seconds in step.seconds.items():
             families.observe("stage_seconds", seconds, stage)
 
-    def began(self, file: Path, checkpoint_time: float | None) -> None:
+    def began(
+        self,
+        kept: Kept,
+        checkpoint_time: float | None,
+        silence: Callable[[], float],
+    ) -> None:
         """Take in that this consumer is the one that learns.
 
         Parameters
         ----------
-        file
-            Where counters go on from, and are kept (`consumer.metrics.continued`).
+        kept
+            Counters to go on from.
         checkpoint_time
             When the checkpoint that it goes on from was written, in seconds since 1970.
+        silence
+            Asked at each scrape, as the loop may stand still: seconds since the broker answered.
         """
-        self._families.begin(continued.read(file))
-        self._file = file
+        self._families.begin(kept.read())
+        self._kept = kept
+        self._families.ask("poll_gap_seconds", silence)
         self._families.set("active", 1)
         if checkpoint_time is not None:
             self._families.set("checkpoint_timestamp_seconds", checkpoint_time)
 
     def keep(self) -> None:
         """Write down the counters that were read and will be shown: none shall ever fall."""
-        with self._keeping:
-            if self._file is not None:
-                continued.write(self._file, self._families.counts())
+        if self._kept is not None:
+            self._kept.write(self._families.counts)
 
     def describe(self, **said: str) -> None:
         """Say what runs."""
         self._families.set("build_info", 1, *said.values())
-
-    def heard(self, silence: float) -> None:
-        """Take in for how many seconds the broker has not answered."""
-        self._families.set("poll_gap_seconds", silence)
 
     def committed(self, seconds: float, size: int) -> None:
         """Take in a commit: seconds from the snapshot on, bytes of its checkpoint."""

@@ -23,6 +23,7 @@ from helpers import ROOT, SMALL, documents
 from kafka import KafkaProducer
 
 from boards import __main__ as boards
+from consumer.metrics.definitions import HELD_OUT, LEARNING
 from demo.broker import free_port
 from events import topics
 from events.document import encode
@@ -147,7 +148,7 @@ def prometheus(
         rows.writerow(["text", "label"])
         odd = Random(0)
         rows.writerows(
-            [one.text, "space" if odd.random() < ODD else one.label] for one in documents(3000)
+            [one.text, "space" if odd.random() < ODD else one.label] for one in documents(12_000)
         )
     config = yaml.safe_load((DEPLOYED / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
@@ -252,6 +253,22 @@ def test_promtool_is_content(command: list[str]) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_everything_is_exported(prometheus: Prometheus) -> None:
+    """What is defined, and so documented, is there in a run; what is not defined, is not."""
+    for job, definitions in (("consumer", LEARNING), ("evaluator", HELD_OUT)):
+        found = {
+            sample["metric"]["__name__"]
+            for sample in prometheus.ask(f'{{job="{job}", __name__=~"newsreel_.+"}}')
+        }
+        defined = {
+            one.exported + suffix
+            for one in definitions
+            for suffix in (("_bucket", "_sum", "_count") if one.kind == "histogram" else ("",))
+        }
+        # Client libraries add when a counter began, which Prometheus stores where it is told.
+        assert {name for name in found if not name.endswith("_created")} == defined
+
+
 def test_metrics_are_named_as_prometheus_wants(prometheus: Prometheus) -> None:
     """`promtool check metrics` has nothing to say about the consumer's page."""
     page = urllib.request.urlopen(prometheus.consumer + "/metrics", timeout=10).read()
@@ -283,4 +300,6 @@ def test_a_restart_leaves_no_gap_and_no_jump(prometheus: Prometheus) -> None:
     for series in board:
         assert prometheus.ask(series)
     # The examinations went on beside it, without a gap.
-    assert prometheus.value(f"count_over_time(newsreel_heldout_accuracy[{lasted}])") > 20
+    since = time.time() - began
+    scrapes = prometheus.value(f"count_over_time(newsreel_heldout_accuracy[{since:.0f}s])")
+    assert scrapes > since / 2

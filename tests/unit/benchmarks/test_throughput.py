@@ -14,6 +14,7 @@ from benchmarks.throughput import (
     report,
     scaling,
     serving,
+    watching,
 )
 from benchmarks.throughput.comparison import Comparison, Spread, interleave
 from benchmarks.throughput.questions import Effort
@@ -27,6 +28,8 @@ TINY = Effort(
     committed=16,
     serving=1,
     served=16,
+    watching=1,
+    watched=16,
     learning=1,
     publishing=1,
     published=20,
@@ -145,3 +148,17 @@ def test_serving(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> Non
     rates, waits = serving.compare(documents(640), 1)
     assert min(min(figures) for figures in rates.figures.values()) > 0
     assert 0 < waits.figures["median"][0] <= waits.figures["99 of 100"][0]
+
+
+def test_watching(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An evaluator follows the consumer; the rates with and without it are told."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
+    run = processes.run
+
+    def quickly(module: str, *arguments: object, connection: Connection) -> str:
+        return run(module, *arguments, "--learner", "bayes", connection=connection)
+
+    monkeypatch.setattr(processes, "run", quickly)
+    (rates,) = watching.compare(documents(640), documents(8, start=1000), 1)
+    assert set(rates.figures) == {"alone", "watched"}
+    assert min(min(figures) for figures in rates.figures.values()) > 0

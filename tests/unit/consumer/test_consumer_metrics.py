@@ -13,6 +13,7 @@ from helpers import ROOT
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumer.metrics.continued import Kept
 from consumer.metrics.definitions import LEARNING, MAX_LABEL_SERIES
 from consumer.metrics.learning import Metrics
 from consumer.source import DeadLetter
@@ -28,7 +29,7 @@ class Exported:
     def __init__(self, file: Path) -> None:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry, now=lambda: 1000.0)
-        self.metrics.began(file, None)
+        self.metrics.began(Kept(file), None, lambda: 0.5)
 
     def samples(self) -> Samples:
         text = generate_latest(self.registry).decode()
@@ -182,6 +183,17 @@ def test_no_counter_ever_falls(tmp_path: Path, consumer: Any, numbered: Any) -> 
         exported.metrics.keep()
         exported.metrics.observe(step)  # what nobody has seen is not kept
     assert seen == [16, 30, 42]
+
+
+def test_counters_are_left_to_a_successor(tmp_path: Path) -> None:
+    """One that was taken over from writes nothing down any more."""
+    file = tmp_path / "counters.json"
+    lost = False
+    kept = Kept(file, lambda: lost)
+    kept.write(lambda: {"documents": {("true",): 1.0}})
+    lost = True
+    kept.write(lambda: {"documents": {("true",): 2.0}})
+    assert kept.read() == {"documents": {("true",): 1.0}}
 
 
 @pytest.mark.parametrize("content", ["", "[[", "{}", '[["documents"]]', '[["gone", "x", 3]]', "7"])
