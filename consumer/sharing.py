@@ -67,8 +67,8 @@ class SharedModel:
 
     Everything that computes takes its turn, so that weights are never half updated and nobody
     meets another's buffers. A turn is a stage, or a part of one: to tokenize, extract or predict
-    texts, to work out a learning step, to take it. What changes no weights and draws no numbers may be asked for
-    in between: an answer never changes what is learned.
+    texts, to work out a learning step, to take it. Questions come in between; as they change no
+    weights and draw no numbers, an answer never changes what is learned.
 
     Parameters
     ----------
