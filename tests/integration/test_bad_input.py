@@ -9,7 +9,7 @@ from helpers import SMALL, Learn, Publish, Run, Start, documents
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from consumer import __main__ as program
-from consumer import examine
+from consumer import checkpoint, examine
 from consumer.offsets import FRESH
 from events import topics
 from service import cli, kafka
@@ -162,3 +162,7 @@ def test_nothing_to_examine(
     line = complain(*options, main=examine.evaluate)
     assert f"python -m producer --topic {topics.heldout(topic)}" in line
     assert "is required" in complain(main=examine.evaluate)
+
+    one = checkpoint.newest(tmp_path / "checkpoints")
+    line = complain("--watch", "--checkpoint", one, main=examine.evaluate)
+    assert "--watch follows a folder of them" in line

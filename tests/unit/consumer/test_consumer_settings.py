@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from consumer.settings import RATES, EvaluateSettings, Settings
 from service import cli
@@ -80,6 +81,19 @@ def test_evaluate_needs_a_checkpoint() -> None:
     chosen = cli.parse(EvaluateSettings, ["--checkpoint", "here"])
     assert chosen.checkpoint == Path("here")
     assert chosen.topic == "documents.heldout"
+
+
+def test_cores_of_an_evaluator() -> None:
+    """Beside a learner it takes one core unless told otherwise; alone it takes what there is."""
+
+    def threads(*options: str) -> int:
+        return cli.parse(EvaluateSettings, ["--checkpoint", "here", *options]).threads
+
+    assert threads("--watch") == 1
+    assert threads("--watch", "--threads", "3") == 3
+    assert threads() == torch.get_num_threads()
+    with pytest.raises(UsageError, match=r"--threads .*'0'"):
+        threads("--threads", "0")
 
 
 def test_http_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
