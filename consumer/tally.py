@@ -43,8 +43,8 @@ class Outcome(NamedTuple):
 
     @property
     def bin(self) -> int:
-        """Number of its bin of confidence."""
-        return min(int(BINS * self.confidence), BINS - 1)
+        """Number of its bin of confidence; those of learners that have none are all in one."""
+        return 0 if math.isnan(self.confidence) else min(int(BINS * self.confidence), BINS - 1)
 
 
 class Tally:

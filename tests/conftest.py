@@ -16,6 +16,8 @@ from events.document import Document, encode
 from service import kafka
 from service.kafka import Connection
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the cores, and models are small
+
 
 @pytest.fixture(scope="session")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:

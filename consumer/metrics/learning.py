@@ -10,6 +10,7 @@ from consumer.metrics.definitions import LEARNING, MAX_LABEL_SERIES
 from consumer.metrics.families import Families
 from consumer.prequential import Learned, Step
 from consumer.tally import Scores
+from events.errors import Reason
 
 MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
 
@@ -73,6 +74,11 @@ class Metrics:
             Asked at each scrape, as the loop may stand still: seconds since the broker answered.
         """
         self._families.begin(kept.read())
+        # What is not there at 0 has no increase when it first appears.
+        for reason in Reason:
+            self._families.count("dead_letters", 0, str(reason))
+        for labelled in ("true", "false"):
+            self._families.count("documents", 0, labelled)
         self._kept = kept
         self._families.ask("poll_gap_seconds", silence)
         self._families.set("active", 1)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +31,7 @@ def learning(
     connection: Connection, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Consumer]:
     """Run a consumer that has learned some documents, and waits for more."""
-    folder, topic = tmp_path_factory.mktemp("page"), "test-page"
+    folder, topic = tmp_path_factory.mktemp("page"), f"test-{uuid.uuid4().hex[:12]}"
     with kafka.admin(connection) as admin:
         kafka.ensure(admin, topic, 1)
     producer = KafkaProducer(**connection.options)

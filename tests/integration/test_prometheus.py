@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -36,10 +37,6 @@ ODD = 0.2
 """Share of wrong labels, so that some are confused."""
 RATE = 40
 VARIABLES = {"$consumer": "consumer", "$evaluator": "evaluator", "$producer": "producer"}
-EMPTY: dict[str, str] = {
-    'count(ALERTS{alertname=~"Newsreel.+"': "no alert fires, and the panel shows 0",
-}
-"""Beginnings of queries that may have no data, each with the reason."""
 
 pytestmark = pytest.mark.skipif(
     shutil.which("prometheus") is None or shutil.which("promtool") is None,
@@ -59,10 +56,9 @@ NOTES = [
 ]
 RULES = yaml.safe_load((DEPLOYED / "rules" / "newsreel.yml").read_text())["groups"]
 ALERTS = [
-    pytest.param(rule["expr"], id=rule["alert"])
+    pytest.param(rule["expr"], id=rule.get("alert") or rule["record"])
     for group in RULES
     for rule in group["rules"]
-    if "alert" in rule
 ]
 
 
@@ -131,7 +127,7 @@ def prometheus(
     connection: Connection, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
     """Learn from a stream that goes on, examine it, and scrape all of it."""
-    folder, topic = tmp_path_factory.mktemp("prometheus"), "test-prometheus"
+    folder, topic = tmp_path_factory.mktemp("prometheus"), f"test-{uuid.uuid4().hex[:12]}"
     ports = {name: free_port() for name in ("consumer", "evaluator", "producer", "prometheus")}
     with kafka.admin(connection) as admin:
         kafka.ensure(admin, topic, 1)
@@ -207,7 +203,6 @@ def prometheus(
             urllib.request.urlopen(question, timeout=30).read()
             time.sleep(1.2)  # a rate needs two scrapes
         made.wait_for("newsreel_heldout_evaluations_total >= 2")
-        made.wait_for("newsreel:settled_accuracy or newsreel_active == 1")
         time.sleep(3)
         yield made
 
@@ -215,13 +210,11 @@ def prometheus(
 @pytest.mark.parametrize("expr", [*BOARDS, *NOTES])
 def test_panels_have_data(prometheus: Prometheus, expr: str) -> None:
     """Each query of each panel has an answer within half a minute of learning."""
-    reason = [why for start, why in EMPTY.items() if expr.startswith(start)]
     for variable, value in VARIABLES.items():
         expr = expr.replace(variable, value)
     found = prometheus.ask(expr.replace("$__rate_interval", "10s"))
     assert "$" not in expr.replace("$__rate_interval", "")
-    assert found or reason
-    assert not found or any(sample["value"][1] != "NaN" for sample in found)
+    assert any(sample["value"][1] != "NaN" for sample in found)
 
 
 @pytest.mark.parametrize("expr", ALERTS)
