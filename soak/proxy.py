@@ -57,7 +57,6 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: set[socket.socket] = set()
         self.faults: Counter[str] = Counter()
-        self.calm = False
 
     @property
     def address(self) -> str:
@@ -139,7 +138,7 @@ class Proxy:
 
     def _strikes(self, fault: str) -> bool:
         with self._lock:
-            so = not self.calm and self._random.random() < self._chances.get(fault, 0.0)
+            so = self._random.random() < self._chances.get(fault, 0.0)
             self.faults[fault] += so
         return so
 

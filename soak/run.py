@@ -41,7 +41,6 @@ class Outcome:
     digests: dict[str, str]
     positions: dict[str, int]
     committed: dict[int, int]
-    documents: int
     learned: int
     scored: int
     predictions: list[Prediction]
@@ -126,7 +125,6 @@ class Run:
             digests=manifest["sha256"],
             positions=manifest["positions"],
             committed=wire.committed(self._connection, self.topic, self.topic),
-            documents=counts["documents"],
             learned=counts["learned"],
             scored=state["evaluator"]["whole"]["documents"],
             predictions=[
