@@ -36,6 +36,7 @@ LEARNED = 160
 ODD = 0.2
 """Share of wrong labels, so that some are confused."""
 RATE = 40
+PATIENCE = "4s"
 VARIABLES = {"$consumer": "consumer", "$evaluator": "evaluator", "$producer": "producer"}
 
 pytestmark = pytest.mark.skipif(
@@ -154,6 +155,8 @@ def prometheus(
         {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{ports[name]}"]}]}
         for name in ("consumer", "evaluator", "producer")
     ]
+    # The evaluator takes what other tests leave of the cores, and answers when there is some.
+    config["scrape_configs"][1] |= {"scrape_interval": PATIENCE, "scrape_timeout": PATIENCE}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     where = {"KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers, "OMP_NUM_THREADS": "1"}
     checkpoints, python = folder / "checkpoints", (sys.executable, "-m")
@@ -203,6 +206,7 @@ def prometheus(
             urllib.request.urlopen(question, timeout=30).read()
             time.sleep(1.2)  # a rate needs two scrapes
         made.wait_for("newsreel_heldout_evaluations_total >= 2")
+        made.wait_for("count_over_time(newsreel_heldout_accuracy[1m]) >= 2")
         time.sleep(3)
         yield made
 
@@ -295,4 +299,4 @@ def test_a_restart_leaves_no_gap_and_no_jump(prometheus: Prometheus) -> None:
     # The examinations went on beside it, without a gap.
     since = time.time() - began
     scrapes = prometheus.value(f"count_over_time(newsreel_heldout_accuracy[{since:.0f}s])")
-    assert scrapes > since / 2
+    assert scrapes > since / 10
