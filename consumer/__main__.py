@@ -148,7 +148,9 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
     log.info("loading", learner=settings.learner, model=settings.model, http=address)
     labels = LabelSet(settings.max_labels)
     assembled = composition.assembled(settings)
-    model = SharedModel(assembled.extractor, assembled.learner, labels)
+    model = SharedModel(
+        assembled.extractor, assembled.learner, labels, apart=settings.averaging > 0
+    )
     parts = _Parts(
         replace(assembled, extractor=model.extractor, learner=model.learner),
         labels,
@@ -243,7 +245,7 @@ def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None
     stack.callback(sender.close)
     outbox = Outbox(sender)
     published = start.positions if positions != start.positions else {}
-    writer = Writer(settings.topic, outbox, parts.progress, behind=published)
+    writer = Writer(settings.topic, settings.group, outbox, parts.progress, behind=published)
     committer = Committer(
         store,
         transactions,

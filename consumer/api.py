@@ -184,4 +184,5 @@ def app(
 
 def _where(location: Sequence[str | int]) -> str:
     """Name what of a body is wrong: a field, and which of its items."""
-    return ".".join(str(part) for part in location if part not in {"body", "str", "list"}) or "body"
+    named = [str(part) for part in location[1:] if isinstance(part, int) or part.isidentifier()]
+    return ".".join(named) or "body"

@@ -124,17 +124,18 @@ class Writer:
 
     Parameters
     ----------
-    topic
-        Of the documents.
+    topic, group
+        Of the documents, and who reads them.
     behind
         Positions up to which everything was published in an earlier life, where an older checkpoint
         than the last has to do.
     """
 
     def __init__(
-        self, topic: str, outbox: Outbox, progress: Progress, behind: Mapping[int, int]
+        self, topic: str, group: str, outbox: Outbox, progress: Progress, behind: Mapping[int, int]
     ) -> None:
         self._topic = topic
+        self._group = group
         self._outbox = outbox
         self._progress = progress
         self._behind = behind
@@ -156,6 +157,7 @@ class Writer:
                 prediction,
                 origin,
                 self._topic,
+                self._group,
                 self._progress.checkpoint,
                 self._progress.steps,
             )

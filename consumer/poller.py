@@ -96,6 +96,7 @@ class Poller:
         self._stopping = threading.Event()
         self._polled = time.monotonic()
         self._looked = -math.inf
+        self._away = False
         self._next_look = -math.inf
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
@@ -234,8 +235,14 @@ class Poller:
             ends = self._consumer.end_offsets(
                 self._consumer.assignment(), timeout_ms=int(LOOK_SECONDS * 1000)
             )
-        except KafkaError:  # the last answer stands
+        except KafkaError as error:  # the last answer stands
+            if not self._away:
+                log.warning("the broker does not answer", error=str(error))
+            self._away = True
             return
+        if self._away:
+            log.info("the broker answers again")
+        self._away = False
         with self._changed:
             self._looked = time.monotonic()
             self._ends = {tp.partition: end for tp, end in ends.items()}

@@ -38,6 +38,7 @@ def prediction_record(
     prediction: Prediction,
     origin: Origin,
     documents: str,
+    group: str,
     checkpoint: str | None,
     step: int,
     now: datetime | None = None,
@@ -50,6 +51,8 @@ def prediction_record(
         Of predictions.
     documents
         Topic that the document is of; ``origin`` is its place there.
+    group
+        Whose model it is: groups that read one topic write to one topic of predictions.
     checkpoint, step
         Model version: the last checkpoint that was committed, if any, and the learning steps made
         since the stream began.
@@ -63,6 +66,7 @@ def prediction_record(
         "topic": documents,
         "partition": origin.partition,
         "offset": origin.offset,
+        "group": group,
         "checkpoint": checkpoint,
         "step": step,
         "time": (now or datetime.now(UTC)).isoformat(),

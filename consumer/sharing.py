@@ -14,7 +14,7 @@ from consumer.learners.protocol import Forecast, Learner, Lesson, Proposal
 from consumer.prequential import named, predict
 from events.document import Document
 
-TOGETHER = 16
+TOGETHER = 8
 """Texts that are extracted in one turn."""
 
 
@@ -76,16 +76,22 @@ class SharedModel:
         Used by nobody else from now on.
     labels
         Names of what the learner predicts.
+    apart
+        Whether predictions are made by other weights than those that a step is worked out with,
+        such as their average. Then a step is worked out beside the questions: it changes nothing
+        before it is taken.
     """
 
-    def __init__(self, extractor: Extractor, learner: Learner, labels: LabelSet) -> None:
+    def __init__(
+        self, extractor: Extractor, learner: Learner, labels: LabelSet, *, apart: bool
+    ) -> None:
         turns = Turns()
         self._turns = turns
         self._extractor = extractor
         self._learner = learner
         self._labels = labels
         self.extractor = _SharedExtractor(extractor, turns)
-        self.learner = _SharedLearner(learner, turns)
+        self.learner = _SharedLearner(learner, turns, Turns() if apart else turns)
 
     @property
     def labels(self) -> list[str]:
@@ -128,9 +134,10 @@ class _SharedExtractor:
 
 
 class _SharedLearner:
-    def __init__(self, learner: Learner, turns: Turns) -> None:
+    def __init__(self, learner: Learner, turns: Turns, working_out: Turns) -> None:
         self._learner = learner
         self._turns = turns
+        self._working_out = working_out
         self.steps = 0
 
     def predict_many(self, features: Sequence[Features]) -> Forecast:
@@ -138,7 +145,7 @@ class _SharedLearner:
             return self._learner.predict_many(features)
 
     def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
-        with self._turns.taken():
+        with self._working_out.taken():
             proposal = self._learner.propose(new, replayed, forecast)
 
         def accept() -> None:

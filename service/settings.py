@@ -159,6 +159,8 @@ def secret(given: SecretStr | None, file: Path | None, option: str) -> SecretStr
         raise ValueError(f"--{option}-file can't be read: {why}") from None
     if not text:
         raise ValueError(f"--{option}-file is empty")
+    if "\n" in text:
+        raise ValueError(f"--{option}-file has several lines; the secret is all it may hold")
     return SecretStr(text)
 
 

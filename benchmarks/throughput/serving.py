@@ -18,6 +18,7 @@ from producer.tally import Tally
 
 JSON = {"content-type": "application/json"}
 RETRY_SECONDS = 0.1
+PAGE_SECONDS = 1.5
 TAIL = 0.99
 """Of the answers, so many came in no longer than what is told."""
 
@@ -30,6 +31,8 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
             for document in documents:
                 publisher.publish(document)
+
+        texts = [document.text for document in documents]
 
         def consume(name: str, number: int, port: int) -> float:
             summary = folder / f"{name}-{number}.json"
@@ -45,29 +48,36 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         def alone(number: int) -> float:
             return consume("alone", number, 0)
 
+        def page(number: int) -> float:
+            port = free_port()
+            with _asking(port, texts, PAGE_SECONDS):
+                return consume("page", number, port)
+
         def asked(number: int) -> float:
             port = free_port()
-            with _asking(port, [document.text for document in documents]) as seconds:
+            with _asking(port, texts, 0.0) as seconds:
                 figure = consume("asked", number, port)
             found = sorted(seconds)
             waits["median"].append(found[len(found) // 2])
             waits["99 of 100"].append(found[min(len(found) - 1, int(TAIL * len(found)))])
             return figure
 
-        figures = interleave({"not asked": alone, "asked without pause": asked}, rounds)
+        sides = {"not asked": alone, "page open": page, "asked without pause": asked}
+        figures = interleave(sides, rounds)
     return [
         Comparison(
             "serving",
             "Learning while a client asks",
-            f"{len(documents):,} documents a round over Kafka, default settings; the client sends"
-            " one text to /predict, waits for the answer, and sends the next.",
+            f"{len(documents):,} documents a round over Kafka, default settings. As an open page, a"
+            f" client asks every {PAGE_SECONDS} s how it goes, and here for a prediction too;"
+            " another sends one text to /predict, waits for the answer, and sends the next.",
             "documents/s",
             "not asked",
             figures,
         ),
         Comparison(
             "answers",
-            "How long that client waits",
+            "How long the last one waits",
             "For one text, while the model learns as fast as it can.",
             "s",
             "median",
@@ -77,8 +87,11 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
 
 
 @contextmanager
-def _asking(port: int, texts: Sequence[str]) -> Iterator[list[float]]:
-    """Ask one question after the other until the block ends; yields the seconds they take."""
+def _asking(port: int, texts: Sequence[str], pause: float) -> Iterator[list[float]]:
+    """Ask one question after the other until the block ends; yields the seconds they take.
+
+    Between two of them, pause; with a pause, ask how it goes, too.
+    """
     seconds: list[float] = []
     over = threading.Event()
 
@@ -96,10 +109,14 @@ def _asking(port: int, texts: Sequence[str]) -> Iterator[list[float]]:
                 client.close()
                 over.wait(RETRY_SECONDS)
                 continue
-            if answer.status == HTTPStatus.OK:
-                seconds.append(time.perf_counter() - started)
-            else:
+            if answer.status != HTTPStatus.OK:
                 over.wait(RETRY_SECONDS)
+                continue
+            seconds.append(time.perf_counter() - started)
+            if pause:
+                client.request("GET", "/progress")
+                client.getresponse().read()
+                over.wait(pause)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()

@@ -33,7 +33,7 @@ class Served:
     def __init__(self, folder: Path, build: Any, *, ready: bool = True) -> None:
         assembled = build("blend")
         labels = LabelSet(limit=10)
-        self.model = SharedModel(assembled.extractor, assembled.learner, labels)
+        self.model = SharedModel(assembled.extractor, assembled.learner, labels, apart=True)
         progress, registry = Progress(), CollectorRegistry()
         self.metrics = Metrics(registry)
         self.registry = registry

@@ -25,7 +25,13 @@ def prediction(**how: Any) -> Outgoing:
         Opinion("space", 0.625, 0.25),
         top=[("space", 0.625), ("sport", 0.25)],
     )
-    options = {"documents": "news", "checkpoint": "01-a", "step": 5, "now": NOON} | how
+    options = {
+        "documents": "news",
+        "group": "readers",
+        "checkpoint": "01-a",
+        "step": 5,
+        "now": NOON,
+    } | how
     return prediction_record("news.predictions", said, Origin(2, 77), **options)
 
 
@@ -42,6 +48,7 @@ def test_a_prediction() -> None:
         "topic": "news",
         "partition": 2,
         "offset": 77,
+        "group": "readers",
         "checkpoint": "01-a",
         "step": 5,
         "time": "2026-01-02T12:00:00+00:00",
@@ -51,7 +58,7 @@ def test_a_prediction() -> None:
 def test_a_prediction_of_one_who_knows_nothing() -> None:
     """What is not known is null."""
     said = Prediction(Document("1", "text"), Opinion(None, 0.0, 0.0))
-    record = prediction_record("news.predictions", said, Origin(0, 0), "news", None, 0)
+    record = prediction_record("news.predictions", said, Origin(0, 0), "news", "readers", None, 0)
     value = json.loads(record.value or b"")
     assert (value["label"], value["truth"], value["checkpoint"]) == (None, None, None)
     assert value["probabilities"] == {}
@@ -163,7 +170,7 @@ def test_what_a_step_brings(consumer: Any, numbered: Callable[[Any], list[Docume
     progress = Progress()
     progress.checkpoint = "01-a"
     outbox = Outbox(Later())
-    writer = Writer("news", outbox, progress, behind={0: 2, 1: 8})
+    writer = Writer("news", "readers", outbox, progress, behind={0: 2, 1: 8})
     for step in steps:
         writer.write(step)
     sent = [record for record, _ in outbox.waiting()]

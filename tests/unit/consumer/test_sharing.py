@@ -93,7 +93,7 @@ def test_weights_are_never_half_updated() -> None:
     labels = LabelSet(limit=2)
     labels.add("left")
     labels.add("right")
-    model = SharedModel(Blind(), Halves(), labels)  # type: ignore[arg-type]
+    model = SharedModel(Blind(), Halves(), labels, apart=True)  # type: ignore[arg-type]
     over = threading.Event()
 
     def teach() -> None:
@@ -111,13 +111,23 @@ def test_weights_are_never_half_updated() -> None:
 
 
 @pytest.mark.parametrize("learner", ["blend", "latent", "analytic", "bayes", "ngram", "finetune"])
-def test_to_ask_changes_nothing(build: Any, saved: Any, learner: str) -> None:
-    """A model that was asked in between learns what one learns that was not, to the last bit."""
-    alone, asked = build(learner), build(learner)
+@pytest.mark.parametrize("averaging", [0.9, 0.0])
+def test_to_ask_changes_nothing(build: Any, saved: Any, learner: str, averaging: float) -> None:
+    """A model that is asked all the time learns what one learns that is not, to the last bit."""
+    alone, asked = (build(learner, averaging=averaging) for _ in range(2))
+    apart = averaging > 0
     labels = LabelSet(limit=2)
     for one in documents(2):
         labels.add(one.label or "")
-    model = SharedModel(asked.extractor, asked.learner, labels)
+    model = SharedModel(asked.extractor, asked.learner, labels, apart=apart)
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            model.ask(documents(3, start=500), 10)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
     for number in range(3):
         some = documents(8, start=8 * number)
         targets = [n % 2 for n in range(8)]
@@ -129,11 +139,11 @@ def test_to_ask_changes_nothing(build: Any, saved: Any, learner: str) -> None:
             proposal = taught.propose(
                 Lesson(features, targets), NOTHING, taught.predict_many(features)
             )
-            if taught is model.learner:
-                model.ask(documents(3, start=500), 10)
             proposal.accept()
             for row in features:
                 taught.keep(row)
+    over.set()
+    thread.join()
     assert saved(model.learner) == saved(alone.learner)
     predictions, steps = model.ask(documents(4, start=900), 10)
     assert steps == 3
