@@ -1,6 +1,6 @@
 // Lines of shares over documents, as SVG.
 const SPACE = "http://www.w3.org/2000/svg";
-const LEFT = 38, RIGHT = 12, TOP = 8, BOTTOM = 22;
+const LEFT = 44, RIGHT = 12, TOP = 8, BOTTOM = 22;
 
 function add(parent, name, attributes, text) {
   const made = document.createElementNS(SPACE, name);
