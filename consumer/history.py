@@ -19,8 +19,11 @@ import structlog
 from consumer.curve import Curve
 from consumer.examination import Examination
 from consumer.forgetting import Forgetting
+from consumer.json_file import JsonFile
 
 FILE = ".heldout.json"
+UNREADABLE = (OSError, ValueError, TypeError, LookupError, AttributeError)
+"""What comes of reading a file that is missing, or another one."""
 
 log = structlog.get_logger()
 
@@ -38,8 +41,8 @@ class History:
 
     def __init__(self, folder: Path, topic: str) -> None:
         self._file = folder / FILE
+        self._written = JsonFile(self._file, "history")
         self._topic = topic
-        self._unwritable = False
         self._of: str | None = None
         self._checkpoint: str | None = None
         self._start_over()
@@ -74,25 +77,14 @@ class History:
             self._of, self._checkpoint = str(state["of"]), str(state["checkpoint"])
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        except UNREADABLE as error:
             log.warning("history can't be read, starting over", file=self._file, error=repr(error))
             self._start_over()
 
     def _save(self) -> None:
         state = self.curve.state_dict() | self.forgetting.state_dict()
         state |= {"checkpoint": self._checkpoint, "of": self._of}
-        draft = self._file.with_suffix(".draft")
-        try:
-            draft.write_text(json.dumps(state))
-            draft.replace(self._file)
-        except OSError as error:
-            if not self._unwritable:
-                log.warning(
-                    "history can't be written, and will not outlive this process",
-                    file=self._file,
-                    error=error.strerror,
-                )
-            self._unwritable = True
+        self._written.write(state)
 
 
 def curve(folder: Path) -> list[list[float]]:
@@ -100,6 +92,6 @@ def curve(folder: Path) -> list[list[float]]:
     try:
         read = Curve()
         read.load_state_dict(json.loads((folder / FILE).read_bytes()))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+    except UNREADABLE:
         return []
     return read.points

@@ -2,18 +2,17 @@
 
 A counter that falls is taken for one that began anew, and the whole of it for an increase: after a
 crash, one that was restored from the last commit would show work that was never done. So what is
-about to be shown is written down first, and a new start adds to that. The file is not synced: it
-has to survive the process, not the machine.
+about to be shown is written down first, and a new start adds to that.
 """
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
 import structlog
 
+from consumer.json_file import JsonFile
 from consumer.metrics.families import Counts
 
 NAME = ".counters.json"
@@ -34,9 +33,9 @@ class Kept:
 
     def __init__(self, file: Path, lost: Callable[[], bool] = lambda: False) -> None:
         self._file = file
+        self._written = JsonFile(file, "counters")
         self._lost = lost
         self._writing = Lock()
-        self._unwritable = False
 
     def write(self, counts: Callable[[], Counts]) -> None:
         """Write counters down, all or none."""
@@ -48,14 +47,7 @@ class Kept:
                 for name, values in counts().items()
                 for labels, value in values.items()
             ]
-            draft = self._file.with_suffix(f".{os.getpid()}")
-            try:
-                draft.write_text(json.dumps(rows))
-                draft.replace(self._file)
-            except OSError as error:
-                if not self._unwritable:
-                    log.warning("counters won't outlive this process", because=error.strerror)
-                self._unwritable = True
+            self._written.write(rows)
 
     def read(self) -> Counts:
         """Return what was written down; nothing if there is none, or it can't be read."""

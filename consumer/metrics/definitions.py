@@ -3,14 +3,13 @@
 Names follow Prometheus: base units, ``_total`` for what only grows, a unit at the end.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from consumer.evaluation import CONFUSED
+
 MAX_LABEL_SERIES = 100
 """Labels that get a series of their own: the first to appear."""
-MAX_PAIRS = 20
-"""Pairs of labels that are shown as confused: the most frequent."""
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 LATENCY_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 86400)
 
@@ -92,7 +91,7 @@ LEARNING = (
         "prequential_confused",
         "gauge",
         "prequential",
-        f"Documents of a label taken for another, among the last 1000; the {MAX_PAIRS} most"
+        f"Documents of a label taken for another, among the last 1000; the {CONFUSED} most"
         " frequent pairs",
         ("label", "predicted"),
     ),
@@ -322,7 +321,3 @@ HELD_OUT = (
     ),
 )
 """Of ``python -m consumer evaluate --watch``."""
-
-BY_NAME: Mapping[str, Definition] = {
-    definition.name: definition for definition in (*LEARNING, *HELD_OUT)
-}
