@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from benchmarks.throughput import processes, streaming
 from benchmarks.throughput.comparison import Comparison, interleave
 from events.document import Document
-from producer import connection
-from producer.tally import Tally
 
 NEVER = 10**9
 MANY = 24
@@ -23,24 +21,12 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
     pauses: dict[str, list[float]] = {"median": [], "99 of 100": [], "longest": []}
     sizes: dict[str, list[float]] = {"checkpoint": []}
     with processes.broker() as (broker, folder):
-        topic = processes.new_topic(broker)
-        with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
-            for document in documents:
-                publisher.publish(document)
+        topic = streaming.published(broker, documents)
 
         def consume(
             name: str, number: int, *options: object, count: int = len(documents)
         ) -> tuple[float, str]:
-            summary = folder / f"{name}-{number}.json"
-            log = processes.run(
-                "consumer",
-                *("--topic", topic, "--group", f"{topic}-{name}-{number}", "--http-port", 0),
-                *("--checkpoint-dir", folder / f"{name}-{number}", "--summary", summary),
-                *("--stop-after", count, "--stop-when-idle", streaming.IDLE_SECONDS),
-                *options,
-                connection=broker,
-            )
-            return streaming.rate(summary, count), log
+            return streaming.learned(broker, folder, topic, f"{name}-{number}", count, *options)
 
         def once(number: int) -> float:
             options = ("--checkpoint-every", NEVER, "--checkpoint-seconds", NEVER)

@@ -13,8 +13,6 @@ from benchmarks.throughput import processes, streaming
 from benchmarks.throughput.comparison import Comparison, interleave
 from demo.broker import free_port
 from events.document import Document
-from producer import connection
-from producer.tally import Tally
 
 JSON = {"content-type": "application/json"}
 RETRY_SECONDS = 0.1
@@ -27,23 +25,12 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
     """Let consumers learn the same topic in turns, with and without a client that always asks."""
     waits: dict[str, list[float]] = {"median": [], "99 of 100": []}
     with processes.broker() as (broker, folder):
-        topic = processes.new_topic(broker)
-        with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
-            for document in documents:
-                publisher.publish(document)
-
+        topic = streaming.published(broker, documents)
         texts = [document.text for document in documents]
 
         def consume(name: str, number: int, port: int) -> float:
-            summary = folder / f"{name}-{number}.json"
-            processes.run(
-                "consumer",
-                *("--topic", topic, "--group", f"{topic}-{name}-{number}", "--http-port", port),
-                *("--checkpoint-dir", folder / f"{name}-{number}", "--summary", summary),
-                *("--stop-after", len(documents), "--stop-when-idle", streaming.IDLE_SECONDS),
-                connection=broker,
-            )
-            return streaming.rate(summary, len(documents))
+            name = f"{name}-{number}"
+            return streaming.learned(broker, folder, topic, name, len(documents), port=port)[0]
 
         def alone(number: int) -> float:
             return consume("alone", number, 0)

@@ -12,6 +12,7 @@ from consumer.progress import Progress
 from events.document import Document
 from producer import connection
 from producer.tally import Tally
+from service.kafka import Connection
 
 IDLE_SECONDS = 60
 
@@ -27,10 +28,7 @@ def compare(
         What makes ``python -m benchmarks memory`` learn the same documents.
     """
     with processes.broker() as (broker, folder):
-        topic = processes.new_topic(broker)
-        with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
-            for document in documents:
-                publisher.publish(document)
+        topic = published(broker, documents)
 
         def memory(number: int) -> float:
             summary = folder / f"memory-{number}.json"
@@ -38,15 +36,7 @@ def compare(
             return rate(summary, len(documents))
 
         def consumer(number: int) -> float:
-            summary = folder / f"kafka-{number}.json"
-            processes.run(
-                "consumer",
-                *("--topic", topic, "--group", f"{topic}-{number}", "--http-port", 0),
-                *("--checkpoint-dir", folder / f"checkpoints-{number}", "--summary", summary),
-                *("--stop-after", len(documents), "--stop-when-idle", IDLE_SECONDS),
-                connection=broker,
-            )
-            return rate(summary, len(documents))
+            return learned(broker, folder, topic, f"kafka-{number}", len(documents))[0]
 
         figures = interleave({"from memory": memory, "over Kafka": consumer}, rounds)
     return [
@@ -61,6 +51,49 @@ def compare(
             figures,
         )
     ]
+
+
+def published(broker: Connection, documents: Sequence[Document]) -> str:
+    """Publish documents on a topic of their own; returns its name."""
+    topic = processes.new_topic(broker)
+    with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
+        for document in documents:
+            publisher.publish(document)
+    return topic
+
+
+def learned(
+    broker: Connection,
+    folder: Path,
+    topic: str,
+    name: str,
+    count: int,
+    *options: object,
+    port: int = 0,
+) -> tuple[float, str]:
+    """Let a new consumer learn a topic; returns documents per second, and its log.
+
+    Parameters
+    ----------
+    folder, name
+        Its checkpoints are in the folder of that name there.
+    count
+        Documents to learn.
+    options
+        Beyond the defaults.
+    port
+        Where it serves HTTP; 0 for anywhere.
+    """
+    summary = folder / f"{name}.json"
+    log = processes.run(
+        "consumer",
+        *("--topic", topic, "--group", f"{topic}-{name}", "--http-port", port),
+        *("--checkpoint-dir", folder / name, "--summary", summary),
+        *("--stop-after", count, "--stop-when-idle", IDLE_SECONDS),
+        *options,
+        connection=broker,
+    )
+    return rate(summary, count), log
 
 
 def from_memory(documents: Sequence[Document]) -> dict[str, Any]:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from benchmarks.throughput import processes, streaming
 from benchmarks.throughput.comparison import Comparison, interleave
 from events.document import Document
-from producer import connection
-from producer.tally import Tally
 
 OFTEN = 640
 """Records between commits: there is always something to examine."""
@@ -19,23 +17,12 @@ def compare(
 ) -> list[Comparison]:
     """Let consumers learn the same topic in turns, with and without an evaluator beside them."""
     with processes.broker() as (broker, folder):
-        topic, held_out = (processes.new_topic(broker) for _ in range(2))
-        for name, published in ((topic, documents), (held_out, heldout)):
-            with connection.connect(broker, name, "benchmarks", Tally()) as publisher:
-                for document in published:
-                    publisher.publish(document)
+        topic, held_out = (streaming.published(broker, some) for some in (documents, heldout))
 
         def alone(number: int, name: str = "alone") -> float:
-            summary = folder / f"{name}-{number}.json"
-            processes.run(
-                "consumer",
-                *("--topic", topic, "--group", f"{topic}-{name}-{number}", "--http-port", 0),
-                *("--checkpoint-dir", folder / f"{name}-{number}", "--summary", summary),
-                *("--stop-after", len(documents), "--stop-when-idle", streaming.IDLE_SECONDS),
-                *("--checkpoint-every", OFTEN),
-                connection=broker,
-            )
-            return streaming.rate(summary, len(documents))
+            options = ("--checkpoint-every", OFTEN)
+            name = f"{name}-{number}"
+            return streaming.learned(broker, folder, topic, name, len(documents), *options)[0]
 
         def watched(number: int) -> float:
             with processes.beside(
