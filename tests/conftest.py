@@ -4,16 +4,14 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from helpers import ROOT, Publish, Run
-from kafka import KafkaProducer
+from helpers import ROOT, Publish, Run, write
 
 from demo.broker import find
-from events.document import Document, encode
-from service import kafka
 from service.kafka import Connection
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the cores, and models are small
@@ -41,26 +39,7 @@ def topic() -> str:
 @pytest.fixture
 def publish(connection: Connection) -> Publish:
     """Write documents, or raw values, to a topic that is created when missing."""
-
-    def call(topic: str, items: Iterable[Document | bytes | None], partitions: int = 1) -> None:
-        with kafka.admin(connection) as admin:
-            kafka.ensure(admin, topic, partitions)
-        producer = KafkaProducer(
-            **connection.options, compression_type="gzip", max_request_size=64 << 20
-        )
-        sent = []
-        for number, item in enumerate(items):
-            where = {"partition": number % partitions, "key": b"key"}
-            if isinstance(item, Document):
-                record = encode(item, source="tests")
-                where |= {"key": record.key, "headers": record.headers}
-                item = record.value  # noqa: PLW2901
-            sent.append(producer.send(topic, value=item, **where))
-        for delivery in sent:
-            delivery.get(timeout=30)
-        producer.close()
-
-    return call
+    return partial(write, connection)
 
 
 @pytest.fixture

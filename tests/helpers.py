@@ -1,17 +1,23 @@
 """A stream that is quickly learned, and a consumer process to ask."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from kafka import KafkaProducer
+
 from consumer.learners.protocol import Proposal
-from events.document import Document
+from events.document import Document, encode
+from service import kafka
+from service.kafka import Connection
 
 ROOT = Path(__file__).parent.parent
 TOPICS = {
@@ -100,6 +106,50 @@ class Consumer:
         """Send a signal and wait for the exit code."""
         self.process.send_signal(number)
         return self.process.wait(60)
+
+
+@contextmanager
+def started(log: Path, servers: str, *arguments: object) -> Iterator[Consumer]:
+    """Start ``python -m consumer``; it is killed when the block ends."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "consumer", *map(str, arguments)],
+            cwd=ROOT,
+            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": servers},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        yield Consumer(process, log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def write(
+    connection: Connection,
+    topic: str,
+    items: Iterable[Document | bytes | None],
+    partitions: int = 1,
+) -> None:
+    """Write documents, or raw values, to a topic that is created when missing."""
+    with kafka.admin(connection) as admin:
+        kafka.ensure(admin, topic, partitions)
+    producer = KafkaProducer(
+        **connection.options, compression_type="gzip", max_request_size=64 << 20
+    )
+    sent = []
+    for number, item in enumerate(items):
+        where = {"partition": number % partitions, "key": b"key"}
+        if isinstance(item, Document):
+            record = encode(item, source="tests")
+            where |= {"key": record.key, "headers": record.headers}
+            item = record.value  # noqa: PLW2901
+        sent.append(producer.send(topic, value=item, **where))
+    for delivery in sent:
+        delivery.get(timeout=30)
+    producer.close()
 
 
 class Start(Protocol):

@@ -1,22 +1,17 @@
 """The live page in headless Chromium, of a consumer that learns."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from helpers import ROOT, SMALL, Consumer, documents
-from kafka import KafkaProducer
+from helpers import ROOT, SMALL, Consumer, documents, started, write
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from events.document import Document, encode
-from service import kafka
+from events.document import Document
 from service.kafka import Connection
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -32,38 +27,19 @@ def learning(
 ) -> Iterator[Consumer]:
     """Run a consumer that has learned some documents, and waits for more."""
     folder, topic = tmp_path_factory.mktemp("page"), f"test-{uuid.uuid4().hex[:12]}"
-    with kafka.admin(connection) as admin:
-        kafka.ensure(admin, topic, 1)
-    producer = KafkaProducer(**connection.options)
     some = documents(150)
     # Labels that are wrong now and then: mistakes to show.
     wrong = [Document(f"odd-{n}", f"{HOSTILE} hockey goal {n}", HOSTILE) for n in range(10)]
-    for document in [*some, *wrong]:
-        record = encode(document, source="tests")
-        producer.send(topic, key=record.key, value=record.value, headers=record.headers)
-    producer.close()
+    write(connection, topic, [*some, *wrong])
     (folder / "checkpoints").mkdir()
     curve = {"curve": [[60, 0.8, 0.8, 0.0], [150, 0.9, 0.9, 0.01]], "stride": 1.0}
     (folder / "checkpoints" / ".heldout.json").write_text(json.dumps(curve))
+    options = ("--topic", topic, "--group", topic, "--checkpoint-dir", folder / "checkpoints")
     log = folder / "consumer.log"
-    options = ["--topic", topic, "--group", topic, "--checkpoint-dir", folder / "checkpoints"]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "consumer", *map(str, [*options, *SMALL])],
-            cwd=ROOT,
-            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-    consumer = Consumer(process, log)
-    try:
+    with started(log, connection.bootstrap_servers, *options, *SMALL) as consumer:
         consumer.wait_for(lambda: "learning" in consumer.log)
         consumer.wait_for(lambda: consumer.progress()["documents"] == 160)
         yield consumer
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,13 @@
 """A consumer as its user runs it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import ROOT, SMALL, Consumer, Learn, Start
+from helpers import SMALL, Consumer, Learn, Start, started
 
 from consumer import __main__ as program
 
@@ -21,25 +16,10 @@ from consumer import __main__ as program
 def consumer(bootstrap_servers: str, tmp_path: Path) -> Start:
     """Start a consumer; it is killed when the block ends."""
 
-    @contextmanager
-    def start(topic: str, *options: object) -> Iterator[Consumer]:
+    def start(topic: str, *options: object) -> AbstractContextManager[Consumer]:
         log = tmp_path / f"consumer-{time.monotonic_ns()}.log"
         command = ["--topic", topic, "--group", topic, "--checkpoint-dir", tmp_path / "checkpoints"]
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "consumer", *map(str, [*command, *SMALL, *options])],
-                cwd=ROOT,
-                env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        try:
-            yield Consumer(process, log)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
+        return started(log, bootstrap_servers, *command, *SMALL, *options)
 
     return start
 

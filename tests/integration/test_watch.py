@@ -1,21 +1,18 @@
 """Held-out evaluation beside a consumer: `python -m consumer evaluate --watch`."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
-from helpers import ROOT, Consumer, Learn, Publish, Start, documents
+from helpers import Consumer, Learn, Publish, Start, documents, started
 from kafka import KafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -44,28 +41,10 @@ def folder(tmp_path: Path) -> Path:
 def evaluator(bootstrap_servers: str, topic: str, folder: Path, tmp_path: Path) -> Evaluate:
     """Start an evaluator; it is killed when the block ends."""
 
-    @contextmanager
-    def start() -> Iterator[Consumer]:
+    def start() -> AbstractContextManager[Consumer]:
         log = tmp_path / f"evaluator-{time.monotonic_ns()}.log"
         options = ("--checkpoint", folder, "--topic", topics.heldout(topic), "--http-port", 0)
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "consumer", "evaluate", "--watch"),
-                    *map(str, (*options, *HERE)),
-                ],
-                cwd=ROOT,
-                env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        try:
-            yield Consumer(process, log)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        return started(log, bootstrap_servers, "evaluate", "--watch", *options, *HERE)
 
     return start
 
