@@ -91,6 +91,9 @@ def serve(
             f"can't listen on {host}:{port} ({error.strerror}); name another port with --http-port"
             " (0 picks a free one), or another --http-host"
         ) from error
+    # asyncio does so for sockets that name their protocol, which this one does not: each answer's
+    # body would wait for the client to acknowledge its headers, 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     guarded: ASGIApp = guard.SmallBodies(application)
     if token is None and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
         log.warning("open to the network, as there is no --http-token-file", host=host)
