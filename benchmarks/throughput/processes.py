@@ -36,8 +36,15 @@ def new_topic(connection: Connection) -> str:
     return topic
 
 
-def run(module: str, *arguments: object, connection: Connection | None = None) -> str:
+def run(
+    module: str,
+    *arguments: object,
+    connection: Connection | None = None,
+    threads: int | None = None,
+) -> str:
     """Run a program to its end; returns what it wrote on standard error, its log.
+
+    It computes with so many ``threads``, None for its default.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def run(module: str, *arguments: object, connection: Connection | None = None) -
     """
     ended = subprocess.run(  # noqa: S603 - our own commands
         _command(module, *arguments),
-        env=_environment(connection),
+        env=_environment(connection) | ({"OMP_NUM_THREADS": str(threads)} if threads else {}),
         stderr=subprocess.PIPE,
         text=True,
         check=False,

@@ -1,22 +1,13 @@
 """What does serving cost? The consumer that is asked for predictions against one that is not."""
 
-import json
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
-from itertools import cycle
+from collections.abc import Sequence
 
 from benchmarks.throughput import processes, streaming
+from benchmarks.throughput.client import PAGE_SECONDS, asking
 from benchmarks.throughput.comparison import Comparison, interleave
 from demo.broker import free_port
 from events.document import Document
 
-JSON = {"content-type": "application/json"}
-RETRY_SECONDS = 0.1
-PAGE_SECONDS = 1.5
 TAIL = 0.99
 """Of the answers, so many came in no longer than what is told."""
 
@@ -37,12 +28,12 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
 
         def page(number: int) -> float:
             port = free_port()
-            with _asking(port, texts, PAGE_SECONDS):
+            with asking(port, texts, PAGE_SECONDS):
                 return consume("page", number, port)
 
         def asked(number: int) -> float:
             port = free_port()
-            with _asking(port, texts, 0.0) as seconds:
+            with asking(port, texts, 0.0) as seconds:
                 figure = consume("asked", number, port)
             found = sorted(seconds)
             waits["median"].append(found[len(found) // 2])
@@ -71,44 +62,3 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
             waits,
         ),
     ]
-
-
-@contextmanager
-def _asking(port: int, texts: Sequence[str], pause: float) -> Iterator[list[float]]:
-    """Ask one question after the other until the block ends; yields the seconds they take.
-
-    Between two of them, pause; with a pause, ask how it goes, too.
-    """
-    seconds: list[float] = []
-    over = threading.Event()
-
-    def ask() -> None:
-        client = HTTPConnection("127.0.0.1", port, timeout=60)
-        for text in cycle(texts):
-            if over.is_set():
-                return
-            started = time.perf_counter()
-            try:
-                client.request("POST", "/predict", json.dumps({"text": text}), JSON)
-                answer = client.getresponse()
-                answer.read()
-            except (OSError, HTTPException):  # it is starting, or has ended
-                client.close()
-                over.wait(RETRY_SECONDS)
-                continue
-            if answer.status != HTTPStatus.OK:
-                over.wait(RETRY_SECONDS)
-                continue
-            seconds.append(time.perf_counter() - started)
-            if pause:
-                client.request("GET", "/progress")
-                client.getresponse().read()
-                over.wait(pause)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    try:
-        yield seconds
-    finally:
-        over.set()
-        thread.join()

@@ -70,6 +70,7 @@ def learned(
     count: int,
     *options: object,
     port: int = 0,
+    threads: int | None = None,
 ) -> tuple[float, str]:
     """Let a new consumer learn a topic; returns documents per second, and its log.
 
@@ -83,6 +84,8 @@ def learned(
         Beyond the defaults.
     port
         Where it serves HTTP; 0 for anywhere.
+    threads
+        That it computes with; None for its default.
     """
     summary = folder / f"{name}.json"
     log = processes.run(
@@ -92,6 +95,7 @@ def learned(
         *("--stop-after", count, "--stop-when-idle", IDLE_SECONDS),
         *options,
         connection=broker,
+        threads=threads,
     )
     return rate(summary, count), log
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import documents
@@ -141,8 +142,8 @@ def test_serving(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
     run = processes.run
 
-    def quickly(module: str, *arguments: object, connection: Connection) -> str:
-        return run(module, *arguments, "--max-tokens", 16, connection=connection)
+    def quickly(module: str, *arguments: object, **how: Any) -> str:
+        return run(module, *arguments, "--max-tokens", 16, **how)
 
     monkeypatch.setattr(processes, "run", quickly)
     rates, waits = serving.compare(documents(640), 1)
@@ -151,14 +152,16 @@ def test_serving(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_watching(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An evaluator follows the consumer; the rates with and without it are told."""
+    """Evaluator and page watch the consumer; the rates with and without them are told."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
     run = processes.run
 
-    def quickly(module: str, *arguments: object, connection: Connection) -> str:
-        return run(module, *arguments, "--learner", "bayes", connection=connection)
+    def quickly(module: str, *arguments: object, **how: Any) -> str:
+        return run(module, *arguments, "--learner", "bayes", **how)
 
     monkeypatch.setattr(processes, "run", quickly)
-    (rates,) = watching.compare(documents(640), documents(8, start=1000), 1)
-    assert set(rates.figures) == {"alone", "watched"}
-    assert min(min(figures) for figures in rates.figures.values()) > 0
+    spare, crowded = watching.compare(documents(640), documents(8, start=1000), 1)
+    assert set(spare.figures) == {"alone", "evaluator", "evaluator and page"}
+    assert set(crowded.figures) == {"alone", "evaluator and page"}
+    for rates in (spare, crowded):
+        assert min(min(figures) for figures in rates.figures.values()) > 0
