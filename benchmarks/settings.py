@@ -91,8 +91,8 @@ class ThroughputSettings(BaseSettings):
     without the evaluator and the page beside it, 3 rounds of 3,200; learning: the default settings,
     encoding alone and a plain loop, 9 rounds of 64; scaling: the cost of a document as the replay
     buffer fills and labels are discovered, 11 rounds of 64. On two cores it takes about an hour, a
-    quarter of that for committing; with --quick 4 to 6, for 3 rounds of 3,000, 1 of 192, 1 of 640, 1
-    of 320, 1 of 1,280, 2 of 64 and 2 of 64. It uses an embedded Kafka, or the one that
+    quarter of that for committing; with --quick 4 to 6, for 3 rounds of 3,000, 1 of 192, 1 of 640,
+    1 of 320, 1 of 1,280, 2 of 64 and 2 of 64. It uses an embedded Kafka, or the one that
     KAFKA_BOOTSTRAP_SERVERS names.
     """
 

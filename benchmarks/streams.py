@@ -37,8 +37,7 @@ def make(
     documents, heldout
         How many of each split to take at most; those of the test split are drawn at random.
     """
-    train = next(iter(order.shuffled(corpus.train, Random(seed))))
-    train = list(train)[:documents]
+    train = order.shuffled(corpus.train, Random(seed))[:documents]
     test = list(corpus.test)
     if heldout is not None and heldout < len(test):
         test = Random(seed).sample(test, heldout)

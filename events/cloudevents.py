@@ -17,13 +17,13 @@ RFC_3339 = re.compile(
 Headers = list[tuple[str, bytes]]
 
 
-def attributes(id_: str, source: str, time: datetime) -> Headers:
+def attributes(id_: str, source: str, time: datetime, type_: str = CE_TYPE) -> Headers:
     """Write the attributes of an event as headers."""
     return [
         ("ce_specversion", b"1.0"),
         ("ce_id", id_.encode()),
         ("ce_source", source.encode()),
-        ("ce_type", CE_TYPE.encode()),
+        ("ce_type", type_.encode()),
         ("ce_time", time.isoformat().encode()),
         ("content-type", CONTENT_TYPE.encode()),
     ]

@@ -18,3 +18,8 @@ def dead_letters(topic: str) -> str:
 def predictions(topic: str) -> str:
     """Topic of what the consumer predicted of each document."""
     return f"{topic}.predictions"
+
+
+def truth(topic: str) -> str:
+    """Topic of what changed in a simulated stream, and when."""
+    return f"{topic}.truth"

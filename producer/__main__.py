@@ -10,8 +10,13 @@ from random import Random
 import structlog
 from prometheus_client import CollectorRegistry
 
+from events import topics
 from events.document import Document
 from producer import connection, corpus, metrics, order, pace, progress
+from producer.pace import Timetable
+from producer.scenarios import plan
+from producer.scenarios.plan import Plan
+from producer.scenarios.stream import Stream
 from producer.settings import Settings
 from producer.tally import Tally
 from service import cli, kafka, logs
@@ -25,6 +30,7 @@ def main(argv: Sequence[str]) -> None:
     logs.configure()
     settings = cli.parse(Settings, argv)
     # What is quickly checked comes first: files, then addresses, then what takes long to load.
+    chosen = plan.parse(settings.scenario)
     source = corpus.find(
         settings.corpus,
         split=settings.split,
@@ -32,6 +38,8 @@ def main(argv: Sequence[str]) -> None:
         text_column=settings.text_column,
         label_column=settings.label_column,
         id_column=settings.id_column,
+        time_column=settings.time_column,
+        dates=settings.dates,
     )
     tally = Tally()
     with ExitStack() as stack:
@@ -44,49 +52,65 @@ def main(argv: Sequence[str]) -> None:
             partitions = kafka.ensure(client, settings.topic, settings.partitions)
             record_bytes = connection.largest_record(client, settings.topic)
             published = kafka.count(client, settings.topic) if settings.resume else 0
+            if plan.has_truth(chosen):
+                kafka.ensure(client, topics.truth(settings.topic), count=1)
         log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
-        documents, total = _ordered(settings, source, published)
+        timetable = Timetable(_schedule(settings), settings.speedup)
+        stream, total = _stream(settings, chosen, source, published, timetable)
         stop = stack.enter_context(Stop())
         start = time.monotonic()
         stack.callback(_report, settings.topic, tally, start)
         publisher = stack.enter_context(
             connection.connect(
-                settings.connection, settings.topic, source.source, tally, record_bytes
+                settings.connection,
+                settings.topic,
+                source.source,
+                tally,
+                record_bytes,
+                published=published,
             )
         )
-        arriving = pace.paced(documents, _schedule(settings), time.monotonic, stop.sleep)
-        for document in progress.on_standard_error()(arriving, tally, total):
+        if settings.rate is not None or settings.speedup is not None:
+            stream = pace.paced(stream, timetable.due, time.monotonic, stop.sleep, published)
+        for item in progress.on_standard_error()(stream, tally, total):
             if stop.asked:
                 log.info("stopping", delivered=tally.delivered)
                 break
-            publisher.publish(document)
+            if isinstance(item, Document):
+                publisher.publish(item)
+            else:
+                publisher.announce(item)
     if tally.failed:
         sys.exit(1)
 
 
-def _ordered(
-    settings: Settings, source: corpus.Corpus, published: int
-) -> tuple[Iterator[Document], int | None]:
-    """Put the corpus in order; returns what is left of the stream and its length, if known."""
-    total = settings.limit
-    if settings.order == "shuffled":
-        documents = list(source)
-        passes = order.shuffled(documents, Random(settings.seed))
-        total = min(len(documents) * settings.repeat, settings.limit or sys.maxsize)
-    else:
-        passes = order.as_is(source)
-    stream = order.resume(order.replay(passes, settings.repeat, settings.limit), published)
+def _stream(
+    settings: Settings, chosen: Plan, source: corpus.Corpus, published: int, timetable: Timetable
+) -> tuple[Stream, int | None]:
+    """Make the stream; returns what is left of it, and how many documents if that is known."""
+    stream, total = plan.build(chosen, source, settings.seed, settings.repeat, timetable.due)
+    if settings.limit is not None:
+        stream = order.limited(stream, settings.limit)
+        total = min(total or settings.limit, settings.limit)
+    stream = order.resume(stream, published)
     # The corpus is read up to here, while Ctrl-C still ends the program at once.
     first = list(islice(stream, 1))
     return chain(first, stream), total and max(0, total - published)
 
 
-def _schedule(settings: Settings) -> Iterator[float]:
+def _schedule(settings: Settings) -> Iterator[float] | None:
     if settings.rate is None:
-        return pace.at_once()
-    if settings.arrivals == "poisson":
-        return pace.poisson(settings.rate, Random(settings.seed))
-    return pace.constant(settings.rate)
+        return None
+    random = Random(settings.seed)
+    match settings.arrivals:
+        case "poisson":
+            return pace.poisson(settings.rate, random)
+        case "bursts":
+            return pace.bursts(settings.rate, settings.period, random)
+        case "day-and-night":
+            return pace.day_and_night(settings.rate, settings.period, random)
+        case _:
+            return pace.constant(settings.rate)
 
 
 def _report(topic: str, tally: Tally, start: float) -> None:

@@ -5,12 +5,15 @@ import tarfile
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from events.document import Document
 from service.errors import UserError
 
 _POST = re.compile(r"(?:^|/)(?:20news-bydate-)?(train|test)/([^/]+)/([^/.][^/]*)$")
+_DATE = re.compile(r"^Date:\s*(.+)$", re.MULTILINE | re.IGNORECASE)
 _QUOTING = re.compile(r"(writes in|writes:|wrote:|says:|said:|^In article|^Quoted from|^\||^>)")
 
 
@@ -53,7 +56,17 @@ def document(name: str, text: str) -> Document:
     match = _POST.search(name)
     assert match  # noqa: S101 - callers pass posts only
     split, group, number = match.groups()
-    return Document(f"{split}/{group}/{number}", text, group)
+    return Document(f"{split}/{group}/{number}", text, group, _date(text))
+
+
+def _date(text: str) -> datetime | None:
+    """Read the header ``Date``, which posts of the bydate split have lost."""
+    found = _DATE.search(text.partition("\n\n")[0])
+    try:
+        date = parsedate_to_datetime(found[1]) if found else None
+    except ValueError:
+        return None
+    return date.replace(tzinfo=UTC) if date and date.tzinfo is None else date
 
 
 def strip(post: Document, remove: Collection[str]) -> Document:

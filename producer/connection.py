@@ -28,6 +28,7 @@ def connect(
     tally: Tally,
     record_bytes: int = RECORD_BYTES,
     patience: float = DELIVERY_SECONDS,
+    published: int = 0,
 ) -> Iterator[Publisher]:
     """Connect a publisher; leaving the ``with`` block flushes it, unless an error ended it.
 
@@ -35,7 +36,7 @@ def connect(
     ----------
     connection
         Where Kafka is, and how to be let in.
-    topic, source, tally, patience
+    topic, source, tally, patience, published
         As `Publisher` takes them.
     record_bytes
         Largest record that the topic takes. Larger ones are refused here: a refusal by the broker
@@ -64,7 +65,7 @@ def connect(
             f"Kafka at {connection.bootstrap_servers!r} answers no more; nothing was delivered:"
             " see to the broker, then run the producer again"
         ) from error
-    publisher = Publisher(client, topic, source, tally, patience)
+    publisher = Publisher(client, topic, source, tally, patience, published)
     try:
         yield publisher
     except Exception:

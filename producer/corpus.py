@@ -1,13 +1,14 @@
 """Where documents come from: 20 Newsgroups, or a file of the user's own."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from events.document import Document
-from producer import bydate, newsgroups, tables
+from producer import bydate, newsgroups, tables, times
 from service.errors import UserError
 
 NEWSGROUPS = "20newsgroups"
@@ -36,6 +37,8 @@ def find(
     text_column: str,
     label_column: str | None,
     id_column: str | None,
+    time_column: str | None = None,
+    dates: Path | None = None,
 ) -> Corpus:
     """Find a corpus and look at its first document; 20 Newsgroups itself is fetched when read.
 
@@ -47,8 +50,10 @@ def find(
         ``train``, ``test`` or ``all`` of 20 Newsgroups; ``train`` where it is None.
     remove
         Which of headers, footers and quotes the posts of 20 Newsgroups lose.
-    text_column, label_column, id_column
+    text_column, label_column, id_column, time_column
         Columns of a table, as `tables.read` takes them.
+    dates
+        File of the times of 20 Newsgroups, as `times.read` takes it.
 
     Raises
     ------
@@ -58,8 +63,11 @@ def find(
         Its beginning can't be read; the message says where and why.
     """
     splits = ("train", "test") if split == "all" else (split or "train",)
+    dated = {} if dates is None else times.read(dates.expanduser())
     if name == NEWSGROUPS:
-        return Corpus(f"newsreel/{NEWSGROUPS}", partial(newsgroups.read, splits, remove))
+        return Corpus(
+            f"newsreel/{NEWSGROUPS}", _timed(partial(newsgroups.read, splits, remove), dated)
+        )
     path = Path(name).expanduser()
     if not path.exists():
         raise CorpusError(
@@ -68,13 +76,14 @@ def find(
         )
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
         raw = partial(bydate.read, path, splits, remove)
-        corpus = Corpus(f"newsreel/{NEWSGROUPS}", raw)
+        corpus = Corpus(f"newsreel/{NEWSGROUPS}", _timed(raw, dated))
     elif path.suffix.lower() in tables.SUFFIXES:
-        if split or remove:
+        if split or remove or dates:
             raise CorpusError(
-                f"corpus {name!r}: --split and --remove are for 20 Newsgroups; leave them out"
+                f"corpus {name!r}: --split, --remove and --dates are for 20 Newsgroups; leave them"
+                " out"
             )
-        table = partial(tables.read, path, text_column, label_column, id_column)
+        table = partial(tables.read, path, text_column, label_column, id_column, time_column)
         corpus = Corpus(quote(path.name), table)
     else:
         raise CorpusError(
@@ -83,3 +92,9 @@ def find(
         )
     next(iter(corpus))  # says so if there is no document, or not as it should be
     return corpus
+
+
+def _timed(
+    read: Callable[[], Iterator[Document]], dated: Mapping[str, datetime]
+) -> Callable[[], Iterator[Document]]:
+    return (lambda: times.added(read(), dated)) if dated else read

@@ -30,6 +30,14 @@ class TallyCollector(Collector):
             ("skipped", "Documents that break the wire contract.", self._tally.skipped),
         ):
             yield CounterMetricFamily(f"newsreel_producer_{name}", help_, value)
+        changes = CounterMetricFamily(
+            "newsreel_producer_changes",
+            "What changed in a simulated stream, as the topic of truth says.",
+            labels=["scenario", "what"],
+        )
+        for told, count in self._tally.changes.copy().items():
+            changes.add_metric(told, count)
+        yield changes
 
 
 @contextmanager

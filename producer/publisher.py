@@ -1,11 +1,15 @@
 """Documents onto a Kafka topic, each delivered once or accounted for."""
 
 import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RetriableError
 
-from events.document import Document, encode
+from events import change, topics
+from events.change import Change
+from events.document import Document, Record, encode
 from events.errors import EncodeError
 from producer.tally import Tally
 from service.errors import UserError
@@ -21,30 +25,39 @@ class DeliveryError(UserError):
 
 
 class Publisher:
-    """Sends documents, a bounded number of bytes at a time, and counts the broker's receipts.
+    """Sends a stream, a bounded number of bytes at a time, and counts the broker's receipts.
 
     Parameters
     ----------
     client
         Reports the fate of each record, from a thread of its own.
     topic
-        Where the documents go.
+        Where the documents go; what changes goes to its topic of truth.
     source
         CloudEvents source of the documents.
     tally
         Where they are counted.
     patience
         Seconds to wait for the broker's word on a document.
+    published
+        Documents of the stream that an earlier run has sent.
     """
 
     def __init__(
-        self, client: KafkaProducer, topic: str, source: str, tally: Tally, patience: float
+        self,
+        client: KafkaProducer,
+        topic: str,
+        source: str,
+        tally: Tally,
+        patience: float,
+        published: int = 0,
     ) -> None:
         self._client = client
         self._topic = topic
         self._source = source
         self._tally = tally
         self._patience = patience
+        self._sent = published
         self._pending = 0
         self._pending_bytes = 0
         self._lost: KafkaError | None = None
@@ -68,21 +81,35 @@ class Publisher:
             self._tally.first_skipped = self._tally.first_skipped or str(error)
             return
         size = len(record.key) + len(record.value)
-        self._wait(PENDING_BYTES - size)
-        with self._receipt:
-            self._pending += 1
-            self._pending_bytes += size
+
+        def delivered() -> None:
+            self._tally.delivered += 1
+            self._tally.delivered_bytes += size
+
         try:
-            future = self._client.send(
-                self._topic, record.value, key=record.key, headers=record.headers
-            )
+            self._send(self._topic, record, delivered)
         except MessageSizeTooLargeError:
-            self._fail(document.id, size)
-        except KafkaError as error:
-            self._lose(error)
+            self._tally.failed += 1
+            self._tally.first_failed = self._tally.first_failed or (
+                f"document {document.id!r}: its {size} bytes are more than the topic takes"
+            )
         else:
-            future.add_callback(lambda _: self._deliver(size))
-            future.add_errback(self._lose)
+            self._sent += 1
+
+    def announce(self, changed: Change) -> None:
+        """Tell the topic of truth what is different from the next document on.
+
+        Raises
+        ------
+        DeliveryError
+            Documents before could not be delivered.
+        """
+        record = change.encode(changed, self._sent, self._source, datetime.now(UTC))
+
+        def delivered() -> None:
+            self._tally.changes[changed.scenario, changed.what] += 1
+
+        self._send(topics.truth(self._topic), record, delivered)
 
     def flush(self) -> None:
         """Wait until each document has been delivered or has failed.
@@ -98,6 +125,24 @@ class Publisher:
     def pending(self) -> int:
         """Documents sent whose fate is not known."""
         return self._pending
+
+    def _send(self, topic: str, record: Record, delivered: Callable[[], None]) -> None:
+        size = len(record.key) + len(record.value)
+        self._wait(PENDING_BYTES - size)
+
+        with self._receipt:
+            self._pending += 1
+            self._pending_bytes += size
+        try:
+            future = self._client.send(topic, record.value, key=record.key, headers=record.headers)
+        except MessageSizeTooLargeError:
+            self._settle(size)
+            raise
+        except KafkaError as error:
+            self._lose(error)
+            return
+        future.add_callback(lambda _: self._settle(size, delivered))
+        future.add_errback(self._lose)
 
     def _wait(self, pending_bytes: int) -> None:
         """Wait until no more than this is on its way."""
@@ -117,26 +162,14 @@ class Publisher:
                     " see to the broker, then run the producer again"
                 )
 
-    def _deliver(self, size: int) -> None:
-        with self._receipt:
-            self._tally.delivered += 1
-            self._tally.delivered_bytes += size
-            self._settle(size)
-
-    def _fail(self, id_: str, size: int) -> None:
-        with self._receipt:
-            self._tally.failed += 1
-            self._tally.first_failed = self._tally.first_failed or (
-                f"document {id_!r}: its {size} bytes are more than the topic takes"
-            )
-            self._settle(size)
-
     def _lose(self, error: KafkaError) -> None:
         with self._receipt:
             self._lost = self._lost or error
             self._receipt.notify()
 
-    def _settle(self, size: int) -> None:
-        self._pending -= 1
-        self._pending_bytes -= size
-        self._receipt.notify()
+    def _settle(self, size: int, delivered: Callable[[], None] = lambda: None) -> None:
+        with self._receipt:
+            delivered()
+            self._pending -= 1
+            self._pending_bytes -= size
+            self._receipt.notify()

@@ -1,8 +1,9 @@
 """What a user can choose, each with its default."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from events import topics
@@ -36,6 +37,14 @@ class Settings(KafkaSettings):
         None,
         description="column of a file that holds a unique id; else the file's name and row number",
     )
+    time_column: str | None = Field(
+        None, description="column of a file that holds the time, ISO 8601; none if not given"
+    )
+    dates: Path | None = Field(
+        None,
+        description="file of the times of 20 Newsgroups: cells divided by tabs, columns split,"
+        " group, id and date_utc",
+    )
     split: Literal["train", "test", "all"] | None = Field(
         None, description="part of 20 Newsgroups; train if not given"
     )
@@ -46,10 +55,14 @@ class Settings(KafkaSettings):
         description="parts of 20 Newsgroups posts to leave out: some of headers,footers,quotes",
     )
 
-    order: Literal["shuffled", "as-is"] = Field(
-        "shuffled", description="'shuffled' reads the corpus into memory, 'as-is' streams it"
+    scenario: str = Field(
+        "shuffled",
+        description="what the stream is like: an order (shuffled, as-is, chronological or"
+        " class-incremental; all but as-is read the corpus into memory), and what is done to it,"
+        " with parameters, such as 'chronological,label-swap:start=5000:labels=4'; see"
+        " docs/scenarios.md",
     )
-    seed: int = Field(0, description="seed of the shuffling and of random arrivals")
+    seed: int = Field(0, description="seed of everything random in the stream")
     repeat: PositiveInt = Field(1, description="passes over the corpus")
     limit: PositiveInt | None = Field(
         None, description="documents to publish at most, all passes together"
@@ -64,11 +77,28 @@ class Settings(KafkaSettings):
         allow_inf_nan=False,
         description="documents per second; as fast as the broker takes them if not given",
     )
-    arrivals: Literal["constant", "poisson"] = Field(
-        "constant", description="how documents arrive at that rate: evenly, or as a Poisson process"
+    arrivals: Literal["constant", "poisson", "bursts", "day-and-night"] = Field(
+        "constant",
+        description="how documents arrive at that rate: evenly, as a Poisson process, or as one"
+        " that comes in bursts, or swells and ebbs",
+    )
+    period: PositiveFloat = Field(
+        60.0, allow_inf_nan=False, description="seconds between bursts, or of a day and a night"
+    )
+    speedup: PositiveFloat | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="send documents when they came about, in time that runs so many times as fast;"
+        " for a chronological stream, instead of --rate",
     )
 
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="TCP port to serve Prometheus metrics on; none by default"
     )
     metrics_host: str = Field("127.0.0.1", description="address to serve Prometheus metrics on")
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> Self:
+        if self.rate is not None and self.speedup is not None:
+            raise ValueError("--rate and --speedup both say when documents arrive; give one")
+        return self

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from events.document import Document
+from producer import times
 from service.errors import UserError
 
 LABEL_COLUMN = "label"
@@ -27,7 +28,11 @@ class TableError(UserError):
 
 
 def read(
-    path: Path, text_column: str, label_column: str | None, id_column: str | None
+    path: Path,
+    text_column: str,
+    label_column: str | None,
+    id_column: str | None,
+    time_column: str | None = None,
 ) -> Iterator[Document]:
     """Stream the documents of a file.
 
@@ -42,6 +47,8 @@ def read(
         a string, an empty cell no label.
     id_column
         Column of the id; where it is None, the id is made of file name and row number.
+    time_column
+        Column of the time, ISO 8601; an empty cell is none.
 
     Raises
     ------
@@ -52,6 +59,7 @@ def read(
         "--text-column": text_column,
         "--label-column": label_column,
         "--id-column": id_column,
+        "--time-column": time_column,
     }
     number = 0
     for number, (line, row) in enumerate(_rows(path), 1):
@@ -70,7 +78,9 @@ def read(
         id_ = f"{path.name}:{number}"
         if id_column is not None:
             id_ = _scalar(row.get(id_column), id_column, where)
-        yield Document(id_, text or "", label or None)
+        moment = _scalar(row.get(time_column), time_column, where) if time_column else None
+        time = times.moment(moment, where) if moment else None
+        yield Document(id_, text or "", label or None, time)
     if number == 0:
         raise TableError(f"{path} holds no documents; give a file that does")
 

@@ -1,6 +1,7 @@
 """What became of the documents."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -8,6 +9,7 @@ class Tally:
     """Counts so far: acknowledged by the broker, refused for their size, against the contract.
 
     ``first_failed`` and ``first_skipped`` say which was the first such document, and why.
+    ``changes`` are those of the stream that were told, by scenario and what it was.
     """
 
     delivered: int = 0
@@ -16,3 +18,4 @@ class Tally:
     first_failed: str = ""
     skipped: int = 0
     first_skipped: str = ""
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)

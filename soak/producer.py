@@ -78,7 +78,7 @@ def _produce(rig: Rig, run: Run, corpus: Path, *options: str) -> subprocess.Pope
         return subprocess.Popen(  # noqa: S603 - our own program
             [
                 *(sys.executable, "-m", "producer", "--corpus", str(corpus), "--id-column", "id"),
-                *("--topic", run.topic, "--order", "as-is", "--resume", *options),
+                *("--topic", run.topic, "--scenario", "as-is", "--resume", *options),
             ],
             cwd=ROOT,
             env=broker.environment(rig.connection),

@@ -11,14 +11,16 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 
 from demo.broker import EmbeddedKafka, free_port
-from events import topics
+from events import change, topics
 from events.document import Document, decode
 from producer import connection, pace
 from producer.publisher import DeliveryError
@@ -28,6 +30,7 @@ from service.kafka import Connection
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Read = Callable[[str], list[Document]]
+Values = Callable[[str], list[bytes]]
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [
     Document("own.csv:1", "hello, world", "greeting"),
@@ -43,10 +46,10 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
 
 
 @pytest.fixture
-def published(connection: Connection) -> Read:
+def records(connection: Connection) -> Callable[[str], list[ConsumerRecord]]:
     """Read a topic from its beginning to its end."""
 
-    def call(topic: str) -> list[Document]:
+    def call(topic: str) -> list[ConsumerRecord]:
         consumer = KafkaConsumer(**connection.options, enable_auto_commit=False)
         with kafka.admin(connection) as admin:
             numbers = kafka.partitions(admin, topic)
@@ -54,17 +57,32 @@ def published(connection: Connection) -> Read:
         consumer.assign(partitions)
         consumer.seek_to_beginning()
         missing = sum(consumer.end_offsets(partitions).values())
-        documents = []
-        while len(documents) < missing:
-            for records in consumer.poll(timeout_ms=1000).values():
-                documents += [
-                    decode(record.key, record.value, record.headers, default_id="")
-                    for record in records
-                ]
+        found: list[ConsumerRecord] = []
+        while len(found) < missing:
+            found += itertools.chain.from_iterable(consumer.poll(timeout_ms=1000).values())
         consumer.close()
-        return documents
+        return found
 
     return call
+
+
+@pytest.fixture
+def published(records: Callable[[str], list[ConsumerRecord]]) -> Read:
+    """Read the documents of a topic."""
+
+    def call(topic: str) -> list[Document]:
+        return [
+            decode(record.key, record.value, record.headers, default_id="")
+            for record in records(topic)
+        ]
+
+    return call
+
+
+@pytest.fixture
+def values(records: Callable[[str], list[ConsumerRecord]]) -> Values:
+    """Read the values of a topic."""
+    return lambda topic: [record.value for record in records(topic)]
 
 
 @pytest.fixture
@@ -118,12 +136,39 @@ def test_order_and_passes(
     kafka.ensure(admin, topic, 1)
     result = run(
         "producer", "--corpus", own, "--topic", topic, "--partitions", 9,
-        "--order", "as-is", "--repeat", 2, "--limit", 6,
+        "--scenario", "as-is", "--repeat", 2, "--limit", 6,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     ids = [document.id for document in published(topic)]
     assert ids == ["own.csv:1", "own.csv:2", "own.csv:3", "own.csv:1#2", "own.csv:2#2"]
     assert kafka.partitions(admin, topic) == [0]
+
+
+def test_truth(run: Run, tmp_path: Path, topic: str, published: Read, values: Values) -> None:
+    """What changes is told on a topic of its own, in a run that goes on as in one that does not."""
+    path = tmp_path / "own.csv"
+    path.write_text("label,text\n" + "a,text\n" * 6 + "b,text\n")
+    command = ("producer", "--corpus", path, "--topic", topic, "--repeat", 2)
+    scenario = ("--scenario", "as-is,label-swap:start=5:labels=2,noise:share=1:start=12")
+    for more in (("--limit", 8), ("--resume",)):
+        result = run(*command, *scenario, *more)
+        assert result.returncode == 0, result.stderr
+    assert "".join(document.label or "" for document in published(topic)) == "aaaaababbbbbab"
+    told = [change.decode(value) for value in values(topics.truth(topic))]
+    assert [(one.scenario, one.what, one.documents, one.details) for one in told] == [
+        ("label-swap", "labels exchanged", 5, {"pairs": [["a", "b"]]}),
+        ("noise", "labels wrong", 12, {"share": 1.0}),
+        ("noise", "wrong label", 12, {"id": "own.csv:6#2", "label": "b"}),
+        ("noise", "wrong label", 13, {"id": "own.csv:7#2", "label": "a"}),
+    ]
+    age = datetime.now(UTC) - told[0].time
+    assert timedelta(0) <= age < timedelta(minutes=5)
+
+
+def test_no_truth(run: Run, own: Path, topic: str, admin: KafkaAdminClient) -> None:
+    """A stream in which nothing changes has no topic of truth."""
+    assert run("producer", "--corpus", own, "--topic", topic).returncode == 0
+    assert topics.truth(topic) not in admin.list_topics()
 
 
 def test_heldout_topic(run: Run, tmp_path: Path, topic: str, published: Read) -> None:
@@ -194,7 +239,7 @@ def test_too_large_for_the_topic(
     admin.wait_for_topics([topic])
     path = tmp_path / "own.csv"
     path.write_text(f"text\nbefore\n{'x' * 6000}\nafter\n")
-    result = run("producer", "--corpus", path, "--topic", topic, "--order", "as-is")
+    result = run("producer", "--corpus", path, "--topic", topic, "--scenario", "as-is")
     assert result.returncode == 1
     assert [document.text for document in published(topic)] == ["before", "after"]
     assert "document 'own.csv:2': its 60" in result.stderr
@@ -205,7 +250,7 @@ def test_broken_row(run: Run, tmp_path: Path, topic: str, published: Read) -> No
     """A broken row ends the stream with its line; the rows before it are delivered and told."""
     path = tmp_path / "own.jsonl"
     path.write_text('{"text": "a"}\n{"text": "b"}\nbroken\n')
-    result = run("producer", "--corpus", path, "--topic", topic, "--order", "as-is")
+    result = run("producer", "--corpus", path, "--topic", topic, "--scenario", "as-is")
     assert result.returncode == 2
     assert [document.text for document in published(topic)] == ["a", "b"]
     report, error = result.stderr.splitlines()[-2:]

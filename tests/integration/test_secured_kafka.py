@@ -73,7 +73,9 @@ def test_producer_and_consumer(
     corpus.write_text("\n".join(["text,label", *rows]))
     publish(topic, [b"not JSON"])
     for name in (topic, topics.heldout(topic)):
-        done = run("producer", "--corpus", corpus, "--topic", name, "--order", "as-is", **secured)
+        done = run(
+            "producer", "--corpus", corpus, "--topic", name, "--scenario", "as-is", **secured
+        )
         assert done.returncode == 0, done.stderr
         assert PASSWORD not in done.stdout + done.stderr
     for name, value in secured.items():

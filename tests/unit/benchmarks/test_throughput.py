@@ -20,7 +20,6 @@ from benchmarks.throughput import (
 from benchmarks.throughput.comparison import Comparison, Spread, interleave
 from benchmarks.throughput.questions import Effort
 from consumer.features import extract
-from service.kafka import Connection
 
 TINY = Effort(
     streaming=1,
@@ -127,8 +126,8 @@ def test_committing(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
     run = processes.run
 
-    def quickly(module: str, *arguments: object, connection: Connection) -> str:
-        return run(module, *arguments, "--learner", "bayes", connection=connection)
+    def quickly(module: str, *arguments: object, **how: Any) -> str:
+        return run(module, *arguments, "--learner", "bayes", **how)
 
     monkeypatch.setattr(processes, "run", quickly)
     rates, pauses, sizes = committing.compare(documents(320), 1)

@@ -44,7 +44,7 @@ def fail(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         ("--partitions", 0),
         ("--split", "dev"),
         ("--remove", "headers,body"),
-        ("--order", "sorted"),
+        ("--speedup", 0),
         ("--limit", 0),
         ("--repeat", "x"),
         ("--rate", 0),
@@ -57,6 +57,16 @@ def test_impossible_value(fail: Callable[..., str], option: str, value: object) 
     line = fail(option, value)
     assert option in line
     assert repr(str(value)) in line
+
+
+def test_impossible_scenario(fail: Callable[..., str]) -> None:
+    """A scenario that does not exist is told with those that do, before anything is loaded."""
+    assert "there is no 'sorted'; choose of shuffled, as-is" in fail("--scenario", "sorted")
+
+
+def test_two_clocks(fail: Callable[..., str]) -> None:
+    """A stream that is told two speeds is refused."""
+    assert "--rate and --speedup both say" in fail("--rate", 5, "--speedup", 5)
 
 
 def test_unknown_option(fail: Callable[..., str]) -> None:

@@ -60,8 +60,8 @@ def test_bydate_folder(tmp_path: Path) -> None:
     [
         ("nowhere.csv", {}, "there is no such file or folder; give the path of one, or '20news"),
         ("own.xlsx", {}, "newsreel reads .jsonl, .csv, .tsv files, and 20 Newsgroups as a folder"),
-        ("own.csv", {"split": "test"}, "--split and --remove are for 20 Newsgroups; leave them"),
-        ("own.csv", {"remove": ("quotes",)}, "--split and --remove are for 20 Newsgroups; leave"),
+        ("own.csv", {"split": "test"}, "--split, --remove and --dates are for 20 Newsgroups"),
+        ("own.csv", {"remove": ("quotes",)}, "--split, --remove and --dates are for 20 Newsgroups"),
         ("body.csv", {}, "no column 'text'"),
         ("empty.csv", {}, "holds no documents"),
         ("folder", {}, "holds no 20news-bydate-train/<group>/<id>"),

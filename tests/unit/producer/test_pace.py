@@ -2,15 +2,21 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.change import Change
+from events.document import Document
 from producer import pace
+from producer.pace import Timetable
+from producer.scenarios.stream import Item, ScenarioError
 
 rates = st.floats(0.01, 1e5)
+START = datetime(1993, 4, 1, tzinfo=UTC)
 
 
 class Time:
@@ -27,13 +33,19 @@ class Time:
         self.now += seconds
 
 
+def documents(count: int) -> list[Item]:
+    return [Document(str(number), "text") for number in range(count)]
+
+
 def arrivals(
     schedule: Iterable[float], count: int, work: Callable[[int], float] = lambda _: 0.0
 ) -> list[float]:
     """Seconds from the first item to each, where handling an item takes ``work`` seconds."""
     time = Time()
     moments = []
-    for number in pace.paced(range(count), schedule, time.clock, time.sleep):
+    due = Timetable(iter(schedule), None).due
+    stream = pace.paced(iter(documents(count)), due, time.clock, time.sleep)
+    for number, _ in enumerate(stream):
         moments.append(time.now - 1000.0)
         time.now += work(number)
     return moments
@@ -65,25 +77,71 @@ def test_poisson_gaps() -> None:
     assert spread == pytest.approx(0.05, rel=0.03)
 
 
+SCHEDULES: dict[str, Callable[[float, Random], Iterator[float]]] = {
+    "poisson": pace.poisson,
+    "bursts": lambda rate, random: pace.bursts(rate, 60.0, random),
+    "day and night": lambda rate, random: pace.day_and_night(rate, 60.0, random),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
 @given(seed=st.integers(), rate=rates)
-def test_poisson_is_seeded(seed: int, rate: float) -> None:
+def test_arrivals_are_seeded(name: str, seed: int, rate: float) -> None:
     """The same seed gives the same arrivals, each after the one before."""
-    first, second = (list(itertools.islice(pace.poisson(rate, Random(seed)), 50)) for _ in range(2))
+    first, second = (
+        list(itertools.islice(SCHEDULES[name](rate, Random(seed)), 50)) for _ in range(2)
+    )
     assert first == second == sorted(first)
 
 
-def test_at_once() -> None:
-    """Without a rate nothing waits."""
-    assert arrivals(pace.at_once(), 5) == [0.0] * 5
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("bursts", [4.0, 0.25, 0.25, 0.25, 0.25]), ("day and night", [0.32, 1.23, 1.9, 1.23, 0.32])],
+)
+def test_rate_varies(name: str, parts: list[float]) -> None:
+    """The mean rate is kept; each fifth of a period has its own."""
+    moments = itertools.takewhile(lambda m: m < 6000, SCHEDULES[name](10.0, Random(0)))
+    fifths = [int(moment % 60 // 12) for moment in moments]
+    assert len(fifths) == pytest.approx(60_000, rel=0.03)
+    for fifth, share in enumerate(parts):
+        assert fifths.count(fifth) == pytest.approx(12_000 * share, rel=0.05)
+
+
+def test_by_their_own_time() -> None:
+    """Without a rate, documents come as they did, faster by a factor; none waits for an old one."""
+    days: list[Item] = [
+        Document(str(n), "text", time=None if day is None else START + timedelta(day))
+        for n, day in enumerate([0, 1, None, 3, 2, 10])
+    ]
+    time = Time()
+    due = Timetable(None, 86400.0).due
+    moments = [time.now - 1000 for _ in pace.paced(iter(days), due, time.clock, time.sleep)]
+    assert moments == [0, 1, 1, 3, 3, 10]
+
+
+def test_no_time() -> None:
+    """Where nothing says when a document comes, whoever asks is told what would."""
+    with pytest.raises(ScenarioError, match="--rate or --speedup"):
+        Timetable(None, None).due(0, Document("1", "text"))
 
 
 def test_starts_with_the_first_item() -> None:
     """The time it takes to get the first item is not caught up."""
     time = Time()
 
-    def items() -> Iterator[int]:
+    def items() -> Iterator[Item]:
         time.now += 60
-        yield from range(3)
+        yield from documents(3)
 
-    moments = [time.now for _ in pace.paced(items(), pace.constant(1.0), time.clock, time.sleep)]
+    due = Timetable(pace.constant(1.0), None).due
+    moments = [time.now for _ in pace.paced(items(), due, time.clock, time.sleep)]
     assert moments == [1060.0, 1061.0, 1062.0]
+
+
+def test_goes_on_in_the_middle() -> None:
+    """A stream that is resumed keeps its timetable; what is no document waits for nothing."""
+    time = Time()
+    due = Timetable(iter([0.0, 5.0, 7.0, 20.0]), None).due
+    rest = [documents(1)[0], Change("some", "change"), documents(1)[0]]
+    moments = [time.now for _ in pace.paced(iter(rest), due, time.clock, time.sleep, first=2)]
+    assert moments == [1000.0, 1000.0, 1013.0]
