@@ -11,6 +11,7 @@ from benchmarks.memory import MemorySource
 from benchmarks.model import Size
 from consumer import composition, prequential, state_tree
 from consumer.assembly import Assembled
+from consumer.drift.adaptation import DriftAdaptation
 from consumer.evaluation import Evaluator, Prediction
 from consumer.labels import LabelSet
 from consumer.micro_batch import MicroBatch
@@ -97,6 +98,7 @@ class Loop:
     evaluator: Evaluator
     labels: LabelSet
     batch_size: int
+    adaptation: DriftAdaptation
 
     def run(self, documents: Iterable[Document]) -> Iterator[Step]:
         """Learn documents from memory: a step for each micro-batch."""
@@ -110,6 +112,7 @@ class Loop:
             self.labels,
             MicroBatch(self.batch_size),
             Quarantine("benchmark"),
+            self.adaptation,
         )
 
 
@@ -123,6 +126,7 @@ def loop(assembled: Assembled | None = None, **options: Any) -> Loop:
         Evaluator(),
         LabelSet(settings.max_labels),
         settings.batch_size,
+        composition.adaptation(settings),
     )
 
 

@@ -30,6 +30,7 @@ from consumer import (
 from consumer.assembly import Assembled
 from consumer.checkpoint import CheckpointStore, Stateful
 from consumer.commit import Committer
+from consumer.drift.adaptation import DriftAdaptation
 from consumer.evaluation import Evaluator
 from consumer.health import Health
 from consumer.heldout import HeldOut
@@ -90,6 +91,7 @@ class _Parts:
     evaluator: Evaluator
     micro_batch: MicroBatch
     quarantine: Quarantine
+    adaptation: DriftAdaptation
     progress: Progress
 
     def stateful(self) -> dict[str, Stateful]:
@@ -102,6 +104,7 @@ class _Parts:
             "evaluator": self.evaluator,
             "micro_batch": self.micro_batch,
             "quarantine": self.quarantine,
+            "adaptation": self.adaptation,
             "progress": self.progress,
         }
 
@@ -128,8 +131,8 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
 
     with kafka.admin(settings.connection) as admin:
         kafka.require(admin, settings.topic)
-        for made in (topics.dead_letters(settings.topic), topics.predictions(settings.topic)):
-            kafka.ensure(admin, made, count=1)
+        for made in (topics.dead_letters, topics.predictions, topics.drift):
+            kafka.ensure(admin, made(settings.topic), count=1)
     serving = Serving(progress)
     about = {"learner": settings.learner, "encoder": settings.model}
     status = Status(progress, health, store, about)
@@ -159,6 +162,7 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
         Evaluator(),
         MicroBatch(settings.batch_size),
         Quarantine(settings.topic),
+        composition.adaptation(settings),
         progress,
     )
     lease = Lease(store.folder)
@@ -293,6 +297,7 @@ def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None
         parts.labels,
         parts.micro_batch,
         parts.quarantine,
+        parts.adaptation,
     ):
         writer.write(step)
         parts.progress.observe(step)

@@ -1,6 +1,8 @@
 """From settings to parts: what both the consumer and its benchmarks are made of."""
 
 from consumer.assembly import Assembled, Machine, Recipe, assemble
+from consumer.drift.adaptation import DriftAdaptation
+from consumer.drift.detectors import DETECTORS, RiseDetector
 from consumer.learners.gradient import Training
 from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
 from consumer.replay_ratio import FixedRatio, LagAwareRatio, ReplayRatio
@@ -44,3 +46,9 @@ def replay_buffer(settings: Settings) -> ReplayBuffer:
     if settings.replay == "class-balanced":
         return ClassBalancedReservoir(settings.replay_capacity, settings.seed)
     return Reservoir(settings.replay_capacity, settings.seed)
+
+
+def adaptation(settings: Settings) -> DriftAdaptation:
+    """Build what notices drift, and reacts to it."""
+    errors = RiseDetector(DETECTORS[settings.drift_detector])
+    return DriftAdaptation(errors, settings.reactions)

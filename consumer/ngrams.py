@@ -103,6 +103,10 @@ class Table:
             self._numbers = grown
         self.labels = max(self.labels, labels)
 
+    def clear(self, labels: Sequence[int]) -> None:
+        """Set the numbers of some labels to 0; those that it does not have are 0 anyhow."""
+        self.numbers[:, [label for label in labels if label < self.labels]] = 0
+
     @property
     def numbers(self) -> NDArray[np.float32]:
         """The numbers themselves, shape (n-grams, labels)."""

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from consumer.prequential import Step
 from consumer.progress import Progress
-from consumer.records import Outgoing, dead_letter_record, prediction_record, send
+from consumer.records import Outgoing, dead_letter_record, drift_record, prediction_record, send
 from events import topics
 from events.errors import Reason
 from service.kafka import Connection
@@ -141,7 +141,7 @@ class Writer:
         self._behind = behind
 
     def write(self, step: Step) -> None:
-        """Write predictions and dead letters."""
+        """Write predictions, dead letters and drifts."""
         new = any(self._is_new(partition, end - 1) for partition, end in step.positions.items())
         for letter in step.dead_letters:
             log.warning(
@@ -171,6 +171,12 @@ class Writer:
             # What is quarantined was read before, perhaps before the last commit.
             or (letter.reason is Reason.DIVERGED and new)
         )
+
+        if new:
+            self._outbox.put(
+                drift_record(topics.drift(self._topic), drift, self._topic, self._group)
+                for drift in step.drifts
+            )
 
     def _is_new(self, partition: int, offset: int) -> bool:
         return offset >= self._behind.get(partition, 0)

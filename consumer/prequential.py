@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer.drift.adaptation import Adaptation, Drift, Predicted
 from consumer.evaluation import Evaluator, Opinion, Prediction, Prequential
 from consumer.features import Example, Extractor, Features
 from consumer.labels import LabelSet
@@ -52,8 +53,11 @@ class Step:
     ``positions``, ``lag`` and ``reached`` are by partition: the next offset to read, how many
     records wait behind it, and when the last one before was written. ``origins`` are where the
     document of each prediction comes from, ``written`` when its record was, in seconds since 1970.
-    ``tokens`` were read by an encoder. ``shares`` say how much each expert of a blend weighs.
-    ``seconds`` are by stage. A step without documents has neither: it says that time has passed.
+    ``tokens`` were read by an encoder. ``drifts`` were noticed in the micro-batch that was learned,
+    ``distance`` is that of the inputs from those after the last change, and ``noticed`` says how
+    many documents had come at the last drift, by detector. ``shares`` say how much each expert of
+    a blend weighs. ``seconds`` are by stage. A step without documents has neither: it says that
+    time has passed.
     """
 
     positions: Mapping[int, int]
@@ -65,6 +69,9 @@ class Step:
     tokens: int
     dead_letters: Sequence[DeadLetter]
     learned: Learned | None
+    drifts: Sequence[Drift]
+    distance: float
+    noticed: Mapping[str, int]
     remembered: Census
     labels: Sequence[str]
     scores: Prequential
@@ -96,6 +103,7 @@ def run(
     labels: LabelSet,
     micro_batch: MicroBatch,
     quarantine: Quarantine,
+    adaptation: Adaptation,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Step]:
     """Learn from a stream: test, then train, each document once (prequential evaluation).
@@ -130,6 +138,7 @@ def run(
         micro_batch.add(zip(batch.documents, batch.origins, strict=True))
         learned = None
         quarantined: Sequence[DeadLetter] = ()
+        drifts: Sequence[Drift] = ()
         if batch.last or (batch.documents and micro_batch.full):
             together = micro_batch.take()
             # What came in pieces is read again as a whole: what is learned may depend on the
@@ -137,8 +146,9 @@ def run(
             if len(together) != len(arrived.documents):
                 arrived = predict(extractor, learner, [document for document, _ in together])
                 tokens += arrived.tokens
+            drifts = adaptation.observe(_predicted(arrived, labels), learner, replay, labels)
             new = [pair for pair in together if pair[0].label is not None]
-            count = replay_ratio.due(len(new), sum(batch.lag.values()))
+            count = adaptation.replayed(replay_ratio.due(len(new), sum(batch.lag.values())))
             try:
                 learned = learn(arrived, learner, replay, labels, count)
             except RejectedError as error:
@@ -156,6 +166,9 @@ def run(
             tokens=tokens,
             dead_letters=[*batch.dead_letters, *quarantined],
             learned=learned,
+            drifts=drifts,
+            distance=adaptation.distance,
+            noticed=dict(adaptation.noticed),
             remembered=replay.census(),
             labels=labels.names,
             scores=evaluator.scores(),
@@ -218,6 +231,13 @@ def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
             top(forecast.probabilities[row]),
         )
         for row, document in enumerate(arrived.documents)
+    ]
+
+
+def _predicted(arrived: Arrived, labels: LabelSet) -> list[Predicted]:
+    return [
+        Predicted(features, prediction.document.label, prediction.opinion.label)
+        for features, prediction in zip(arrived.features, named(arrived, labels), strict=True)
     ]
 
 

@@ -1,17 +1,19 @@
 """What leaves the consumer, as Kafka records."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from kafka import KafkaProducer
 
+from consumer.drift.adaptation import Drift
 from consumer.evaluation import Prediction
 from consumer.source import DeadLetter, Origin
 from events import cloudevents
 from events.cloudevents import Headers
 
+JSON: Headers = [("content-type", b"application/json")]
 RECORD_BYTES = 200
 """Reckoned for a record beside its key and value."""
 
@@ -72,7 +74,29 @@ def prediction_record(
         "time": (now or datetime.now(UTC)).isoformat(),
     }
     encoded = json.dumps(value, ensure_ascii=False).encode()
-    return Outgoing(topic, document.id.encode(), encoded, [("content-type", b"application/json")])
+    return Outgoing(topic, document.id.encode(), encoded, JSON)
+
+
+def drift_record(
+    topic: str, drift: Drift, documents: str, group: str, now: datetime | None = None
+) -> Outgoing:
+    """Write that a change was noticed, or answered.
+
+    Parameters
+    ----------
+    topic
+        Of drifts.
+    documents, group
+        Topic that changed, and whose model noticed.
+    """
+    value = {
+        **asdict(drift),
+        "topic": documents,
+        "group": group,
+        "time": (now or datetime.now(UTC)).isoformat(),
+    }
+    encoded = json.dumps(value, ensure_ascii=False).encode()
+    return Outgoing(topic, drift.detector.encode(), encoded, JSON)
 
 
 def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:

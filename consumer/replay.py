@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -46,6 +46,10 @@ class ReplayBuffer(Protocol):
 
     def add(self, documents: Iterable[Example]) -> None:
         """Offer documents that were just learned."""
+        ...
+
+    def drop(self, labels: Collection[str]) -> None:
+        """Drop all documents of some labels, as if they had never been seen."""
         ...
 
     def census(self) -> Census:
@@ -97,6 +101,10 @@ class Reservoir:
             elif (slot := int(self._random.integers(self._seen))) < self._capacity:
                 self._kept[slot] = kept
 
+    def drop(self, labels: Collection[str]) -> None:
+        """Drop all documents of some labels; what comes next fills the room."""
+        self._kept = [one for one in self._kept if one.example.document.label not in labels]
+
     def census(self) -> Census:
         """Say what it holds, in time proportional to that."""
         labels = Counter(kept.example.document.label or "" for kept in self._kept)
@@ -140,6 +148,7 @@ class ClassBalancedReservoir:
         self._by_label: dict[str, list[Kept]] = {}
         self._seen_of: dict[str, int] = {}
         self._full: set[str] = set()
+        self._dropped = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._by_label.values()))
@@ -170,6 +179,13 @@ class ClassBalancedReservoir:
         elif (slot := int(self._random.integers(self._seen_of[label]))) < len(own):
             own[slot] = kept
 
+    def drop(self, labels: Collection[str]) -> None:
+        """Drop all documents of some labels, as if they had never been seen."""
+        for label in labels:
+            self._dropped += self._seen_of.pop(label, 0)
+            self._by_label.pop(label, None)
+            self._full.discard(label)
+
     def census(self) -> Census:
         """Say what it holds, in time proportional to that."""
         sizes = [len(share) for share in self._by_label.values()]
@@ -177,7 +193,7 @@ class ClassBalancedReservoir:
 
     @property
     def _seen(self) -> int:
-        return sum(self._seen_of.values())
+        return self._dropped + sum(self._seen_of.values())
 
     def _thin_out(self, share: list[Kept]) -> None:
         """Drop a random document."""
@@ -194,6 +210,7 @@ class ClassBalancedReservoir:
             **_pack(self._all()),
             "seen": dict(self._seen_of),
             "full": sorted(self._full),
+            "dropped": self._dropped,
             "random": self._random.bit_generator.state,
         }
 
@@ -204,6 +221,7 @@ class ClassBalancedReservoir:
             self._by_label[kept.example.document.label or ""].append(kept)
         self._seen_of = dict(state["seen"])
         self._full = set(state["full"])
+        self._dropped = state["dropped"]
         self._random.bit_generator.state = state["random"]
         while len(self) > self._capacity:
             self._thin_out(max(self._by_label.values(), key=len))

@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import CliSuppress, SettingsConfigDict
 
 from consumer.assembly import LearnerName, TextName
+from consumer.drift.adaptation import Reaction
+from consumer.drift.detectors import DetectorName
 from consumer.hardware import Precision
 from consumer.learners.gradient import OptimizerName
 from consumer.poller import LostOffsets
@@ -19,6 +21,7 @@ from service.settings import KafkaSettings, secret
 RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd": (3e-2, 3e-1)}
 EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
 EXPERT = "|".join(EXPERTS)
+REACTION = "|".join(get_args(Reaction))
 
 
 class HttpSettings(KafkaSettings):
@@ -158,6 +161,16 @@ class Settings(HttpSettings):
         description="records that may wait; with more of them less is replayed. None: replay does"
         " not depend on time, and a run can be repeated exactly",
     )
+    drift_detector: DetectorName = Field(
+        "adwin", description="what tells that the prequential error rises"
+    )
+    on_drift: str = Field(
+        "forget",
+        pattern=rf"^({REACTION})(,({REACTION}))*$|^nothing$",
+        description="what is done then: some of forget (what was learned of labels that are not"
+        " recognized any more), boost (learning rates and replay, for a while), reweigh (the"
+        " experts of a blend); or nothing",
+    )
     seed: int = Field(0, ge=0, description="of everything random")
 
     http_port: int = Field(8000, ge=0, le=65535, description="port of it; 0 picks a free one")
@@ -166,6 +179,11 @@ class Settings(HttpSettings):
         None, gt=0, allow_inf_nan=False, description="end after so many seconds without a document"
     )
     summary: Path | None = Field(None, description="file to write the results to, as JSON")
+
+    @property
+    def reactions(self) -> list[Reaction]:
+        """What is done when there is drift."""
+        return [name for name in get_args(Reaction) if name in self.on_drift.split(",")]
 
 
 class EvaluateSettings(HttpSettings):

@@ -155,6 +155,17 @@ class _SharedLearner:
 
         return replace(proposal, accept=accept)
 
+    def forget(self, targets: Sequence[int]) -> None:
+        with self._turns.taken():
+            self._learner.forget(targets)
+
+    def hasten(self, factor: float) -> None:
+        self._learner.hasten(factor)  # of steps, which only the loop takes
+
+    def reweigh(self) -> None:
+        with self._turns.taken():
+            self._learner.reweigh()
+
     def keep(self, features: Features) -> Features:
         return self._learner.keep(features)  # of random numbers, which nobody else draws
 

@@ -29,6 +29,7 @@ GROUPS = {
     "work": "What was done, and how long it took",
     "learning": "The last learning step",
     "replay": "The replay buffer",
+    "drift": "Drift",
     "input": "What waits",
     "commits": "Checkpoints and commits",
     "held-out": "Held-out documents and forgetting",
@@ -64,7 +65,10 @@ def lines() -> Iterator[str]:
     yield "Both also export Prometheus's usual `process_*` and `python_info`.\n"
     yield "## `python -m producer`\n\n| metric | type | labels | |\n| --- | --- | --- | --- |"
     for family in TallyCollector(Tally()).collect():
-        yield row(f"{family.name}_total", family.type, (), family.documentation.rstrip("."))
+        counter = family.type == "counter"
+        name = family.name + ("_total" if counter else "")
+        labels = tuple(family._labelnames)  # type: ignore[attr-defined]  # noqa: SLF001
+        yield row(name, family.type, labels, family.documentation.rstrip("."))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,11 @@ def predictions(topic: str) -> str:
     return f"{topic}.predictions"
 
 
+def drift(topic: str) -> str:
+    """Topic of the changes that the consumer noticed."""
+    return f"{topic}.drift"
+
+
 def truth(topic: str) -> str:
     """Topic of what changed in a simulated stream, and when."""
     return f"{topic}.truth"

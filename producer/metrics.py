@@ -1,10 +1,10 @@
 """What the producer has done, for Prometheus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from producer.tally import Tally
@@ -30,14 +30,26 @@ class TallyCollector(Collector):
             ("skipped", "Documents that break the wire contract.", self._tally.skipped),
         ):
             yield CounterMetricFamily(f"newsreel_producer_{name}", help_, value)
+        tally = self._tally
         changes = CounterMetricFamily(
             "newsreel_producer_changes",
             "What changed in a simulated stream, as the topic of truth says.",
             labels=["scenario", "what"],
         )
-        for told, count in self._tally.changes.copy().items():
+        for told, count in tally.changes.copy().items():
             changes.add_metric(told, count)
         yield changes
+        last: Mapping[tuple[str, str], float]
+        for name, help_, last in (
+            ("change_timestamp_seconds", "When the last such change was told.", tally.changed),
+            ("change_documents", "Documents published before the last such change.", tally.behind),
+        ):
+            family = GaugeMetricFamily(
+                f"newsreel_producer_{name}", help_, labels=["scenario", "what"]
+            )
+            for told, at in dict(last).items():
+                family.add_metric(told, at)
+            yield family
 
 
 @contextmanager

@@ -104,10 +104,14 @@ class Publisher:
         DeliveryError
             Documents before could not be delivered.
         """
-        record = change.encode(changed, self._sent, self._source, datetime.now(UTC))
+        now, documents = datetime.now(UTC), self._sent
+        record = change.encode(changed, documents, self._source, now)
 
         def delivered() -> None:
-            self._tally.changes[changed.scenario, changed.what] += 1
+            told = (changed.scenario, changed.what)
+            self._tally.changes[told] += 1
+            self._tally.changed[told] = now.timestamp()
+            self._tally.behind[told] = documents
 
         self._send(topics.truth(self._topic), record, delivered)
 

@@ -9,7 +9,8 @@ class Tally:
     """Counts so far: acknowledged by the broker, refused for their size, against the contract.
 
     ``first_failed`` and ``first_skipped`` say which was the first such document, and why.
-    ``changes`` are those of the stream that were told, by scenario and what it was.
+    ``changes`` are those of the stream that were told, by scenario and what it was; of the last
+    such, ``changed`` says when, in seconds since 1970, and ``behind`` after how many documents.
     """
 
     delivered: int = 0
@@ -19,3 +20,5 @@ class Tally:
     skipped: int = 0
     first_skipped: str = ""
     changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    changed: dict[tuple[str, str], float] = field(default_factory=dict)
+    behind: dict[tuple[str, str], float] = field(default_factory=dict)

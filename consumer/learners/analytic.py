@@ -11,6 +11,9 @@ from consumer.learners.protocol import Forecast, Lesson, Proposal, log_loss
 SHARPNESS = 10.0
 """Scores are about 0 or 1; times this, their softmax is about as sure as it is right."""
 
+FADED = 250.0
+"""Documents that all those before count for, once labels mean something else."""
+
 PRECISE = torch.float64
 """In single precision the inverse stops being positive definite after some 10^6 documents."""
 
@@ -37,6 +40,7 @@ class AnalyticRidge:
         size = width + 1  # the last feature is constant
         self._inverse = torch.eye(size, dtype=PRECISE) / ridge
         self._weights = torch.zeros(size, 0, dtype=PRECISE)
+        self._documents = 0.0
 
     def predict_many(self, features: Sequence[Features]) -> Forecast:
         """Predict documents with what is known now."""
@@ -57,6 +61,7 @@ class AnalyticRidge:
         def accept() -> None:
             self._inverse.addmm_(gain, step.T, alpha=-1)
             self._weights = weights + gain @ (wanted - scores)
+            self._documents += len(inputs)
 
         return Proposal(log_loss(forecast.probabilities, new.targets), accept)
 
@@ -65,18 +70,48 @@ class AnalyticRidge:
         missing = max(0, outputs - self._weights.shape[1])
         return torch.nn.functional.pad(self._weights, (0, missing))
 
+    def forget(self, targets: Sequence[int]) -> None:
+        """Begin anew with some labels' weights, and let the documents seen so far count for less.
+
+        They would stand against the labels' new documents, as they can't be told apart any more.
+        """
+        known = [target for target in targets if target < self._weights.shape[1]]
+        self._weights[:, known] = 0
+        if self._documents > 2 * FADED:
+            self._fade(FADED / self._documents)
+
+    def _fade(self, share: float) -> None:
+        """Let everything learned count for a share of it, under the same regularization."""
+        regularized = torch.linalg.inv(self._inverse)
+        regularization = self._ridge * torch.eye(len(regularized), dtype=PRECISE)
+        faded = share * (regularized - regularization) + regularization
+        self._inverse = torch.linalg.inv((faded + faded.T) / 2)
+        self._weights = self._inverse @ (share * (regularized @ self._weights))
+        self._documents *= share
+
+    def hasten(self, factor: float) -> None:
+        """Change nothing: it learns by no steps."""
+
+    def reweigh(self) -> None:
+        """Change nothing: it is one expert."""
+
     def keep(self, features: Features) -> Features:  # noqa: ARG002
         """Return nothing: what is learned is never forgotten."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the weights and the inverse they come from."""
-        return {"inverse": self._inverse, "weights": self._weights}
+        return {
+            "inverse": self._inverse,
+            "weights": self._weights,
+            "documents": self._documents,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self._inverse = state["inverse"].clone()
         self._weights = state["weights"].clone()
+        self._documents = float(state["documents"])
 
 
 def _matrix(features: Sequence[Features]) -> torch.Tensor:

@@ -58,6 +58,18 @@ class ComplementBayes:
             self._sums.numbers[document["ngrams"].numpy(), target] += values
             self._totals[target] += float(values.sum())
 
+    def forget(self, targets: Sequence[int]) -> None:
+        """Take what was counted of some labels out of the sums."""
+        self._sums.clear(targets)
+        known = [target for target in targets if target < len(self._totals)]
+        self._totals[known] = 0
+
+    def hasten(self, factor: float) -> None:
+        """Change nothing: it learns by no steps."""
+
+    def reweigh(self) -> None:
+        """Change nothing: it is one expert."""
+
     def keep(self, features: Features) -> Features:  # noqa: ARG002
         """Return nothing: what is learned is never forgotten."""
         return {}

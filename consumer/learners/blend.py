@@ -45,9 +45,9 @@ class Blend:
 
     def __init__(self, experts: Mapping[str, Learner]) -> None:
         self._experts = experts
-        count = len(experts)
-        self._weights: NDArray[np.float64] = np.full(count, 1.0 / count)
-        self._curvature: NDArray[np.float64] = CAUTION * np.eye(count)
+        self._weights: NDArray[np.float64]
+        self._curvature: NDArray[np.float64]
+        self.reweigh()
 
     def predict_many(self, features: Sequence[Features]) -> Forecast:
         """Predict documents with what is known now, with what each expert says by itself."""
@@ -106,6 +106,23 @@ class Blend:
         step = best - self._weights
         step *= min(1.0, LARGEST_STEP / max(float(np.linalg.norm(step)), LEAST_PROBABILITY))
         return np.maximum(self._weights + step, 0.0), curvature
+
+    def forget(self, targets: Sequence[int]) -> None:
+        """Have all experts forget, and weigh them anew: they are others now."""
+        for expert in self._experts.values():
+            expert.forget(targets)
+        self.reweigh()
+
+    def hasten(self, factor: float) -> None:
+        """Hasten all experts."""
+        for expert in self._experts.values():
+            expert.hasten(factor)
+
+    def reweigh(self) -> None:
+        """Weigh the experts anew, from equal weights on."""
+        count = len(self._experts)
+        self._weights = np.full(count, 1.0 / count)
+        self._curvature = CAUTION * np.eye(count)
 
     def keep(self, features: Features) -> Features:
         """Return what any of the experts needs."""

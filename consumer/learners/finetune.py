@@ -73,6 +73,17 @@ class FineTune:
         mixed = [row["tokens"] for row in (*new.features, *replayed.features)]
         return self.steps.propose("finetune", mixed, [*new.targets, *replayed.targets])
 
+    def forget(self, targets: Sequence[int]) -> None:
+        """Begin anew with some labels' outputs; the layers below stay."""
+        self.steps.forget(targets)
+
+    def hasten(self, factor: float) -> None:
+        """Take longer or shorter steps."""
+        self.steps.hasten(factor)
+
+    def reweigh(self) -> None:
+        """Change nothing: it is one expert."""
+
     def keep(self, features: Features) -> Features:
         """Return the tokens."""
         return {"tokens": features["tokens"]}

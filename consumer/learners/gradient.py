@@ -108,6 +108,8 @@ class GradientSteps:
             else torch.optim.SGD(groups, momentum=0.9, fused=True)
         )
 
+        self._rates = [group["lr"] for group in self._optimizer.param_groups]
+
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
@@ -163,6 +165,22 @@ class GradientSteps:
         return replace(
             proposal, gradients={expert: Gradient(float(norm), {"body": body, "head": top})}
         )
+
+    @torch.no_grad()
+    def forget(self, targets: Sequence[int]) -> None:
+        """Set the outputs of some labels back to zero; the average follows fast again."""
+        known = [target for target in targets if target < len(self._prior)]
+        moments = (self._optimizer.state.get(self._trained[n], {}) for n in ("weight", "bias"))
+        rows = [tensor for state in moments for tensor in state.values() if _is_rows(tensor)]
+        rows += [self._model.weight, self._model.bias, self._average.weight, self._average.bias]
+        for tensor in (*rows, self._prior):
+            tensor[known] = 0
+        self._steps = 0
+
+    def hasten(self, factor: float) -> None:
+        """Take steps of so many times their usual length."""
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = factor * rate
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -225,6 +243,11 @@ class GradientSteps:
                 "param_groups": self._optimizer.state_dict()["param_groups"],
             }
         )
+
+
+def _is_rows(tensor: Tensor | None) -> bool:
+    """Whether a part of an optimizer's state has a row for each output; steps are counted, too."""
+    return tensor is not None and tensor.dim() > 0
 
 
 def _with_rows(tensor: Tensor, count: int) -> Tensor:

@@ -82,6 +82,17 @@ class LatentReplay:
         chosen = torch.cat([torch.zeros(1, dtype=torch.long), others[: self._learn_tokens - 1]])
         return hidden[chosen.sort().values]
 
+    def forget(self, targets: Sequence[int]) -> None:
+        """Begin anew with some labels' outputs; the layers below stay."""
+        self.steps.forget(targets)
+
+    def hasten(self, factor: float) -> None:
+        """Take longer or shorter steps."""
+        self.steps.hasten(factor)
+
+    def reweigh(self) -> None:
+        """Change nothing: it is one expert."""
+
     def keep(self, features: Features) -> Features:
         """Return as many activations as a step learns from."""
         return {"hidden": self._some(features["hidden"], self._random)}

@@ -124,6 +124,24 @@ class Learner(Protocol):
         """
         ...
 
+    def forget(self, targets: Sequence[int]) -> None:
+        """Forget what was learned of some labels: they mean something else now.
+
+        What was learned of all others stays as far as it can.
+        """
+        ...
+
+    def hasten(self, factor: float) -> None:
+        """Learn by steps of so many times their usual length from now on, where it learns by steps.
+
+        Not part of the state: whoever restores a learner says it again.
+        """
+        ...
+
+    def reweigh(self) -> None:
+        """Weigh the experts anew from equal weights on, where there are several."""
+        ...
+
     def keep(self, features: Features) -> Features:
         """Return what a replay of a learned document needs of its features; may draw at random."""
         ...

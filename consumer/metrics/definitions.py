@@ -20,6 +20,7 @@ Group = Literal[
     "work",
     "learning",
     "replay",
+    "drift",
     "input",
     "commits",
     "held-out",
@@ -187,6 +188,33 @@ LEARNING = (
         "gauge",
         "replay",
         "Entropy of the labels in the buffer, as a share of its most: 1 when all are alike",
+    ),
+    Definition(
+        "drifts",
+        "counter",
+        "drift",
+        "Changes noticed, of the prequential error or of the inputs",
+        ("detector",),
+    ),
+    Definition(
+        "drift_documents",
+        "gauge",
+        "drift",
+        "Documents of the stream that had come when the last one was noticed; 0 for never",
+        ("detector",),
+    ),
+    Definition(
+        "forgotten_labels",
+        "counter",
+        "drift",
+        "Labels learned anew, as they were not recognized any more",
+    ),
+    Definition(
+        "input_distance",
+        "gauge",
+        "drift",
+        "Squared distance of the last texts from those after the last change, in what chance makes"
+        " of it",
     ),
     Definition(
         "consumer_lag_documents", "gauge", "input", "Records waiting in a partition", ("partition",)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
+from consumer.drift.adaptation import DETECTED
 from consumer.metrics.continued import Kept
 from consumer.metrics.definitions import LEARNING, MAX_LABEL_SERIES
 from consumer.metrics.families import Families
@@ -47,6 +48,7 @@ class Metrics:
         families.count("tokens", step.tokens)
         if step.learned is not None:
             self._observe_learning(step.learned)
+        self._observe_drift(step)
         families.set("labels", len(step.labels))
         families.set("replay_buffer_documents", step.remembered.documents)
         families.set("replay_buffer_capacity", step.remembered.capacity)
@@ -79,6 +81,9 @@ class Metrics:
             self._families.count("dead_letters", 0, str(reason))
         for labelled in ("true", "false"):
             self._families.count("documents", 0, labelled)
+        for detector in DETECTED:
+            self._families.count("drifts", 0, detector)
+        self._families.count("forgotten_labels", 0)
         self._kept = kept
         self._families.ask("poll_gap_seconds", silence)
         self._families.set("active", 1)
@@ -172,6 +177,16 @@ class Metrics:
             families.set("gradient_norm", gradient.norm, expert)
             for part, rate in gradient.rates.items():
                 families.set("learning_rate", rate, expert, part)
+
+    def _observe_drift(self, step: Step) -> None:
+        families = self._families
+        families.set("input_distance", step.distance)
+        for detector, documents in step.noticed.items():
+            families.set("drift_documents", documents, detector)
+        for drift in step.drifts:
+            families.count("forgotten_labels", len(drift.forgotten))
+            if not drift.forgotten:
+                families.count("drifts", 1, drift.detector)
 
     def _observe_lag(self, step: Step) -> None:
         behind = {

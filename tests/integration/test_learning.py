@@ -88,6 +88,34 @@ def test_the_methods_of_the_mission_can_be_chosen(
     assert summary["replayed_documents"] == 16 + 32
 
 
+def test_drift_is_noticed_told_and_answered(
+    publish: Publish, learn: Learn, topic: str, connection: Connection
+) -> None:
+    """Two labels change places: that is told once on its topic, and both are learned anew."""
+    other = {"sport": "space", "space": "sport"}
+    before, after = documents(1600), documents(800, start=2000)
+    publish(topic, before)
+    publish(topic, [replace(one, label=other[one.label or ""]) for one in after])
+    learn(topic, "--learner", "bayes", "--stop-after", 1900)
+    summary = learn(topic, "--learner", "bayes", "--stop-after", 500)
+    assert summary["documents"] == 2400
+    consumer = KafkaConsumer(
+        topics.drift(topic),
+        **connection.options,
+        auto_offset_reset="earliest",
+        consumer_timeout_ms=3000,
+        isolation_level="read_committed",
+    )
+    told = [json.loads(record.value) for record in consumer if record.key == b"error"]
+    consumer.close()
+    noticed, *others = told
+    assert 1600 < noticed["documents"] < 1700
+    assert abs(noticed["since"] - 1600) < 20
+    assert noticed["group"] == topic
+    assert sorted(label for one in others for label in one["forgotten"]) == ["space", "sport"]
+    assert min(summary["recall_last_1000"].values()) > 0.7
+
+
 def test_a_checkpoint_is_examined_on_the_heldout_topic(
     publish: Publish, learn: Learn, run: Run, topic: str, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from helpers import ROOT
+from prometheus_client import Metric
 
 from boards import __main__ as boards
 from consumer.metrics.definitions import HELD_OUT, LEARNING
@@ -24,13 +25,21 @@ RULES = yaml.safe_load((ROOT / "deploy/prometheus/rules/newsreel.yml").read_text
 ALERTS = [rule for group in RULES for rule in group["rules"] if "alert" in rule]
 EXPRESSIONS = [
     *(target["expr"] for _, panel in PANELS for target in panel["targets"]),
+    *(note["expr"] for board in BOARDS.values() for note in board["annotations"]["list"]),
     *(rule["expr"] for group in RULES for rule in group["rules"]),
 ]
+
+
+def named(family: Metric) -> str:
+    """Return what Prometheus calls a metric of the producer."""
+    return family.name + ("_total" if family.type == "counter" else "")
+
+
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count")}
 EXPORTED = {
     one.exported: {one.exported + suffix for suffix in SUFFIXES.get(one.kind, ("",))}
     for one in (*LEARNING, *HELD_OUT)
-} | {f"{one.name}_total": {f"{one.name}_total"} for one in TallyCollector(Tally()).collect()}
+} | {name: {name} for name in map(named, TallyCollector(Tally()).collect())}
 """Names that Prometheus knows of each metric."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from boards.panels import DATA_SOURCE, Json
-from boards.promql import CONSUMER
+from boards.promql import CONSUMER, TOLD
 
 Row = tuple[int, list[tuple[int, Json]]]
 """Height, and panels with their widths in 24ths of the page."""
@@ -107,6 +107,19 @@ def _annotations() -> list[Json]:
             "red",
             'ALERTS{alertname=~"Newsreel.+", alertstate="firing"}',
             "{{alertname}}",
+        ),
+        mark(
+            "Changes",
+            "green",
+            f'newsreel_producer_change_timestamp_seconds{{job="$producer", {TOLD}}} * 1000',
+            "the stream changes: {{scenario}}, {{what}}",
+            useValueForTime=True,
+        ),
+        mark(
+            "Drifts",
+            "yellow",
+            f"newsreel_drifts_total{CONSUMER} > newsreel_drifts_total{CONSUMER} offset 15s",
+            "drift noticed: {{detector}}",
         ),
         mark(
             "Checkpoints",

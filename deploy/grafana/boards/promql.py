@@ -2,6 +2,8 @@
 
 CONSUMER = '{job="$consumer"}'
 EVALUATOR = '{job="$evaluator"}'
+TOLD = 'what!="wrong label"'
+"""Changes of the whole stream, and not of one document."""
 PRODUCER = '{job="$producer"}'
 RECENT = '{job="$consumer", window="last_1000"}'
 ALL = '{job=~"$consumer|$evaluator|$producer"}'

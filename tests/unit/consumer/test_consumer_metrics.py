@@ -13,6 +13,7 @@ from helpers import ROOT
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumer.drift.adaptation import Drift
 from consumer.metrics.continued import Kept
 from consumer.metrics.definitions import LEARNING, MAX_LABEL_SERIES
 from consumer.metrics.learning import Metrics
@@ -90,6 +91,22 @@ def test_what_steps_brought(exported: Exported, consumer: Any, numbered: Any) ->
     assert exported.value("prequential_accuracy", window="fading") == scores.fading_accuracy
     for label in "ab":
         assert exported.value("prequential_recall", label=label) == scores.window.recall[label]
+
+
+def test_drift(exported: Exported, consumer: Any, numbered: Any) -> None:
+    """A drift is counted; labels that are learned anew are no drift of their own."""
+    assert exported.value("drifts_total", detector="error") == 0
+    (step,) = consumer().read(numbered("ab"))
+    noticed = Drift("error", 70, 50, 0.1, 0.5)
+    forgotten = Drift("error", 70, 50, forgotten=["a", "b"])
+    exported.metrics.observe(
+        replace(step, drifts=[noticed, forgotten], distance=1.25, noticed={"error": 70})
+    )
+    assert exported.value("drifts_total", detector="error") == 1
+    assert exported.value("drifts_total", detector="inputs") == 0
+    assert exported.value("forgotten_labels_total") == 2
+    assert exported.value("drift_documents", detector="error") == 70
+    assert exported.value("input_distance") == 1.25
 
 
 def test_stages(exported: Exported, consumer: Any, numbered: Any) -> None:

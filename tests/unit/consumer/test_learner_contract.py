@@ -1,5 +1,6 @@
 """What the loop may expect of every learner."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -263,3 +264,82 @@ def test_forecast_of_some(fresh: Fresh) -> None:
     for name, said in forecast.experts.items():
         np.testing.assert_array_equal(some.experts[name], said[[4, 1]])
     assert some.shares == forecast.shares
+
+
+def test_forgets(fresh: Fresh) -> None:
+    """What labels mean may change: once forgotten, they are learned as fast as for the first time.
+
+    As many lessons as at first, after three times as many that say the opposite.
+    """
+    assembled = fresh()
+    for lesson in lessons(24):
+        teach(assembled, lesson)
+    assembled.learner.forget([0, 1])
+    for lesson in lessons(8, start=400):
+        teach(assembled, lesson, [1 - target(document) for document in lesson])
+    unseen = documents(40, start=1000)
+    hits = predict(assembled, unseen).argmax(1) == [1 - target(document) for document in unseen]
+    assert hits.mean() >= 0.9
+
+
+def test_forgets_nothing_else(fresh: Fresh) -> None:
+    """Labels that are not forgotten are still known, and those not known can't be forgotten."""
+    assembled = fresh()
+    assembled.learner.forget([0])
+    for number, lesson in enumerate(lessons(24)):
+        teach(assembled, lesson, [target(document) + 2 * (number % 2) for document in lesson])
+    unseen = documents(40, start=1000)
+
+    def known() -> float:
+        said = predict(assembled, unseen)
+        check(said, 40, 4)
+        return float((said[:, :2].argmax(1) == list(map(target, unseen))).mean())
+
+    before = known()
+    assembled.learner.forget([2, 3, 77])
+    assert known() >= max(0.75, before - 0.1)
+
+
+def test_forgetting_is_kept(fresh: Fresh) -> None:
+    """A learner that has forgotten is saved and restored like any other."""
+    assembled, restored = fresh(), fresh()
+    for lesson in lessons(6):
+        teach(assembled, lesson)
+    assembled.learner.forget([1])
+    restored.learner.load_state_dict(copy.deepcopy(assembled.learner.state_dict()))
+    for one in (assembled, restored):
+        for lesson in lessons(2, start=200):
+            teach(one, lesson)
+    unseen = documents(8, start=1000)
+    np.testing.assert_array_equal(predict(assembled, unseen), predict(restored, unseen))
+
+
+def test_haste(fresh: Fresh) -> None:
+    """Learners by steps take longer ones when they are hastened, and the usual ones again."""
+
+    def learned(*factors: float) -> Any:
+        assembled = fresh()
+        for factor, lesson in zip(factors, lessons(len(factors)), strict=True):
+            assembled.learner.hasten(factor)
+            teach(assembled, lesson)
+        return predict(assembled, documents(8, start=1000))
+
+    usual, hastened, again = learned(1, 1, 1), learned(1, 3, 1), learned(1, 1, 1)
+    np.testing.assert_array_equal(usual, again)
+    steps = type(fresh().learner).__name__ not in {"AnalyticRidge", "ComplementBayes"}
+    assert bool((usual != hastened).any()) == steps
+
+
+def test_reweighed(fresh: Fresh) -> None:
+    """Only where there are several experts there is anything to weigh."""
+    assembled = fresh()
+    for lesson in lessons(6):
+        teach(assembled, lesson)
+    features = extract(assembled.extractor, documents(8, start=1000))
+    before = assembled.learner.predict_many(features)
+    assembled.learner.reweigh()
+    after = assembled.learner.predict_many(features)
+    if before.shares:
+        assert set(after.shares.values()) == {1 / len(after.shares)}
+    else:
+        np.testing.assert_array_equal(before.probabilities, after.probabilities)

@@ -2,16 +2,25 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
+from consumer.drift.adaptation import Drift
 from consumer.evaluation import Opinion, Prediction
 from consumer.outbox import Later, Outbox, Writer
 from consumer.progress import Progress
-from consumer.records import RECORD_BYTES, Outgoing, dead_letter_record, prediction_record, send
+from consumer.records import (
+    RECORD_BYTES,
+    Outgoing,
+    dead_letter_record,
+    drift_record,
+    prediction_record,
+    send,
+)
 from consumer.source import DeadLetter, Origin
 from events.document import Document
 from events.errors import Reason
@@ -69,6 +78,24 @@ def letter(**how: Any) -> DeadLetter:
     what: dict[str, Any] = {"key": b"\xff", "value": b"{", "headers": [("a", b"1"), ("b", None)]}
     what |= {"partition": 3, "offset": 9} | how
     return DeadLetter(topic="news", reason=Reason.NOT_JSON, detail="value: é", **what)
+
+
+def test_a_drift() -> None:
+    """Its record says what was noticed, in which stream and by whose model."""
+    drift = Drift("error", 5056, 5007, 0.0625, 0.5, ["läufer"])
+    record = drift_record("news.drift", drift, "news", "readers", NOON)
+    assert (record.topic, record.key) == ("news.drift", b"error")
+    assert json.loads(record.value or b"") == {
+        "detector": "error",
+        "documents": 5056,
+        "since": 5007,
+        "before": 0.0625,
+        "after": 0.5,
+        "forgotten": ["läufer"],
+        "topic": "news",
+        "group": "readers",
+        "time": "2026-01-02T12:00:00+00:00",
+    }
 
 
 def test_a_dead_letter() -> None:
@@ -180,5 +207,11 @@ def test_what_a_step_brings(consumer: Any, numbered: Callable[[Any], list[Docume
         ("3", "news", 3),
     ]
     assert {(x["checkpoint"], x["step"]) for x in values} == {("01-a", 0)}
+    drift = Drift("error", 5, 3)
+    for positions, told in (({0: 2}, False), ({0: 3}, True)):
+        outbox = Outbox(Later())
+        writer = Writer("news", "readers", outbox, progress, behind={0: 2})
+        writer.write(replace(steps[0], drifts=[drift], positions=positions))
+        assert ("news.drift" in {record.topic for record, _ in outbox.waiting()}) == told
     (dead,) = [record for record in sent if record.topic == "news.dead-letters"]
     assert ("dl_offset", b"9") in dead.about

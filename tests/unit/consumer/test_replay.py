@@ -250,3 +250,17 @@ def test_census(buffer: Buffer, labels: list[str], capacity: int) -> None:
     shares = np.array(list(counts(made).values())) / len(held)
     most = math.log(len(shares)) if len(shares) > 1 else 1.0
     assert found.balance == pytest.approx(-(shares @ np.log(shares)) / most if most != 1.0 else 1.0)
+
+
+@pytest.mark.parametrize("buffer", BUFFERS)
+def test_drop(buffer: Buffer) -> None:
+    """Documents of some labels are dropped; their room is filled by what comes next."""
+    replay = buffer(30, 0)
+    replay.add(labelled("abc" * 50))
+    replay.drop(["a", "unknown"])
+    assert counts(replay).keys() == {"b", "c"}
+    left = len(replay)
+    replay.add(labelled("a" * (30 - left)))
+    assert len(replay) == 30
+    assert counts(replay)["a"] == 30 - left
+    assert replay.census().age < 180

@@ -1,0 +1,1 @@
+"""Streams change: it is noticed, told, and answered."""

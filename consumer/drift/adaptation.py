@@ -1,0 +1,197 @@
+"""Drift is noticed while learning, and answered."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from consumer.drift.collapse import Recalls
+from consumer.drift.detectors import RiseDetector
+from consumer.drift.inputs import InputShift
+from consumer.features import Features
+from consumer.labels import LabelSet
+from consumer.learners.protocol import Learner
+from consumer.replay import ReplayBuffer
+
+Reaction = Literal["forget", "boost", "reweigh"]
+
+ERROR, INPUTS = DETECTED = ("error", "inputs")
+"""What is looked at: the prequential error, and without any labels the texts."""
+WATCHED = 1000
+"""Documents after a drift in which collapsed labels are looked for."""
+BOOSTED = 1000
+"""Documents after a drift that are learned faster."""
+BOOST = 3.0
+"""Times the learning rates, and the replay ratio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A change that was noticed, or what was done about one that was noticed before.
+
+    ``documents`` of the stream had come when it was noticed, ``since`` of them before it began, as
+    far as can be told. ``before`` and ``after`` are what the detector compared: error rates, or of
+    the inputs distances; None where it is about labels. ``forgotten`` ones are learned anew.
+    """
+
+    detector: str
+    documents: int
+    since: int
+    before: float | None = None
+    after: float | None = None
+    forgotten: Sequence[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """A document that was predicted, and is about to be learned."""
+
+    features: Features
+    label: str | None
+    predicted: str | None
+
+
+class Adaptation(Protocol):
+    """What the loop needs to cope with drift."""
+
+    @property
+    def distance(self) -> float:
+        """How far the last inputs are from those of the reference window; 1 by chance."""
+        ...
+
+    @property
+    def noticed(self) -> Mapping[str, int]:
+        """How many documents had come when the last drift was noticed, by detector; 0: never."""
+        ...
+
+    def observe(
+        self,
+        documents: Sequence[Predicted],
+        learner: Learner,
+        replay: ReplayBuffer,
+        labels: LabelSet,
+    ) -> Sequence[Drift]:
+        """Take in a micro-batch that was predicted, before it is learned; returns what is new."""
+        ...
+
+    def replayed(self, count: int) -> int:
+        """Return how many documents to replay where ``count`` would be usual."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that its future depends on."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        ...
+
+
+class DriftAdaptation:
+    """Notices a rise of the prequential error, and other inputs; reacts to the former.
+
+    Parameters
+    ----------
+    errors
+        Told of each miss and hit.
+    reactions
+        What is done when the error rises: ``forget`` what was learned of labels whose recall
+        collapsed, ``boost`` learning rates and replay for a while, ``reweigh`` the experts of a
+        blend from equal weights on.
+    """
+
+    def __init__(self, errors: RiseDetector, reactions: Collection[Reaction]) -> None:
+        self._errors = errors
+        self._reactions = reactions
+        self._inputs = InputShift()
+        self._recalls = Recalls()
+        self.noticed: dict[str, int] = dict.fromkeys(DETECTED, 0)
+        """How many documents had come when the last drift was noticed, by detector; 0: never."""
+        self._documents = 0
+        self._since = 0
+        self._watched_until = 0
+        self._boosted_until = 0
+
+    @property
+    def distance(self) -> float:
+        """How far the last inputs are from those of the reference window; 1 by chance."""
+        return self._inputs.distance
+
+    def observe(
+        self,
+        documents: Sequence[Predicted],
+        learner: Learner,
+        replay: ReplayBuffer,
+        labels: LabelSet,
+    ) -> Sequence[Drift]:
+        """Take in a micro-batch that was predicted, before it is learned; returns what is new."""
+        drifts = [drift for one in documents for drift in self._look(one)]
+        self.noticed |= {drift.detector: drift.documents for drift in drifts}
+        if any(drift.detector == ERROR for drift in drifts):
+            self._begin(learner)
+        learner.hasten(BOOST if self._boosted else 1.0)
+        if "forget" in self._reactions and self._documents <= self._watched_until:
+            drifts += self._forget(learner, replay, labels)
+        return drifts
+
+    def _look(self, one: Predicted) -> list[Drift]:
+        drifts = []
+        self._documents += 1
+        distance = self._inputs.update(one.features)
+        if distance is not None:
+            drifts.append(Drift(INPUTS, self._documents, self._documents, 1.0, distance))
+        if one.label is not None:
+            miss = one.predicted != one.label
+            self._recalls.add(one.label, self._documents, hit=not miss)
+            rise = self._errors.update(float(miss))
+            if rise is not None:
+                self._since = self._documents - rise.since
+                drifts.append(Drift(ERROR, self._documents, self._since, rise.before, rise.after))
+        return drifts
+
+    def _begin(self, learner: Learner) -> None:
+        self._watched_until = self._documents + WATCHED
+        if "boost" in self._reactions:
+            self._boosted_until = self._documents + BOOSTED
+        if "reweigh" in self._reactions:
+            learner.reweigh()
+
+    def _forget(self, learner: Learner, replay: ReplayBuffer, labels: LabelSet) -> list[Drift]:
+        names = self._recalls.collapsed(self._since)
+        if not names:
+            return []
+        learner.forget([labels.add(name) for name in names])
+        replay.drop(names)
+        self._recalls.forget(names)
+        return [Drift(ERROR, self._documents, self._since, forgotten=names)]
+
+    def replayed(self, count: int) -> int:
+        """Return how many documents to replay where ``count`` would be usual."""
+        return round(BOOST * count) if self._boosted else count
+
+    @property
+    def _boosted(self) -> bool:
+        return self._documents < self._boosted_until
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return detectors, recalls, and until when there is a reaction."""
+        return {
+            "errors": self._errors.state_dict(),
+            "inputs": self._inputs.state_dict(),
+            "recalls": self._recalls.state_dict(),
+            "noticed": dict(self.noticed),
+            "documents": self._documents,
+            "since": self._since,
+            "watched_until": self._watched_until,
+            "boosted_until": self._boosted_until,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._errors.load_state_dict(state["errors"])
+        self._inputs.load_state_dict(state["inputs"])
+        self._recalls.load_state_dict(state["recalls"])
+        self.noticed = dict(state["noticed"])
+        self._documents = state["documents"]
+        self._since = state["since"]
+        self._watched_until = state["watched_until"]
+        self._boosted_until = state["boosted_until"]
