@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test system soak bench bench-quick lint format schema metrics dashboards constraints audit clean
+.PHONY: help install demo test system soak bench bench-scenarios bench-quick lint format schema metrics dashboards constraints audit clean
 
 help: ## list the goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ soak: $(INSTALLED) ## kill, stop, cut off and feed the consumer with rubbish, an
 bench: $(INSTALLED) ## compare learners and peers on the whole of 20 Newsgroups (hours; can be stopped and continued)
 	$(BIN)/python -m benchmarks throughput
 	$(BIN)/python -m benchmarks quality $(ARGS)
+
+bench-scenarios: $(INSTALLED) ## compare learners and peers on streams that change (an hour; can be stopped and continued)
+	$(BIN)/python -m benchmarks scenarios $(ARGS)
 
 bench-quick: $(INSTALLED) ## compare most of them on a part of it, in under 10 minutes
 	$(BIN)/python -m benchmarks quality --quick $(ARGS)

@@ -10,6 +10,8 @@ import structlog
 
 from benchmarks import cell, corpus, machine, report, results, runner, streams
 from benchmarks.rows import NAMES, QUICK_NAMES
+from benchmarks.scenarios.columns import SCENARIOS
+from benchmarks.scenarios.rows import ROWS
 from benchmarks.settings import (
     QUESTIONS,
     QUICK_DOCUMENTS,
@@ -19,6 +21,7 @@ from benchmarks.settings import (
     MemorySettings,
     QualitySettings,
     ReportSettings,
+    ScenarioSettings,
     ThroughputSettings,
 )
 from benchmarks.streams import STREAMS
@@ -98,6 +101,25 @@ def throughput(argv: Sequence[str]) -> None:
     )
 
 
+def scenarios(argv: Sequence[str]) -> None:
+    """Compare learners on streams that change."""
+    settings = cli.parse(ScenarioSettings, argv)
+    names = _chosen("--rows", settings.rows, ROWS)
+    columns = _chosen("--scenarios", settings.scenarios, SCENARIOS)
+    from benchmarks.scenarios import run  # noqa: PLC0415 - nor for torch
+
+    run.run(
+        names,
+        columns,
+        settings.out,
+        seed=settings.seed,
+        documents=settings.documents,
+        heldout=settings.heldout,
+        newsgroups_path=settings.newsgroups_path,
+        again=settings.again,
+    )
+
+
 def memory(argv: Sequence[str]) -> None:
     """Learn from memory."""
     settings = cli.parse(MemorySettings, argv)
@@ -136,6 +158,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "cell": measure,
     "report": tell,
     "throughput": throughput,
+    "scenarios": scenarios,
     "memory": memory,
 }
 

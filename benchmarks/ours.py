@@ -1,7 +1,7 @@
 """newsreel's own learners, through the functions that its loop is made of."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import safetensors.torch
@@ -11,8 +11,9 @@ from benchmarks.memory import MemorySource
 from benchmarks.model import Size
 from consumer import composition, prequential, state_tree
 from consumer.assembly import Assembled
-from consumer.drift.adaptation import DriftAdaptation
+from consumer.drift.adaptation import Drift, DriftAdaptation
 from consumer.evaluation import Evaluator, Prediction
+from consumer.features import Extractor
 from consumer.labels import LabelSet
 from consumer.micro_batch import MicroBatch
 from consumer.prequential import Arrived, Step
@@ -24,7 +25,7 @@ from events.document import Document
 
 LEARNING = (
     *("learn_tokens", "batch_size", "replay", "replay_capacity", "replay_ratio"),
-    *("learning_rate", "head_learning_rate", "logit_adjustment"),
+    *("learning_rate", "head_learning_rate", "logit_adjustment", "drift_detector", "on_drift"),
 )
 """Settings that say how something is learned."""
 
@@ -36,11 +37,19 @@ class Newsreel:
     ----------
     settings
         As the command line would make them.
+    extracting
+        Takes the extractor, and returns what is used instead.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, extracting: Callable[[Extractor], Extractor] = lambda it: it
+    ) -> None:
         self._settings = settings
-        self._assembled = composition.assembled(settings)
+        assembled = composition.assembled(settings)
+        self._assembled = replace(assembled, extractor=extracting(assembled.extractor))
+        self._adaptation = composition.adaptation(settings)
+        self.drifts: list[Drift] = []
+        """All that were noticed."""
         self._replay = composition.replay_buffer(settings)
         self._ratio = composition.replay_ratio(settings)
         self._labels = LabelSet(settings.max_labels)
@@ -63,8 +72,11 @@ class Newsreel:
         for document in documents:
             if document.label is not None:
                 self._labels.add(document.label)
-        count = self._ratio.due(len(documents), lag=0)
-        prequential.learn(self._arrived, self._assembled.learner, self._replay, self._labels, count)
+        learner, replay, labels = self._assembled.learner, self._replay, self._labels
+        predicted = prequential.observed(self._arrived, labels)
+        self.drifts += self._adaptation.observe(predicted, learner, replay, labels)
+        count = self._adaptation.replayed(self._ratio.due(len(documents), lag=0))
+        prequential.learn(self._arrived, learner, replay, labels, count)
 
     def size(self) -> Size:
         """Count what is learned of the stream, and the bytes of what a checkpoint keeps."""

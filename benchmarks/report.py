@@ -49,7 +49,7 @@ def markdown(cells: Sequence[Cell]) -> str:
             for cell in column
             if "skipped" in cell
         ]
-    parts += ["## How these figures were made\n", _made(cells)]
+    parts += ["## How these figures were made\n", made(cells)]
     return "\n".join(parts)
 
 
@@ -81,7 +81,8 @@ def _show(figure: float | None, form: str) -> str:
     return "-" if figure is None else form.format(figure)
 
 
-def _made(cells: Sequence[Cell]) -> str:
+def made(cells: Sequence[Cell]) -> str:
+    """Say how the figures were made: of what, where, with which versions and settings."""
     facts = [f"- corpus: {_corpus(it)}" for it in distinct(cells, "corpus")]
     facts += [f"- seed: {seed}" for seed in distinct(cells, "seed")]
     facts += [

@@ -6,6 +6,8 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, CliPositionalArg, SettingsConfigDict
 
 from benchmarks.rows import NAMES
+from benchmarks.scenarios.columns import SCENARIOS
+from benchmarks.scenarios.rows import ROWS as SCENARIO_ROWS
 from benchmarks.streams import STREAMS
 
 RESULTS = Path("benchmarks/results")
@@ -70,6 +72,23 @@ class CellSettings(BaseSettings):
     documents: int | None = Field(None, ge=1, description="documents to stream; all if not given")
     heldout: int | None = Field(None, ge=1, description="documents to examine on; all if not given")
     seed: int = Field(0, ge=0, description="of the order of documents, and of learners")
+    newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
+
+
+class ScenarioSettings(BaseSettings):
+    """Compare learners on streams that change; cells that are there already are kept."""
+
+    model_config = _config("scenarios")
+
+    rows: str = Field(
+        ",".join(SCENARIO_ROWS), description="learners to compare, comma-separated: some of these"
+    )
+    scenarios: str = Field(",".join(SCENARIOS), description="streams to compare on: some of these")
+    out: Path = Field(RESULTS / "scenarios", description="folder of results")
+    again: bool = Field(False, description="measure cells again that are there already")
+    documents: int | None = Field(None, ge=1, description="documents to stream; all if not given")
+    heldout: int | None = Field(None, ge=1, description="documents to examine on; all if not given")
+    seed: int = Field(0, ge=0, description="of scenarios and learners")
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
 
 

@@ -146,7 +146,7 @@ def run(
             if len(together) != len(arrived.documents):
                 arrived = predict(extractor, learner, [document for document, _ in together])
                 tokens += arrived.tokens
-            drifts = adaptation.observe(_predicted(arrived, labels), learner, replay, labels)
+            drifts = adaptation.observe(observed(arrived, labels), learner, replay, labels)
             new = [pair for pair in together if pair[0].label is not None]
             count = adaptation.replayed(replay_ratio.due(len(new), sum(batch.lag.values())))
             try:
@@ -234,7 +234,8 @@ def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
     ]
 
 
-def _predicted(arrived: Arrived, labels: LabelSet) -> list[Predicted]:
+def observed(arrived: Arrived, labels: LabelSet) -> list[Predicted]:
+    """Say what drift is looked for in."""
     return [
         Predicted(features, prediction.document.label, prediction.opinion.label)
         for features, prediction in zip(arrived.features, named(arrived, labels), strict=True)

@@ -205,8 +205,8 @@ class Transactions:
         if isinstance(error, REFUSALS):
             raise RefusedError(
                 f"Kafka refuses a transaction of group {self._group!r} ({error}); allow its user to"
-                " write the topics of predictions, drift and dead letters, to read the group, and to"
-                " write its transactional id, and start again"
+                " write the topics of predictions, drift and dead letters, to read the group, and"
+                " to write its transactional id, and start again"
             ) from error
         if self._hurry():
             raise AbandonedError(

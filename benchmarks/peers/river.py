@@ -1,17 +1,30 @@
 """River: pipelines of its own parts, one document at a time."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from math import log1p
 from typing import Any
+from zlib import crc32
 
-from river import compose, feature_extraction, linear_model, naive_bayes, optim
+from river import (
+    compose,
+    drift,
+    feature_extraction,
+    forest,
+    linear_model,
+    naive_bayes,
+    optim,
+)
 
 from benchmarks.model import Size, prediction
-from benchmarks.peers.words import STOP_WORDS
+from benchmarks.peers.words import STOP_WORDS, words
 from consumer.evaluation import Prediction
 from events.document import Document
 
 LEARNING_RATE = 5.0
 SMOOTHING = 0.01
+TREES = 10
+HASHED = 200
 
 
 class Pipeline:
@@ -74,3 +87,36 @@ def multinomial(_labels: Sequence[str], _seed: int) -> Pipeline:
         lambda: sum(map(len, classifier.feature_counts.values())),
         {"pipeline": "BagOfWords | MultinomialNB", "alpha": SMOOTHING},
     )
+
+
+def retraining(_labels: Sequence[str], _seed: int) -> Pipeline:
+    """Feed counts of words into multinomial naive Bayes, begun anew when ADWIN tells of drift."""
+    classifier = drift.DriftRetrainingClassifier(
+        naive_bayes.MultinomialNB(alpha=SMOOTHING),
+        drift_detector=drift.ADWIN(),
+        train_in_background=False,
+    )
+    return Pipeline(
+        feature_extraction.BagOfWords() | classifier,
+        lambda: sum(map(len, classifier.model.feature_counts.values())),
+        {"pipeline": "BagOfWords | DriftRetraining(MultinomialNB, ADWIN)", "alpha": SMOOTHING},
+    )
+
+
+def adaptive_forest(_labels: Sequence[str], seed: int) -> Pipeline:
+    """Feed words, hashed into a few numbers that trees can split, into an adaptive random forest.
+
+    Gomes et al. (2017), "Adaptive random forests for evolving data stream classification".
+    """
+    classifier = forest.ARFClassifier(n_models=TREES, seed=seed)
+    return Pipeline(
+        compose.FuncTransformer(_hashed) | classifier,
+        lambda: sum(tree.n_nodes for tree in classifier.models),
+        {"pipeline": f"{HASHED} hashed words | ARFClassifier", "trees": TREES},
+    )
+
+
+def _hashed(text: str) -> dict[int, float]:
+    """Count words in buckets, as logarithms."""
+    counts = Counter(crc32(word.encode()) % HASHED for word in words(text))
+    return {bucket: log1p(counts[bucket]) for bucket in range(HASHED)}

@@ -1,0 +1,1 @@
+"""How learners cope with streams that change."""
