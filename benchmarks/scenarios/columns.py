@@ -40,7 +40,7 @@ class Scenario:
         """Return held-out documents as they are called after so many documents of the stream."""
         names: dict[str | None, str] = {}
         for at, change in self.changes:
-            if at <= number and change.what == "labels exchanged":
+            if at < number and change.what == "labels exchanged":
                 for one, other in change.details["pairs"]:
                     names |= {one: other, other: one}
         return [replace(one, label=names.get(one.label, one.label)) for one in heldout]

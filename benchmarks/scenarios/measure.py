@@ -17,7 +17,7 @@ from consumer.tally import Scores
 from events.document import Document
 
 EXAMINED_EVERY = 1000
-"""Documents between examinations, beside those before each change and at the end."""
+"""Documents between examinations; there is one before each change and at the end, too."""
 WINDOW = 300
 """Documents over whose accuracy recovery is told."""
 BEFORE = 1000
@@ -45,15 +45,19 @@ def measure(
     exams: list[tuple[int, Scores]] = []
     stream = scenario.documents
     end = len(stream)
-    due = {*range(EXAMINED_EVERY, end, EXAMINED_EVERY), *scenario.moments, end}
+
+    def examine(number: int) -> None:
+        exams.append((number, cell.examine(model, scenario.asked(some, number))))
+
     for start in range(0, end, model.batch_size):
         batch = stream[start : start + model.batch_size]
+        done = start + len(batch)
+        if any(start <= moment < done for moment in scenario.moments):
+            examine(start)
         hits += [prediction.correct for prediction in model.predict_many(batch)]
         model.learn_many(batch)
-        # Micro-batches don't end where the stream changes: the one before is the last of the old.
-        if any(start < moment <= start + model.batch_size for moment in due):
-            scores = cell.examine(model, scenario.asked(some, start + len(batch)))
-            exams.append((start + len(batch), scores))
+        if done == end or done // EXAMINED_EVERY > start // EXAMINED_EVERY:
+            examine(done)
     final = cell.examine(model, scenario.asked(heldout, end))
     drifts: list[Drift] = getattr(model, "drifts", [])
     noticed = [drift for drift in drifts if not drift.forgotten]
@@ -156,5 +160,5 @@ def _curve(hits: Sequence[bool]) -> list[tuple[int, float]]:
     """Accuracy over the last `WINDOW` documents, or as many as there were."""
     return [
         (number, round(float(np.mean(hits[max(0, number - WINDOW) : number])), 4))
-        for number in range(CURVE_EVERY, len(hits) + 1, CURVE_EVERY)
+        for number in [*range(CURVE_EVERY, len(hits), CURVE_EVERY), len(hits)]
     ]
