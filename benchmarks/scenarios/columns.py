@@ -18,6 +18,8 @@ SCENARIOS: Mapping[str, str] = {
     "label-swap": "label-swap:start=5000",
     "prior-shift": "prior-shift:period=2000",
     "noise": "noise:share=0.2:start=5000",
+    "duplicates": "duplicates:share=0.2",
+    "late": "late:share=0.2:within=1000",
 }
 """What ``--scenario`` of the producer would say, by name."""
 

@@ -122,9 +122,9 @@ def test_scenarios(name: str) -> None:
     """Each scenario makes a stream of the corpus, and knows where it changes."""
     labels = "".join("abcdefghijklmnop"[number % 16] for number in range(6400))
     made = columns.make(name, documents(labels), 0, None)
-    assert 0 < len(made.documents) <= 6400
+    assert 0 < len(made.documents) <= 6400 * 1.3
     assert all(0 < moment < len(made.documents) for moment in made.moments)
-    assert bool(made.moments) == (name not in {"shuffled", "chronological"})
+    assert bool(made.moments) == (name not in {"shuffled", "chronological", "duplicates", "late"})
     assert len(columns.make(name, documents(labels), 0, 500).documents) == 500
 
 

@@ -1,0 +1,29 @@
+"""The reference of scenarios says what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.scenarios.columns import SCENARIOS
+from producer.scenarios import plan
+
+PAGE = (Path(__file__).parents[4] / "docs/scenarios.md").read_text()
+
+
+@pytest.mark.parametrize("name", plan.NAMES)
+def test_reference(name: str) -> None:
+    """Each scenario has a line with all of its parameters and their defaults, and a picture."""
+    (parameters,) = re.findall(
+        rf"^\| `{name}` \| (.*?) \| ", PAGE.replace(" |  |", " | |"), re.MULTILINE
+    ) or [""]
+    told = dict(one.split("=") for one in re.findall(r"`(\w+=[\d.]+)`", parameters))
+    known = {
+        key: f"{getattr(default, 'amount', default):g}"
+        for key, (_, default) in plan.parameters(name).items()
+    }
+    assert told == known
+    assert f"| `{name}` |" in PAGE
+    shown = "shuffled" if name == "as-is" else name
+    assert f"results/scenarios/{shown}.svg" in PAGE
+    assert shown in SCENARIOS
