@@ -16,7 +16,9 @@ from consumer.evaluation import Evaluator, Prediction
 from consumer.features import Extractor
 from consumer.labels import LabelSet
 from consumer.micro_batch import MicroBatch
-from consumer.prequential import Arrived, Step
+from consumer.pending import AtOnce
+from consumer.prediction import Arrived, named, predict
+from consumer.prequential import Step
 from consumer.quarantine import Quarantine
 from consumer.replay import ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
@@ -63,8 +65,8 @@ class Newsreel:
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
         """Predict documents with what is known now."""
         assembled = self._assembled
-        self._arrived = prequential.predict(assembled.extractor, assembled.learner, documents)
-        return prequential.named(self._arrived, self._labels)
+        self._arrived = predict(assembled.extractor, assembled.learner, documents)
+        return named(self._arrived, self._labels)
 
     def learn_many(self, documents: Sequence[Document]) -> None:
         """Learn documents that were just predicted."""
@@ -73,7 +75,7 @@ class Newsreel:
             if document.label is not None:
                 self._labels.add(document.label)
         learner, replay, labels = self._assembled.learner, self._replay, self._labels
-        predicted = prequential.observed(self._arrived, labels)
+        predicted = prequential.observed(self._arrived, named(self._arrived, labels))
         self.drifts += self._adaptation.observe(predicted, learner, replay, labels)
         count = self._adaptation.replayed(self._ratio.due(len(documents), lag=0))
         prequential.learn(self._arrived, learner, replay, labels, count)
@@ -125,6 +127,7 @@ class Loop:
             MicroBatch(self.batch_size),
             Quarantine("benchmark"),
             self.adaptation,
+            AtOnce(),
         )
 
 
@@ -155,12 +158,14 @@ PLAIN: Mapping[str, Any] = {
 """Fine-tuning as a tutorial would write it."""
 
 
-def build(**options: Any) -> Callable[[Sequence[str], int], Newsreel]:
+def build(
+    extracting: Callable[[Extractor], Extractor] = lambda it: it, **options: Any
+) -> Callable[[Sequence[str], int], Newsreel]:
     """Make what builds a learner from options of the command line, such as ``learner="latent"``."""
     settings = Settings.model_validate(options)
 
     def call(_labels: Sequence[str], seed: int) -> Newsreel:
-        return Newsreel(settings.model_copy(update={"seed": seed}))
+        return Newsreel(settings.model_copy(update={"seed": seed}), extracting)
 
     return call
 

@@ -3,7 +3,7 @@
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -36,12 +36,14 @@ from consumer.health import Health
 from consumer.heldout import HeldOut
 from consumer.labels import LabelSet
 from consumer.lease import Lease
+from consumer.merging import Merged, Records
 from consumer.metrics import continued
 from consumer.metrics.continued import Kept
 from consumer.metrics.learning import Metrics
 from consumer.micro_batch import MicroBatch
 from consumer.offsets import FRESH
 from consumer.outbox import AtOnce, Later, Outbox, Writer
+from consumer.pending import Waiting
 from consumer.poller import Poller, beginnings, connect
 from consumer.progress import Progress
 from consumer.quarantine import Quarantine
@@ -60,6 +62,8 @@ from service.errors import UserError
 from service.stop import Stop
 
 QUEUED_MICRO_BATCHES = 8
+LOOK_FOR_LABELS_SECONDS = 0.2
+"""How often the broker is asked whether there are labels, before a document is predicted."""
 
 log = structlog.get_logger()
 
@@ -92,6 +96,7 @@ class _Parts:
     micro_batch: MicroBatch
     quarantine: Quarantine
     adaptation: DriftAdaptation
+    waiting: Waiting
     progress: Progress
 
     def stateful(self) -> dict[str, Stateful]:
@@ -105,6 +110,7 @@ class _Parts:
             "micro_batch": self.micro_batch,
             "quarantine": self.quarantine,
             "adaptation": self.adaptation,
+            "waiting": self.waiting,
             "progress": self.progress,
         }
 
@@ -133,6 +139,8 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
         kafka.require(admin, settings.topic)
         for made in (topics.dead_letters, topics.predictions, topics.drift):
             kafka.ensure(admin, made(settings.topic), count=1)
+        if settings.late_labels:
+            kafka.ensure(admin, topics.labels(settings.topic), count=1)
     serving = Serving(progress)
     about = {"learner": settings.learner, "encoder": settings.model}
     status = Status(progress, health, store, about)
@@ -163,6 +171,7 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
         MicroBatch(settings.batch_size),
         Quarantine(settings.topic),
         composition.adaptation(settings),
+        composition.waiting(settings),
         progress,
     )
     lease = Lease(store.folder)
@@ -265,14 +274,16 @@ def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None
         hurry=stop.overdue,
         reached=everything.reached,
     )
+    records, late_labels = _with_labels(everything, stack, poller)
     source = KafkaSource(
-        poller,
+        records,
         parts.labels,
         positions,
         settings.linger,
         settings.stop_after,
         settings.stop_when_idle,
         stopping=lambda: stop.asked or committer.failed or lease.lost(),
+        late_labels=late_labels,
     )
 
     gc.collect()
@@ -298,6 +309,7 @@ def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None
         parts.micro_batch,
         parts.quarantine,
         parts.adaptation,
+        parts.waiting,
     ):
         writer.write(step)
         parts.progress.observe(step)
@@ -307,6 +319,29 @@ def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None
         raise superseded(settings.group)
     if step is not None:
         committer.finish(step)
+
+
+def _with_labels(
+    everything: _Everything, stack: ExitStack, documents: Poller
+) -> tuple[Records, tuple[str, Mapping[int, int]]]:
+    """Read the topic of labels, too, if they come later; it is read from where that stopped."""
+    settings, topic = everything.settings, topics.labels(everything.settings.topic)
+    if not settings.late_labels:
+        return documents, ("", {})
+    reader = connect(settings.connection.options)
+    positions = beginnings(reader, topic) | dict(everything.parts.waiting.positions)
+    labels = Poller(
+        reader,
+        topic,
+        positions,
+        QUEUED_MICRO_BATCHES * settings.batch_size,
+        settings.lost_offsets,
+        everything.metrics,
+        LOOK_FOR_LABELS_SECONDS,
+    )
+    stack.callback(labels.close)
+    labels.start()
+    return Merged(documents, labels), (topic, positions)
 
 
 SHOWN = ("documents", "labels", "prequential_accuracy", "heldout_accuracy", "dead_letters")

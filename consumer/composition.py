@@ -4,6 +4,7 @@ from consumer.assembly import Assembled, Machine, Recipe, assemble
 from consumer.drift.adaptation import DriftAdaptation
 from consumer.drift.detectors import DETECTORS, RiseDetector
 from consumer.learners.gradient import Training
+from consumer.pending import AtOnce, Pending, Waiting
 from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
 from consumer.replay_ratio import FixedRatio, LagAwareRatio, ReplayRatio
 from consumer.settings import Settings
@@ -52,3 +53,8 @@ def adaptation(settings: Settings) -> DriftAdaptation:
     """Build what notices drift, and reacts to it."""
     errors = RiseDetector(DETECTORS[settings.drift_detector])
     return DriftAdaptation(errors, settings.reactions)
+
+
+def waiting(settings: Settings) -> Waiting:
+    """Build what waits for labels."""
+    return Pending(settings.pending_capacity) if settings.late_labels else AtOnce()

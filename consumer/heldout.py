@@ -11,7 +11,7 @@ from consumer.evaluation import Evaluator
 from consumer.features import Extractor
 from consumer.labels import LabelSet
 from consumer.learners.protocol import Learner
-from consumer.prequential import named, predict
+from consumer.prediction import named, predict
 from consumer.source import read_document
 from consumer.tally import Scores
 from events.document import Document

@@ -69,6 +69,8 @@ class Poller:
         from the topic: stop, or go on and count them.
     observer
         Told of both.
+    look_seconds
+        How often the broker is asked where the partitions end.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Poller:
         capacity: int,
         lost_offsets: LostOffsets,
         observer: Observer,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
@@ -86,6 +89,7 @@ class Poller:
         self._capacity = capacity
         self._lost_offsets = lost_offsets
         self._observer = observer
+        self._look_seconds = look_seconds
         self._changed = threading.Condition()
         self._records: deque[ConsumerRecord] = deque()
         self._queued: Counter[int] = Counter()
@@ -121,6 +125,27 @@ class Poller:
                 partition: max(0, end - self._reached(partition, positions.get(partition, 0)))
                 for partition, end in self._ends.items()
             }
+
+    def settled(self, since: float) -> bool:
+        """Whether all is taken that was there at a time, in seconds of the monotonic clock."""
+        with self._changed:
+            return (
+                not self._records
+                and self._looked >= since
+                and not any(end > self._positions.get(p, 0) for p, end in self._ends.items())
+            )
+
+    def peek(self) -> ConsumerRecord | None:
+        """Return the record that is taken next, if there is one.
+
+        Raises
+        ------
+        PollError
+            The thread has died.
+        """
+        with self._changed:
+            self._check()
+            return self._records[0] if self._records else None
 
     def past_gap(self, partition: int, position: int) -> int:
         """Return where a partition goes on, should records behind a position have been lost.
@@ -163,14 +188,17 @@ class Poller:
                 self._bytes -= _size(record)
                 self._queued[record.partition] -= 1
                 return record
-            if isinstance(self._failure, UserError):
-                raise self._failure
-            if self._failure is not None:
-                raise PollError(
-                    f"reading {self._topic!r} failed: {self._failure}; nothing is lost: mend the"
-                    " cause and start again, to go on from the last commit"
-                ) from self._failure
+            self._check()
             return None
+
+    def _check(self) -> None:
+        if isinstance(self._failure, UserError) and not self._records:
+            raise self._failure
+        if self._failure is not None and not self._records:
+            raise PollError(
+                f"reading {self._topic!r} failed: {self._failure}; nothing is lost: mend the"
+                " cause and start again, to go on from the last commit"
+            ) from self._failure
 
     def close(self) -> None:
         """Stop the thread."""
@@ -224,7 +252,8 @@ class Poller:
 
     def _look(self) -> None:
         """Ask which partitions there are and where they end."""
-        self._next_look = time.monotonic() + LOOK_SECONDS
+        asked = time.monotonic()
+        self._next_look = asked + self._look_seconds
         try:
             known = self._consumer.partitions_for_topic(self._topic) or set()
             new = [TopicPartition(self._topic, n) for n in known - self._positions.keys()]
@@ -244,7 +273,7 @@ class Poller:
             log.info("the broker answers again")
         self._away = False
         with self._changed:
-            self._looked = time.monotonic()
+            self._looked = asked
             self._ends = {tp.partition: end for tp, end in ends.items()}
 
     def _assign(self, new: Mapping[int, int]) -> None:

@@ -6,23 +6,21 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from consumer.drift.adaptation import Adaptation, Drift, Predicted
-from consumer.evaluation import Evaluator, Opinion, Prediction, Prequential
-from consumer.features import Example, Extractor, Features
+from consumer.evaluation import Evaluator, Prediction, Prequential
+from consumer.features import Example, Extractor
 from consumer.labels import LabelSet
 from consumer.learners.protocol import Forecast, Gradient, Learner, Lesson, RejectedError
 from consumer.micro_batch import MicroBatch
+from consumer.pending import Fate, Joined, Waiting
+from consumer.prediction import Arrived, named, predict
 from consumer.quarantine import Quarantine
 from consumer.replay import Census, ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
 from consumer.source import Batch, DeadLetter, Origin
-from events.document import Document
+from consumer.tally import Scores
 from events.errors import shorten
-
-TOP = 5
-"""How many of the most probable labels a prediction tells."""
 
 
 class Source(Protocol):
@@ -53,11 +51,14 @@ class Step:
     ``positions``, ``lag`` and ``reached`` are by partition: the next offset to read, how many
     records wait behind it, and when the last one before was written. ``origins`` are where the
     document of each prediction comes from, ``written`` when its record was, in seconds since 1970.
-    ``tokens`` were read by an encoder. ``drifts`` were noticed in the micro-batch that was learned,
-    ``distance`` is that of the inputs from those after the last change, and ``noticed`` says how
-    many documents had come at the last drift, by detector. ``shares`` say how much each expert of
-    a blend weighs. ``seconds`` are by stage. A step without documents has neither: it says that
-    time has passed.
+    ``tokens`` were read by an encoder. ``scored`` are predictions whose labels are known now,
+    ``joined`` those whose labels came later, ``fates``
+    count such labels and what waited in vain, ``waiting`` are left, and ``repredicted`` scores what
+    was predicted just before it was learned. ``drifts`` were noticed in the micro-batch that was
+    learned, ``distance`` is that of the inputs from those after the last change, and ``noticed``
+    says how many documents had come at the last drift, by detector. ``shares`` say how much each
+    expert of a blend weighs. ``seconds`` are by stage. A step without documents has neither: it
+    says that time has passed.
     """
 
     positions: Mapping[int, int]
@@ -69,6 +70,11 @@ class Step:
     tokens: int
     dead_letters: Sequence[DeadLetter]
     learned: Learned | None
+    scored: Sequence[Prediction]
+    joined: Sequence[Joined]
+    fates: Mapping[Fate, int]
+    waiting: int
+    repredicted: Scores | None
     drifts: Sequence[Drift]
     distance: float
     noticed: Mapping[str, int]
@@ -77,20 +83,6 @@ class Step:
     scores: Prequential
     shares: Mapping[str, float]
     seconds: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """Documents in the order of the stream, as they were predicted: rows of the same order.
-
-    ``tokens`` were read by an encoder; to read texts took ``seconds``.
-    """
-
-    documents: Sequence[Document]
-    features: Sequence[Features]
-    forecast: Forecast
-    tokens: int
-    seconds: float
 
 
 def run(
@@ -104,6 +96,7 @@ def run(
     micro_batch: MicroBatch,
     quarantine: Quarantine,
     adaptation: Adaptation,
+    waiting: Waiting,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Step]:
     """Learn from a stream: test, then train, each document once (prequential evaluation).
@@ -133,20 +126,24 @@ def run(
         arrived = predict(extractor, learner, batch.documents, clock)
         tokens, tokenizing = arrived.tokens, arrived.seconds
         predictions = named(arrived, labels)
-        evaluator.update(predictions)
+        taken = waiting.take(batch, arrived, labels)
+        evaluator.update(taken.scored)
         predicted = clock()
-        micro_batch.add(zip(batch.documents, batch.origins, strict=True))
+        micro_batch.add(taken.ready)
         learned = None
         quarantined: Sequence[DeadLetter] = ()
         drifts: Sequence[Drift] = ()
-        if batch.last or (batch.documents and micro_batch.full):
+        if batch.last or (taken.ready and micro_batch.full):
             together = micro_batch.take()
+            documents = [document for document, _ in together]
             # What came in pieces is read again as a whole: what is learned may depend on the
             # stream alone, and matrix products of other shapes round differently.
-            if len(together) != len(arrived.documents):
-                arrived = predict(extractor, learner, [document for document, _ in together])
+            if documents != list(arrived.documents):
+                arrived = predict(extractor, learner, documents)
                 tokens += arrived.tokens
-            drifts = adaptation.observe(observed(arrived, labels), learner, replay, labels)
+            now = named(arrived, labels)
+            waiting.repredicted(now)
+            drifts = adaptation.observe(observed(arrived, now), learner, replay, labels)
             new = [pair for pair in together if pair[0].label is not None]
             count = adaptation.replayed(replay_ratio.due(len(new), sum(batch.lag.values())))
             try:
@@ -166,6 +163,11 @@ def run(
             tokens=tokens,
             dead_letters=[*batch.dead_letters, *quarantined],
             learned=learned,
+            scored=taken.scored,
+            joined=taken.joined,
+            fates=taken.fates,
+            waiting=len(waiting),
+            repredicted=waiting.scores(),
             drifts=drifts,
             distance=adaptation.distance,
             noticed=dict(adaptation.noticed),
@@ -184,61 +186,11 @@ def run(
         )
 
 
-def predict(
-    extractor: Extractor,
-    learner: Learner,
-    documents: Sequence[Document],
-    clock: Callable[[], float] = time.perf_counter,
-) -> Arrived:
-    """Predict documents with what the learner knows now."""
-    if not documents:
-        return Arrived([], [], Forecast(np.zeros((0, 0), dtype=np.float32)), 0, 0.0)
-    started = clock()
-    read = extractor.tokenize_many(documents)
-    seconds = clock() - started
-    tokens = sum(len(row.get("tokens", ())) for row in read)
-    features = extractor.extract_many(read)
-    return Arrived(documents, features, learner.predict_many(features), tokens, seconds)
-
-
-def named(arrived: Arrived, labels: LabelSet) -> list[Prediction]:
-    """Put names to predictions: the learner knows labels by number only.
-
-    Probabilities that are no numbers are no opinion.
-    """
-    names = labels.names
-
-    def opinion(row: NDArray[np.float32], truth: str | None) -> Opinion:
-        known = names[: len(row)]
-        if not known or not np.isfinite(row).all():
-            return Opinion(None, 0.0, 0.0)
-        best = int(row.argmax())
-        right = float(row[known.index(truth)]) if truth in known else 0.0
-        return Opinion(known[best], float(row[best]), right)
-
-    def top(row: NDArray[np.float32]) -> list[tuple[str, float]]:
-        if not np.isfinite(row).all():
-            return []
-        best = np.argsort(-row, kind="stable")[:TOP]
-        return [(names[number], float(row[number])) for number in best]
-
-    forecast = arrived.forecast
-    return [
-        Prediction(
-            document,
-            opinion(forecast.probabilities[row], document.label),
-            {name: opinion(said[row], document.label) for name, said in forecast.experts.items()},
-            top(forecast.probabilities[row]),
-        )
-        for row, document in enumerate(arrived.documents)
-    ]
-
-
-def observed(arrived: Arrived, labels: LabelSet) -> list[Predicted]:
+def observed(arrived: Arrived, predictions: Sequence[Prediction]) -> list[Predicted]:
     """Say what drift is looked for in."""
     return [
         Predicted(features, prediction.document.label, prediction.opinion.label)
-        for features, prediction in zip(arrived.features, named(arrived, labels), strict=True)
+        for features, prediction in zip(arrived.features, predictions, strict=True)
     ]
 
 

@@ -105,10 +105,9 @@ class Progress:
             )
 
     def _remember_mistakes(self, step: Step) -> None:
-        for prediction in step.predictions:
-            if prediction.document.label is None:
-                self._counts["unlabelled"] += 1
-            elif prediction.opinion.label is not None and not prediction.correct:
+        self._counts["unlabelled"] += sum(one.document.label is None for one in step.predictions)
+        for prediction in step.scored:
+            if prediction.opinion.label is not None and not prediction.correct:
                 self._mistakes.append(
                     {
                         "id": prediction.document.id,

@@ -161,6 +161,13 @@ class Settings(HttpSettings):
         description="records that may wait; with more of them less is replayed. None: replay does"
         " not depend on time, and a run can be repeated exactly",
     )
+    late_labels: bool = Field(
+        False,
+        description="wait for labels that come later than their documents, on <topic>.labels",
+    )
+    pending_capacity: int = Field(
+        10_000, ge=1, description="documents that wait for their labels at most, with --late-labels"
+    )
     drift_detector: DetectorName = Field(
         "adwin", description="what tells that the prequential error rises"
     )

@@ -11,7 +11,7 @@ from consumer.evaluation import Prediction
 from consumer.features import Extractor, Features
 from consumer.labels import LabelSet
 from consumer.learners.protocol import Forecast, Learner, Lesson, Proposal
-from consumer.prequential import named, predict
+from consumer.prediction import named, predict
 from events.document import Document
 
 TOGETHER = 8

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from kafka.consumer.fetcher import ConsumerRecord
 
 from consumer.labels import LabelLimitError, LabelSet
-from consumer.poller import Poller
+from consumer.merging import Records
+from events import label as wire
 from events.cloudevents import Headers
 from events.document import Document, decode
 from events.errors import DecodeError, Reason
+from events.label import Label
 
 MAX_TEXT_CHARACTERS = 20_000
 """What is kept of a text, some 4,000 tokens: the replay buffer's memory stays bounded."""
@@ -27,6 +29,18 @@ class Origin(NamedTuple):
 
     partition: int
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A label that has come by itself, ``after`` so many documents of its batch.
+
+    ``written`` is when its record was, in seconds since 1970, None where that is not said.
+    """
+
+    label: Label
+    after: int
+    written: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +64,8 @@ class Batch:
     ``origins`` are where each document comes from, ``written`` when its record was, in seconds
     since 1970, or None where its producer does not say. ``positions`` are the next offsets to read
     after the batch, ``lag`` the records that wait there, and ``reached`` when the last record
-    before was written, all by partition. ``last`` says that the stream is over.
+    before was written, all by partition. ``labels`` are those that have come by themselves, and
+    ``label_positions`` where their topic goes on. ``last`` says that the stream is over.
     """
 
     documents: Sequence[Document]
@@ -60,7 +75,27 @@ class Batch:
     positions: Mapping[int, int]
     lag: Mapping[int, int]
     reached: Mapping[int, float]
+    labels: Sequence[Labelled] = ()
+    label_positions: Mapping[int, int] = field(default_factory=dict)
     last: bool = False
+
+
+@dataclass(slots=True)
+class _Read:
+    """What a batch has so far."""
+
+    documents: list[Document] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
+    written: list[float | None] = field(default_factory=list)
+    labels: list[Labelled] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+    def full(self, at_most: int) -> bool:
+        learnable = len(self.labels) + sum(one.label is not None for one in self.documents)
+        return (
+            max(len(self.documents), learnable) >= at_most
+            or len(self.dead_letters) >= MOST_UNUSABLE
+        )
 
 
 class KafkaSource:
@@ -69,7 +104,7 @@ class KafkaSource:
     Parameters
     ----------
     poller
-        Started by whoever made it.
+        `Poller` or `Merged`, started by whoever made it.
     labels
         Learns the labels of the documents that are read.
     positions
@@ -84,11 +119,13 @@ class KafkaSource:
         Says whether the next read shall be the end.
     clock
         Seconds that only go forward.
+    late_labels
+        Topic of labels that come by themselves, and where its partitions go on.
     """
 
     def __init__(
         self,
-        poller: Poller,
+        poller: Records,
         labels: LabelSet,
         positions: Mapping[int, int],
         linger: float,
@@ -96,8 +133,11 @@ class KafkaSource:
         stop_when_idle: float | None = None,
         stopping: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
+        late_labels: tuple[str, Mapping[int, int]] = ("", {}),
     ) -> None:
         self._poller = poller
+        self._label_topic, label_positions = late_labels
+        self._label_positions = dict(label_positions)
         self._labels = labels
         self._positions = dict(positions)
         self._linger = linger
@@ -110,7 +150,7 @@ class KafkaSource:
         self._over = False
 
     def read(self, at_most: int) -> Batch | None:
-        """Wait for up to ``at_most`` documents; None when the run is over.
+        """Wait for up to ``at_most`` documents, or labels; None when the run is over.
 
         When nothing comes for `QUIET_SECONDS`, the batch is empty.
         """
@@ -118,19 +158,16 @@ class KafkaSource:
             at_most = min(at_most, self._left)
         if self._over or self._stopping() or at_most == 0:
             return None
-        documents: list[Document] = []
-        origins: list[Origin] = []
-        written: list[float | None] = []
-        dead_letters: list[DeadLetter] = []
+        read = _Read()
         first: float | None = None
         started = self._clock()
-        while not (_full(documents, at_most, dead_letters) or self._stopping()):
+        while not (read.full(at_most) or self._stopping()):
             record = self._poller.take(WAKE_SECONDS)
             now = self._clock()
             if record is not None:
                 first = now if first is None else first
                 self._waiting_since = None
-                self._sort(record, documents, origins, written, dead_letters)
+                self._sort(record, read)
             if first is not None and now - first >= self._linger:
                 break
             if record is None and first is None:
@@ -140,18 +177,20 @@ class KafkaSource:
         if first is None and not self._over and self._stopping():
             return None
         if self._left is not None:
-            self._left -= len(documents)
+            self._left -= len(read.documents)
         self._positions = {p: self._poller.past_gap(p, at) for p, at in self._positions.items()}
         positions = dict(self._positions)
         lag = self._poller.lag(positions)
         return Batch(
-            documents,
-            origins,
-            written,
-            dead_letters,
+            read.documents,
+            read.origins,
+            read.written,
+            read.dead_letters,
             positions,
             lag,
             dict(self._reached),
+            read.labels,
+            dict(self._label_positions),
             last=self._over,
         )
 
@@ -164,35 +203,30 @@ class KafkaSource:
         heard = now - self._poller.silence  # up to then, nothing was there
         return self._idle_limit is not None and heard - self._waiting_since >= self._idle_limit
 
-    def _sort(
-        self,
-        record: ConsumerRecord,
-        documents: list[Document],
-        origins: list[Origin],
-        written: list[float | None],
-        dead_letters: list[DeadLetter],
-    ) -> None:
+    def _sort(self, record: ConsumerRecord, read: _Read) -> None:
         """Put a record where it belongs, and move the position past it."""
-        self._positions[record.partition] = record.offset + 1
         stamp = record.timestamp / 1000 if record.timestamp >= 0 else None  # -1: there is none
-        if stamp is not None:
-            self._reached[record.partition] = stamp
         try:
+            if record.topic == self._label_topic:
+                self._label_positions[record.partition] = record.offset + 1
+                label = wire.decode(record.key, record.value, record.headers)
+                self._labels.add(label.label)
+                read.labels.append(Labelled(label, len(read.documents), stamp))
+                return
+            self._positions[record.partition] = record.offset + 1
+            if stamp is not None:
+                self._reached[record.partition] = stamp
             document = read_document(record)
             if document.label is not None:
                 self._labels.add(document.label)
         except DecodeError as error:
-            dead_letters.append(_dead_letter(record, error.reason, str(error)))
+            read.dead_letters.append(_dead_letter(record, error.reason, str(error)))
         except LabelLimitError as error:
-            dead_letters.append(_dead_letter(record, Reason.LABEL_LIMIT, str(error)))
+            read.dead_letters.append(_dead_letter(record, Reason.LABEL_LIMIT, str(error)))
         else:
-            documents.append(document)
-            origins.append(Origin(record.partition, record.offset))
-            written.append(stamp)
-
-
-def _full(documents: Sequence[Any], at_most: int, dead_letters: Sequence[Any]) -> bool:
-    return len(documents) >= at_most or len(dead_letters) >= MOST_UNUSABLE
+            read.documents.append(document)
+            read.origins.append(Origin(record.partition, record.offset))
+            read.written.append(stamp)
 
 
 def read_document(record: ConsumerRecord) -> Document:

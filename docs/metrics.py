@@ -30,6 +30,7 @@ GROUPS = {
     "learning": "The last learning step",
     "replay": "The replay buffer",
     "drift": "Drift",
+    "labels": "Labels that come later",
     "input": "What waits",
     "commits": "Checkpoints and commits",
     "held-out": "Held-out documents and forgetting",

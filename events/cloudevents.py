@@ -34,8 +34,12 @@ def size(headers: Iterable[tuple[str, bytes | None]]) -> int:
     return sum(len(name) + len(content or b"") for name, content in headers)
 
 
-def identity(key: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> str | None:
+def identity(
+    key: bytes | None, headers: Iterable[tuple[str, bytes | None]], type_: str = CE_TYPE
+) -> str | None:
     """Read a document's id from key and attributes, which must agree where both are there.
+
+    Attributes must be of an event of that type.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def identity(key: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> 
         )
     id_ = None if key is None else _utf8(key, "key", Reason.BAD_ID)
     if found:
-        for name, expected in (("ce_specversion", "1.0"), ("ce_type", CE_TYPE)):
+        for name, expected in (("ce_specversion", "1.0"), ("ce_type", type_)):
             if found.get(name) != expected:
                 raise DecodeError(
                     Reason.BAD_HEADER,

@@ -47,10 +47,25 @@ def _rfc_3339(time: object) -> object:
     raise ValueError("should be RFC 3339, such as 1993-04-05T12:00:00Z")
 
 
-class DocumentValue(BaseModel):
+LabelText = Annotated[str, Field(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
+MomentText = Annotated[
+    AwareDatetime | None,
+    Field(description="when it came about, RFC 3339 with an offset"),
+    Strict(False),
+    BeforeValidator(_rfc_3339),
+]
+
+
+class Strictly(BaseModel):
+    """The JSON value of a record: no field is converted, none is unknown."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class DocumentValue(Strictly):
     """The JSON value of a document record. Its JSON Schema is `docs/document.schema.json`."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", title="newsreel document")
+    model_config = ConfigDict(title="newsreel document")
 
     text: Annotated[str, Field(min_length=1, description="what the model reads")]
     label: Annotated[
@@ -61,12 +76,7 @@ class DocumentValue(BaseModel):
             description="its class; absent or null where it is not known",
         ),
     ] = None
-    time: Annotated[
-        AwareDatetime | None,
-        Field(description="when it came about, RFC 3339 with an offset"),
-        Strict(False),
-        BeforeValidator(_rfc_3339),
-    ] = None
+    time: MomentText = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,9 @@ def encode(document: Document, source: str) -> Record:
         record = Record(document.id.encode(), payload, headers)
         decode(record.key, record.value, record.headers, default_id=document.id)
     except ValidationError as error:
-        raise EncodeError(f"document {document.id!r}: {_explain(error)[1]}") from error
+        raise EncodeError(
+            f"document {document.id!r}: {explain(error, DocumentValue)[1]}"
+        ) from error
     except (ValueError, OverflowError) as error:
         raise EncodeError(f"document {document.id!r}: {error}") from error
     return record
@@ -157,36 +169,47 @@ def decode(
     DecodeError
         With the `Reason`, and a message that names the offending part.
     """
+    text = text_of(value)
+    document_id = cloudevents.identity(key, headers) or default_id
+    try:
+        parsed = DocumentValue.model_validate_json(text)
+    except ValidationError as error:
+        raise DecodeError(*explain(error, DocumentValue)) from error
+    if not parsed.text.strip():
+        raise DecodeError(Reason.EMPTY_TEXT, "text: it is empty")
+    return Document(document_id, parsed.text, parsed.label, parsed.time)
+
+
+def text_of(value: bytes | None) -> str:
+    """Read a record's value as text.
+
+    Raises
+    ------
+    DecodeError
+        There is none, or it is too large, or no text.
+    """
     if value is None:
         raise DecodeError(Reason.NO_VALUE, "the record has no value (a tombstone)")
     if len(value) > MAX_RECORD_BYTES:
         raise DecodeError(
             Reason.TOO_LARGE, f"value: {len(value)} bytes, at most {MAX_RECORD_BYTES} are allowed"
         )
-    document_id = cloudevents.identity(key, headers) or default_id
     try:
-        text = value.decode()
+        return value.decode()
     except UnicodeDecodeError as error:
         raise DecodeError(
             Reason.NOT_UTF8, f"value: byte {error.start} is not valid UTF-8"
         ) from error
-    try:
-        parsed = DocumentValue.model_validate_json(text)
-    except ValidationError as error:
-        raise DecodeError(*_explain(error)) from error
-    if not parsed.text.strip():
-        raise DecodeError(Reason.EMPTY_TEXT, "text: it is empty")
-    return Document(document_id, parsed.text, parsed.label, parsed.time)
 
 
-def _explain(error: ValidationError) -> tuple[Reason, str]:
-    """Turn the first complaint of pydantic into a reason and one line."""
+def explain(error: ValidationError, of: type[BaseModel]) -> tuple[Reason, str]:
+    """Turn the first complaint of pydantic about a record's value into a reason and one line."""
     first = error.errors(include_url=False, include_input=False)[0]
     part = ".".join(str(step) for step in first["loc"]) or "value"
     if first["type"] == "json_invalid":
         return Reason.NOT_JSON, f"value: {first['msg']}"
     if first["type"] == "extra_forbidden":
-        known = ", ".join(DocumentValue.model_fields)
+        known = ", ".join(of.model_fields)
         return Reason.WRONG_SHAPE, f"{part[:SHOWN_CHARACTERS]}: unknown field (known are {known})"
     if part == "text" and first["type"] == "string_too_short":
         return Reason.EMPTY_TEXT, "text: it is empty"

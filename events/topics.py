@@ -20,6 +20,11 @@ def predictions(topic: str) -> str:
     return f"{topic}.predictions"
 
 
+def labels(topic: str) -> str:
+    """Topic of labels that come later than their documents."""
+    return f"{topic}.labels"
+
+
 def drift(topic: str) -> str:
     """Topic of the changes that the consumer noticed."""
     return f"{topic}.drift"

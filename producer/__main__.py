@@ -11,7 +11,6 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from events import topics
-from events.document import Document
 from producer import connection, corpus, metrics, order, pace, progress
 from producer.pace import Timetable
 from producer.scenarios import plan
@@ -52,6 +51,8 @@ def main(argv: Sequence[str]) -> None:
             partitions = kafka.ensure(client, settings.topic, settings.partitions)
             record_bytes = connection.largest_record(client, settings.topic)
             published = kafka.count(client, settings.topic) if settings.resume else 0
+            if plan.has_labels(chosen):
+                kafka.ensure(client, topics.labels(settings.topic), count=1)
             if plan.has_truth(chosen):
                 kafka.ensure(client, topics.truth(settings.topic), count=1)
         log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
@@ -76,10 +77,7 @@ def main(argv: Sequence[str]) -> None:
             if stop.asked:
                 log.info("stopping", delivered=tally.delivered)
                 break
-            if isinstance(item, Document):
-                publisher.publish(item)
-            else:
-                publisher.announce(item)
+            publisher.send(item)
     if tally.failed:
         sys.exit(1)
 

@@ -28,6 +28,7 @@ class TallyCollector(Collector):
             ("bytes", "Keys and values of these, before compression.", self._tally.delivered_bytes),
             ("failed", "Documents that are larger than the topic takes.", self._tally.failed),
             ("skipped", "Documents that break the wire contract.", self._tally.skipped),
+            ("labels", "Labels published later than their documents.", self._tally.labels),
         ):
             yield CounterMetricFamily(f"newsreel_producer_{name}", help_, value)
         tally = self._tally

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RetriableError
 
-from events import change, topics
+from events import change, label, topics
 from events.change import Change
 from events.document import Document, Record, encode
 from events.errors import EncodeError
+from events.label import Label
+from producer.scenarios.stream import Item
 from producer.tally import Tally
 from service.errors import UserError
 
@@ -32,7 +34,8 @@ class Publisher:
     client
         Reports the fate of each record, from a thread of its own.
     topic
-        Where the documents go; what changes goes to its topic of truth.
+        Where the documents go; labels that come later go to its topic of
+        labels, and what changes to its topic of truth.
     source
         CloudEvents source of the documents.
     tally
@@ -62,6 +65,22 @@ class Publisher:
         self._pending_bytes = 0
         self._lost: KafkaError | None = None
         self._receipt = threading.Condition()
+
+    def send(self, item: Item) -> None:
+        """Send whatever a stream is of to where it belongs.
+
+        Raises
+        ------
+        DeliveryError
+            Documents before this one could not be delivered.
+        """
+        match item:
+            case Document():
+                self.publish(item)
+            case Label():
+                self.label(item)
+            case Change():
+                self.announce(item)
 
     def publish(self, document: Document) -> None:
         """Send a document as soon as there is room for it.
@@ -95,6 +114,26 @@ class Publisher:
             )
         else:
             self._sent += 1
+
+    def label(self, said: Label) -> None:
+        """Send the label of a document that was published before.
+
+        One that breaks the wire contract is skipped, as its document was.
+
+        Raises
+        ------
+        DeliveryError
+            Documents before could not be delivered.
+        """
+        try:
+            record = label.encode(said, self._source)
+        except EncodeError:
+            return
+
+        def delivered() -> None:
+            self._tally.labels += 1
+
+        self._send(topics.labels(self._topic), record, delivered)
 
     def announce(self, changed: Change) -> None:
         """Tell the topic of truth what is different from the next document on.

@@ -59,6 +59,6 @@ def make(name: str, documents: Sequence[Document], seed: int, limit: int | None)
             changes.append((len(stream), item))
         elif limit is not None and len(stream) == limit:
             break
-        else:
+        elif isinstance(item, Document):
             stream.append(item)
     return Scenario(name, text, stream, changes)

@@ -31,15 +31,14 @@ class Row:
             Its library is not installed.
         """
         from benchmarks import ours  # noqa: PLC0415 - takes seconds
-        from consumer.settings import Settings  # noqa: PLC0415
 
         if self.peer is not None:
             module, _, name = self.peer.partition(":")
             made: Model = getattr(import_module(module), name)([], seed)
             return made
-        settings = Settings.model_validate(self.options).model_copy(update={"seed": seed})
-        encodes = settings.learner not in {"bayes", "ngram"}
-        return ours.Newsreel(settings, share if encodes else lambda extractor: extractor)
+        if self.options.get("learner") == "ngram":
+            return ours.build(**self.options)([], seed)
+        return ours.build(share, **self.options)([], seed)
 
 
 ROWS: Mapping[str, Row] = {

@@ -21,6 +21,7 @@ Group = Literal[
     "learning",
     "replay",
     "drift",
+    "labels",
     "input",
     "commits",
     "held-out",
@@ -124,6 +125,31 @@ LEARNING = (
     ),
     Definition("learned_documents", "counter", "work", "New documents learned"),
     Definition("replayed_documents", "counter", "work", "Documents learned again from the buffer"),
+    Definition(
+        "late_labels",
+        "counter",
+        "labels",
+        "Labels that came by themselves, by what became of them: joined (with their document),"
+        " repeated, conflicting (with an earlier one), orphaned (no such document waits); and"
+        " documents that waited in vain: expired",
+        ("fate",),
+    ),
+    Definition("pending_documents", "gauge", "labels", "Documents that wait for their labels"),
+    Definition(
+        "label_delay_seconds",
+        "histogram",
+        "labels",
+        "From the time of a document's record to that of its label's",
+        (),
+        LATENCY_SECONDS,
+    ),
+    Definition(
+        "repredicted_accuracy",
+        "gauge",
+        "labels",
+        "Accuracy of the last 1000 documents as predicted just before they were learned; that at"
+        " arrival is the prequential one. NaN without --late-labels",
+    ),
     Definition("tokens", "counter", "work", "Tokens read by the encoder"),
     Definition(
         "label_documents",

@@ -1,5 +1,6 @@
 """What the consumer exports, and how a step moves it."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,6 +10,7 @@ from consumer.drift.adaptation import DETECTED
 from consumer.metrics.continued import Kept
 from consumer.metrics.definitions import LEARNING, MAX_LABEL_SERIES
 from consumer.metrics.families import Families
+from consumer.pending import Fate
 from consumer.prequential import Learned, Step
 from consumer.tally import Scores
 from events.errors import Reason
@@ -49,6 +51,7 @@ class Metrics:
         if step.learned is not None:
             self._observe_learning(step.learned)
         self._observe_drift(step)
+        self._observe_late_labels(step)
         families.set("labels", len(step.labels))
         families.set("replay_buffer_documents", step.remembered.documents)
         families.set("replay_buffer_capacity", step.remembered.capacity)
@@ -81,6 +84,8 @@ class Metrics:
             self._families.count("dead_letters", 0, str(reason))
         for labelled in ("true", "false"):
             self._families.count("documents", 0, labelled)
+        for fate in Fate:
+            self._families.count("late_labels", 0, str(fate))
         for detector in DETECTED:
             self._families.count("drifts", 0, detector)
         self._families.count("forgotten_labels", 0)
@@ -162,7 +167,7 @@ class Metrics:
 
     def _count_labels(self, step: Step) -> None:
         shown = set(step.labels[:MAX_LABEL_SERIES])
-        for prediction in step.predictions:
+        for prediction in step.scored:
             if prediction.document.label in shown:
                 self._families.count("label_documents", 1, prediction.document.label)
 
@@ -187,6 +192,17 @@ class Metrics:
             families.count("forgotten_labels", len(drift.forgotten))
             if not drift.forgotten:
                 families.count("drifts", 1, drift.detector)
+
+    def _observe_late_labels(self, step: Step) -> None:
+        families = self._families
+        for fate, count in step.fates.items():
+            families.count("late_labels", count, str(fate))
+        for joined in step.joined:
+            if joined.seconds is not None:
+                families.observe("label_delay_seconds", joined.seconds)
+        families.set("pending_documents", step.waiting)
+        accuracy = math.nan if step.repredicted is None else step.repredicted.accuracy
+        families.set("repredicted_accuracy", accuracy)
 
     def _observe_lag(self, step: Step) -> None:
         behind = {

@@ -11,13 +11,14 @@ from pydantic import ValidationError, create_model
 
 from events.document import Document
 from producer import order
-from producer.scenarios import classes, concept, priors, records, topics
+from producer.scenarios import classes, concept, delays, priors, records, topics
 from producer.scenarios.stream import Item, ScenarioError, Stream, World
 
 SHUFFLED = "shuffled"
 AS_IS = "as-is"
 CHRONOLOGICAL = "chronological"
 CLASS_INCREMENTAL = "class-incremental"
+LAST = "delayed-labels"
 ORDERS = (SHUFFLED, AS_IS, CHRONOLOGICAL, CLASS_INCREMENTAL)
 SCENARIOS: Mapping[str, Callable[..., Stream]] = {
     "abrupt": topics.abrupt,
@@ -28,6 +29,7 @@ SCENARIOS: Mapping[str, Callable[..., Stream]] = {
     "noise": concept.noise,
     "duplicates": records.duplicates,
     "late": records.late,
+    LAST: delays.delayed_labels,
 }
 """What can be done to a stream, by name."""
 NAMES = (*ORDERS, *SCENARIOS)
@@ -67,7 +69,14 @@ def parse(text: str) -> Plan:
                 f"scenario: {later.name!r} says in which order documents come; name one of"
                 f" {', '.join(ORDERS)}, as the first"
             )
+    if LAST in {choice.name for choice in choices[:-1]}:
+        raise ScenarioError(f"scenario: {LAST!r} leaves no label with its document; name it last")
     return choices[0], choices[1:]
+
+
+def has_labels(chosen: Plan) -> bool:
+    """Return whether labels come by themselves."""
+    return any(choice.name == LAST for choice in chosen[1])
 
 
 def has_truth(chosen: Plan) -> bool:

@@ -10,10 +10,11 @@ from pydantic import BeforeValidator, InstanceOf
 
 from events.change import Change
 from events.document import Document
+from events.label import Label
 from service.errors import UserError
 
-Item = Document | Change
-"""A document, or what is different from there on."""
+Item = Document | Label | Change
+"""A document, the label of one that came before, or what is different from there on."""
 Stream = Iterator[Item]
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -92,7 +92,7 @@ def _mixed(stream: Stream, world: World, scenario: str, share: Share) -> Stream:
     number = 0
     turn: bool | None = None
     for item in stream:
-        if isinstance(item, Change):
+        if not isinstance(item, Document):
             yield item
             continue
         waiting[item.label in new].append(item)

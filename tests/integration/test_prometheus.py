@@ -36,6 +36,7 @@ LEARNED = 160
 ODD = 0.2
 """Share of wrong labels, so that some are confused."""
 RATE = 40
+SCENARIO = "shuffled,noise:share=.01,delayed-labels:mean=20"
 PATIENCE = "4s"
 VARIABLES = {"$consumer": "consumer", "$evaluator": "evaluator", "$producer": "producer"}
 
@@ -168,7 +169,7 @@ def prometheus(
         start(
             "producer",
             *(*python, "producer", "--corpus", table, "--topic", topic, "--rate", RATE),
-            *("--metrics-port", ports["producer"], "--scenario", "shuffled,noise:share=.01"),
+            *("--metrics-port", ports["producer"], "--scenario", SCENARIO),
         )
         lives = ExitStack()
 
@@ -177,6 +178,7 @@ def prometheus(
             command = [
                 *(*python, "consumer", "--topic", topic, "--group", topic),
                 *("--checkpoint-dir", checkpoints, "--checkpoint-every", 64, "--linger", 0.2),
+                "--late-labels",
             ]
             lives.enter_context(running(folder / "consumer.log", *command, *small, **where))
 

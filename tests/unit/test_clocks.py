@@ -29,7 +29,7 @@ def test_only_timestamps_are_read_from_the_clock(package: str) -> None:
     }
     stamps = {
         "consumer": {
-            "consumer/records.py": ["datetime.now"],
+            "consumer/records.py": ["datetime.now", "datetime.now"],
             "consumer/metrics/learning.py": ["time.time"],
         },
         "service": {},

@@ -50,6 +50,7 @@ def _pace() -> list[Row]:
         " consumer keeps up where its line meets the producer's.",
         query(per_second("newsreel_documents_total"), "predicted"),
         query(per_second("newsreel_producer_documents_total", PRODUCER), "published"),
+        query(per_second("newsreel_producer_labels_total", PRODUCER), "labels published later"),
         unit="suffix:/s",
         min=0,
     )

@@ -13,6 +13,7 @@ from boards.panels import (
     latest,
     number,
     query,
+    spread,
     steps,
 )
 from boards.promql import CONSUMER, PRODUCER, TOLD, per_second
@@ -196,6 +197,45 @@ def _drift() -> list[Row]:
     return [(8, [(6, distance), (6, noticed), (6, drifts), (6, changes)])]
 
 
+def _late_labels() -> list[Row]:
+    waiting = graph(
+        "Waiting for labels",
+        "Documents that were predicted and wait for their labels (--late-labels).",
+        query(f"max(newsreel_pending_documents{CONSUMER})", "waiting"),
+        unit="short",
+        min=0,
+    )
+    delay = graph(
+        "Delay of labels",
+        "From the time of a document's record to that of its label's; median and 99th percentile.",
+        *spread("newsreel_label_delay_seconds"),
+        unit="s",
+        min=0,
+        noValue="no label came later",
+    )
+    fates = bars(
+        "Late labels",
+        "What became of labels that came by themselves, and documents whose labels never came"
+        " (expired).",
+        latest(f"sum by (fate) (newsreel_late_labels_total{CONSUMER})", "{{fate}}"),
+        unit="short",
+        min=0,
+    )
+    accuracies = graph(
+        "Accuracy at arrival, and later",
+        "Of the last 1000 labelled documents: as predicted when they came, and as they would have"
+        " been just before they were learned.",
+        query(
+            'max(newsreel_prequential_accuracy{job="$consumer", window="last_1000"})',
+            "at arrival",
+        ),
+        query(f"max(newsreel_repredicted_accuracy{CONSUMER})", "before learning"),
+        noValue="no label came later",
+        **SHARE,
+    )
+    return [(8, [(6, accuracies), (6, waiting), (6, delay), (6, fates)])]
+
+
 def build() -> Json:
     """Build the board."""
     return board.build(
@@ -205,6 +245,7 @@ def build() -> Json:
         [
             ("What comes", _what_comes()),
             ("Drift", _drift()),
+            ("Labels that come later", _late_labels()),
             ("Text", _text()),
             ("Replay", _replay()),
         ],

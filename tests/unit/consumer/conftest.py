@@ -26,6 +26,7 @@ from consumer.labels import LabelSet
 from consumer.learners.gradient import Training
 from consumer.learners.protocol import Forecast, Lesson, Proposal
 from consumer.micro_batch import MicroBatch
+from consumer.pending import AtOnce
 from consumer.prequential import Step, run
 from consumer.quarantine import Quarantine
 from consumer.replay import Reservoir
@@ -155,6 +156,7 @@ class Consumer:
         capacity: int = 50,
         learner: Any = None,
         extractor: Any = None,
+        waiting: Any = None,
     ) -> None:
         self.extractor = extractor or Names()
         self.learner = learner or Frequencies()
@@ -164,6 +166,7 @@ class Consumer:
         self.labels = LabelSet(limit=1000)
         self.micro_batch = MicroBatch(batch_size)
         self.quarantine = Quarantine("documents")
+        self.waiting = AtOnce() if waiting is None else waiting
         self.adaptation = DriftAdaptation(RiseDetector(DETECTORS["adwin"]), ["forget"])
 
     @property
@@ -177,6 +180,7 @@ class Consumer:
             "micro_batch": self.micro_batch,
             "quarantine": self.quarantine,
             "adaptation": self.adaptation,
+            "waiting": self.waiting,
         }
 
     def read(
@@ -197,6 +201,7 @@ class Consumer:
             self.micro_batch,
             self.quarantine,
             self.adaptation,
+            self.waiting,
             **({} if clock is None else {"clock": clock}),
         )
 

@@ -56,7 +56,7 @@ def test_diverged(consumer: Any, numbered: Any) -> None:
     (step,) = consumer().read(numbered("a"))
     broken = replace(step.predictions[0], opinion=Opinion("b", math.nan, math.nan))
     worse = replace(step.scores, whole=replace(step.scores.whole, log_loss=math.inf))
-    shown.observe(replace(step, predictions=[broken], scores=worse))
+    shown.observe(replace(step, scored=[broken], scores=worse))
     snapshot = strict(shown.snapshot())
     assert snapshot["mistakes"][0]["probability"] is None
     assert snapshot["prequential"]["whole"]["log_loss"] is None

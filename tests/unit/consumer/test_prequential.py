@@ -8,7 +8,8 @@ from helpers import accepted, documents
 
 from consumer.labels import LabelLimitError, LabelSet
 from consumer.learners.protocol import Lesson
-from consumer.prequential import Learned, named, predict
+from consumer.prediction import named, predict
+from consumer.prequential import Learned
 from consumer.replay_ratio import LagAwareRatio
 from consumer.source import Batch, DeadLetter, Origin
 from events.errors import Reason

@@ -36,9 +36,22 @@ def test_counters(registry: CollectorRegistry, tally: Tally) -> None:
         "newsreel_producer_bytes_total": 500,
         "newsreel_producer_failed_total": 2,
         "newsreel_producer_skipped_total": 1,
+        "newsreel_producer_labels_total": 0,
     }
     tally.delivered += 1
     assert values(generate_latest(registry).decode())["newsreel_producer_documents_total"] == 6
+
+
+def test_changes(registry: CollectorRegistry, tally: Tally) -> None:
+    """What changed is counted, with when and where it did last."""
+    told = ("label-swap", "labels exchanged")
+    tally.changes[told] += 2
+    tally.changed[told], tally.behind[told] = 1700.5, 2500
+    shown = generate_latest(registry).decode()
+    labels = '{scenario="label-swap",what="labels exchanged"}'
+    assert f"newsreel_producer_changes_total{labels} 2.0" in shown
+    assert f"newsreel_producer_change_timestamp_seconds{labels} 1700.5" in shown
+    assert f"newsreel_producer_change_documents{labels} 2500.0" in shown
 
 
 def test_served_until_the_end(registry: CollectorRegistry) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from events.change import Change
 from events.document import Document
+from events.label import Label
 from producer.scenarios import plan
 from producer.scenarios.plan import AS_IS, SCENARIOS
 from producer.scenarios.stream import Item, ScenarioError
@@ -58,6 +59,7 @@ ALL = [
     "noise:share=.2:start=20",
     "duplicates:share=.1:within=10",
     "late:share=.2:within=10",
+    "delayed-labels:mean=30:missing=.2",
     "class-incremental:groups=2,label-swap:start=10,noise,late,duplicates",
 ]
 
@@ -244,6 +246,47 @@ def test_late(seed: int, within: int) -> None:
     assert made != before
 
 
+def test_delayed_labels() -> None:
+    """Labels come by themselves, after their documents, but for a share that never comes."""
+    items = stream("delayed-labels:mean=200:missing=.1", corpus(10_000))
+    right = {one.id: one.label for one in corpus(10_000)}
+    assert all(one.label is None for one in of(items))
+    assert [one.id for one in of(items)] == [
+        one.id for one in of(stream("shuffled", corpus(10_000)))
+    ]
+    places: dict[str, int] = {}
+    delays = []
+    for item in items:
+        if isinstance(item, Document):
+            places[item.id] = len(places)
+        elif isinstance(item, Label):
+            assert item.label == right[item.id]
+            delays.append(len(places) - places[item.id])
+    assert len(delays) == pytest.approx(9000, abs=150)
+    mean = sum(delays) / len(delays)
+    assert min(delays) >= 1
+    assert mean == pytest.approx(200, rel=0.05)  # but for those that the end cuts short
+    assert sum(delay > 200 for delay in delays) / len(delays) == pytest.approx(0.37, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("spread", "least", "most"), [("uniform", 1, 401), ("none", 201, 201), ("exponential", 1, 9000)]
+)
+def test_spread_of_delays(spread: str, least: int, most: int) -> None:
+    """Delays may be alike, evenly distributed, or exponentially."""
+    items = stream(f"delayed-labels:mean=200:missing=0:spread={spread}", corpus(5000))
+    places: dict[str, int] = {}
+    delays = []
+    for item in items:
+        if isinstance(item, Document):
+            places[item.id] = len(places)
+        elif isinstance(item, Label) and len(places) < 5000:
+            delays.append(len(places) - places[item.id])
+    assert least <= min(delays)
+    assert max(delays) <= most
+    assert sum(delays) / len(delays) == pytest.approx(200, rel=0.08)
+
+
 def test_moments_in_time() -> None:
     """Start, width and period may be times: here ten documents come each second."""
     ((number, _),) = changes(stream("label-swap:start=9s", corpus(300)))
@@ -293,6 +336,8 @@ def test_endless() -> None:
         ("noise:share=many", "noise:share=many: Input should be a valid number"),
         ("noise:share", "noise:share=: Input should be a valid number"),
         ("abrupt:start=soon", "abrupt:start=soon: should be a number of documents such as 2500"),
+        ("delayed-labels,noise", "'delayed-labels' leaves no label with its document"),
+        ("delayed-labels:spread=wide", "delayed-labels:spread=wide: Input should be 'exponential'"),
         ("late:within=1.5", "late:within=1.5: Input should be a valid integer"),
     ],
 )
