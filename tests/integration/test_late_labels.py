@@ -1,0 +1,160 @@
+"""Labels on a topic of their own: read beside the documents, and learned exactly once."""
+
+import csv
+import json
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from helpers import Learn, Run, Start, documents
+from kafka import KafkaProducer
+
+from consumer.pending import WaitingError
+from events import label as wire
+from events import topics
+from events.document import Document, encode
+from events.label import Label
+from service import kafka
+from service.kafka import Connection
+
+BEGIN_MS = round(time.time() * 1000) - 60_000
+"""Not long ago: brokers delete what is old."""
+COUNT = 480
+DELAY = 40
+
+
+def events(count: int) -> list[tuple[int, Document | Label]]:
+    """Documents, one each ten milliseconds, and labels of most of them, later."""
+    random = Random(0)
+    found: list[tuple[int, Document | Label]] = []
+    for number, one in enumerate(documents(count)):
+        found.append((10 * number, replace(one, label=None)))
+        if number % 10 and one.label is not None:
+            due = 10 * number + round(10 * random.expovariate(1 / DELAY)) + 1
+            found.append((due, Label(one.id, one.label)))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def publish(
+    connection: Connection, topic: str, happened: Iterable[tuple[int, Document | Label]]
+) -> None:
+    """Write each record with the time at which it came about."""
+    with kafka.admin(connection) as admin:
+        for name in (topic, topics.labels(topic)):
+            kafka.ensure(admin, name, 1)
+    producer = KafkaProducer(**connection.options)
+    for moment, event in happened:
+        late = isinstance(event, Label)
+        record = wire.encode(event, "tests") if isinstance(event, Label) else encode(event, "tests")
+        producer.send(
+            topics.labels(topic) if late else topic,
+            key=record.key,
+            value=record.value,
+            headers=record.headers,
+            timestamp_ms=BEGIN_MS + moment,
+        )
+    producer.close()
+
+
+def checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    newest = max(folder.glob("0*"))
+    state = json.loads((newest / "state.json").read_text())
+    return state, safetensors.torch.load_file(newest / "tensors.safetensors")
+
+
+def test_killed_in_the_middle(
+    connection: Connection, consumer: Start, learn: Learn, topic: str, tmp_path: Path
+) -> None:
+    """What waits survives SIGKILL; the end is that of a run that was not killed, bit for bit."""
+    happened = events(COUNT)
+    publish(connection, topic, happened)
+    whole, parted = tmp_path / "whole", tmp_path / "checkpoints"
+    options = ("--late-labels", "--checkpoint-every", 48)
+    summary = learn(
+        *(topic, *options, "--stop-when-idle", 3),
+        *("--checkpoint-dir", whole, "--group", f"{topic}-whole"),
+    )
+    labelled = sum(isinstance(event, Label) for _, event in happened)
+    assert summary["documents"] == summary["unlabelled_documents"] == COUNT
+    assert summary["learned_documents"] == labelled
+    assert summary["prequential_accuracy"] > 0.7
+    for done in (100, 250):
+        with consumer(topic, *options) as running:
+            running.wait_for(lambda done=done: running.progress()["documents"] >= done)
+            running.end(signal.SIGKILL)
+    summary = learn(topic, *options, "--stop-when-idle", 3)
+    assert summary["documents"] == COUNT
+    assert summary["learned_documents"] == labelled
+    (state, tensors), (expected, expected_tensors) = checkpoint(parted), checkpoint(whole)
+    assert len(expected["waiting"]["documents"]) == COUNT - labelled
+    assert expected["waiting"]["positions"] == {"0": labelled}
+    for part in (
+        "learner",
+        "replay",
+        "labels",
+        "micro_batch",
+        "evaluator",
+        "waiting",
+        "adaptation",
+    ):
+        assert state[part] == expected[part], part
+    assert tensors.keys() == expected_tensors.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, expected_tensors[name]), name
+
+
+def test_labels_as_they_come(connection: Connection, consumer: Start, topic: str) -> None:
+    """In a live stream, a document is predicted at once, and learned when its label comes."""
+    first, second = documents(16), documents(16, start=16)
+    publish(connection, topic, [(0, replace(one, label=None)) for one in first])
+    with consumer(topic, "--late-labels") as running:
+        running.wait_for(lambda: running.progress()["documents"] == 16)
+        assert running.progress()["learned"] == 0
+        publish(connection, topic, [(500, Label(one.id, str(one.label))) for one in first])
+        running.wait_for(lambda: running.progress()["learned"] == 16)
+        publish(connection, topic, [(900, replace(one, label=None)) for one in second])
+        running.wait_for(lambda: running.progress()["documents"] == 32)
+        shown = running.get("/metrics")
+    assert 'newsreel_late_labels_total{fate="joined"} 16.0' in shown
+    assert "newsreel_pending_documents 16.0" in shown
+    assert "newsreel_label_delay_seconds_sum 8.0" in shown
+
+
+def test_what_is_no_label(connection: Connection, learn: Learn, topic: str) -> None:
+    """A record of the topic of labels that can't be used is a dead letter; the others count."""
+    one, other = documents(2)
+    publish(connection, topic, [(0, replace(one, label=None)), (5, Label(one.id, "a"))])
+    producer = KafkaProducer(**connection.options)
+    for value in (b"{", b'{"label": ""}', b'{"text": "x"}', None):
+        producer.send(topics.labels(topic), key=other.id.encode(), value=value)
+    producer.send(topics.labels(topic), value=b'{"label": "a"}')  # of what?
+    producer.close()
+    summary = learn(topic, "--late-labels", "--stop-when-idle", 3)
+    assert summary["learned_documents"] == 1
+    assert summary["dead_letters"] == 5
+
+
+def test_from_the_producer(run: Run, learn: Learn, topic: str, tmp_path: Path) -> None:
+    """The producer parts labels from documents, and the consumer puts them together again."""
+    table = tmp_path / "table.csv"
+    with table.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "label"])
+        rows.writerows([one.text, one.label] for one in documents(200))
+    scenario = ("--scenario", "delayed-labels:mean=20:missing=.2")
+    published = run("producer", "--corpus", table, "--topic", topic, *scenario)
+    assert published.returncode == 0, published.stderr
+    options = ("--learner", "bayes", "--late-labels")
+    summary = learn(topic, *options, "--stop-when-idle", 3)
+    assert summary["documents"] == 200
+    assert 140 < summary["learned_documents"] < 180
+    assert summary["prequential_accuracy"] > 0.7
+    with pytest.raises(WaitingError, match="--late-labels"):
+        learn(topic, "--learner", "bayes", "--stop-when-idle", 3)
