@@ -319,6 +319,7 @@ def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None
         raise superseded(settings.group)
     if step is not None:
         committer.finish(step)
+    metrics.keep()
 
 
 def _with_labels(

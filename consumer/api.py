@@ -137,9 +137,11 @@ def app(
         return JSONResponse({"detail": detail}, 503, RETRY_AFTER)
 
     @made.exception_handler(RequestValidationError)
-    def correct(_: Request, error: RequestValidationError) -> Response:
+    def correct(request: Request, error: RequestValidationError) -> Response:
         # What was sent is not repeated: it may be anything, also what no answer can hold.
         wrong = "; ".join(sorted({f"{_where(one['loc'])}: {one['msg']}" for one in error.errors()}))
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            wrong += "; send JSON, with the header content-type: application/json"
         detail = wrong.encode("ascii", "backslashreplace").decode()
         return JSONResponse({"detail": detail}, status_code=422)
 

@@ -18,6 +18,8 @@ CURVE_POINTS = 400
 """Most points kept of the accuracy over the stream; older ones are thinned out evenly."""
 MISTAKES = 50
 EXCERPT_CHARACTERS = 300
+RECENT_STEPS = 200
+"""Steps of which the pace is told."""
 
 
 class Progress:
@@ -35,6 +37,7 @@ class Progress:
         self._started: float | None = None
         self._seconds = 0.0
         self._documents_this_run = 0
+        self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT_STEPS)
         self._counts = {
             "documents": 0,
             "unlabelled": 0,
@@ -81,6 +84,8 @@ class Progress:
                 if self._started is None:
                     self._started = now - step.seconds["predict"] - step.seconds["learn"]
                 self._seconds = now - self._started
+                work = sum(seconds for stage, seconds in step.seconds.items() if stage != "fetch")
+                self._recent.append((len(step.predictions), work))
             self._documents_this_run += len(step.predictions)
             self._counts["documents"] += len(step.predictions)
             self._counts["dead_letters"] += len(step.dead_letters)
@@ -129,12 +134,18 @@ class Progress:
             self._stride = self._curve[1][0] - self._curve[0][0]
 
     def snapshot(self) -> dict[str, Any]:
-        """Return everything known now, ready for JSON: `null` stands for "not known yet"."""
+        """Return everything known now, ready for JSON: `null` stands for "not known yet".
+
+        ``documents_per_second`` is of the whole run, ``pace`` of the last steps, of which waiting
+        is no part: what could be done.
+        """
         with self._lock:
             rate = self._documents_this_run / self._seconds if self._seconds else math.nan
+            documents, work = map(sum, zip(*self._recent, strict=True)) if self._recent else (0, 0)
             shown: dict[str, Any] = {
                 **self._counts,
                 "documents_per_second": rate,
+                "pace": documents / work if work else math.nan,
                 **self._latest,
                 "lag": self._lag,
                 "curve": list(self._curve),

@@ -41,6 +41,8 @@ class HttpSettings(KafkaSettings):
     @model_validator(mode="after")
     def _read_token(self) -> Self:
         self.http_token = secret(self.http_token, self.http_token_file, "http-token")
+        if self.http_token and not self.http_token.get_secret_value().isascii():
+            raise ValueError("the token has characters that no header can carry: make it of ASCII")
         return self
 
 

@@ -59,6 +59,7 @@ class Watch:
         self._clock = clock
         self._waiting: str | None = "starting"
         self._done: Path | None = None
+        self._failure: str | None = None
         self._documents: Sequence[Document] = ()
         self._reread = -REREAD_SECONDS
 
@@ -86,10 +87,10 @@ class Watch:
         """Examine the newest checkpoint if it, or a held-out document, is new."""
         folder = self._newest()
         if folder is None:
-            self._wait("no checkpoint was committed yet")
+            self._wait("no checkpoint was committed yet, or none that can be read")
             return
         if folder == self._done and self._clock() < self._reread + REREAD_SECONDS:
-            self._waiting = None
+            self._waiting = self._failure
             return
         documents = self._heldout.read()
         self._reread = self._clock()
@@ -101,13 +102,14 @@ class Watch:
     def _examine(self, folder: Path, documents: Sequence[Document]) -> None:
         log.info("examining", checkpoint=folder.name, heldout=len(documents))
         began = self._clock()
-        self._waiting = None
+        self._waiting = self._failure = None
         try:
             examination = self._examiner.examine(folder, documents, lambda: self._stop.asked)
         except BrokenCheckpointError as error:
             if self._newest() != folder:
                 return  # its time was over
             self._metrics.failed()
+            self._waiting = self._failure = f"the next checkpoint: {error}"
             log.warning("checkpoint not examined", error=str(error))
         else:
             if self._stop.asked:

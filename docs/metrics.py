@@ -16,8 +16,9 @@ Names and units are Prometheus's: seconds, bytes, `_total` for what only grows. 
 to 1.
 
 **Counters count work that was done**, work done again after a crash included, and go on over a
-restart: a consumer writes them down each time they are read, and none ever falls. **Gauges are of
-the history that survives**: after a crash they go on from the last commit, as `/progress` does.
+restart: a consumer writes them down each time they are read and at each commit, and none ever
+falls. **Gauges are of the history that survives**: after a crash they go on from the last commit,
+as `/progress` does.
 Histograms begin anew with each process, which `rate()` takes care of. A standby shows no counters
 before it learns.
 

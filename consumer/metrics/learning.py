@@ -96,7 +96,7 @@ class Metrics:
             self._families.set("checkpoint_timestamp_seconds", checkpoint_time)
 
     def keep(self) -> None:
-        """Write down the counters that were read and will be shown: none shall ever fall."""
+        """Write the counters down: before they are shown, as none shall ever fall."""
         if self._kept is not None:
             self._kept.write(self._families.counts)
 
@@ -110,6 +110,7 @@ class Metrics:
         self._families.set("checkpoint_bytes", size)
         self._families.set("checkpoint_timestamp_seconds", self._now())
         self._families.observe("commit_seconds", seconds)
+        self.keep()
 
     def paused(self, seconds: float) -> None:
         """Take in how long learning has waited for a commit."""

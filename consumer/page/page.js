@@ -3,6 +3,7 @@
 import { draw } from "/chart.js";
 
 const EVERY = 1500;
+const PATIENCE = 5000;
 const LOST = "the consumer does not answer";
 const $ = (id) => document.getElementById(id);
 const percent = (share) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(1)} %`);
@@ -25,13 +26,17 @@ function bar(name, share, note) {
 async function fetchJson(path, options = {}) {
   const token = sessionStorage.getItem("token");
   const headers = { ...options.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  const answer = await fetch(path, { ...options, headers });
+  const signal = AbortSignal.timeout(options.patience ?? PATIENCE);
+  const answer = await fetch(path, { ...options, headers, signal });
   $("token").hidden = answer.status !== 401;
   if (answer.status === 401) throw new Error("a token is needed");
-  const said = await answer.json();
-  if (!answer.ok) throw new Error(said.detail);
-  return said;
+  const said = await answer.text();
+  if (answer.ok) return JSON.parse(said);
+  const json = (answer.headers.get("content-type") ?? "").startsWith("application/json");
+  throw new Error(json ? JSON.parse(said).detail : said);
 }
+
+const missed = (error) => error instanceof TypeError || error.name === "TimeoutError";
 
 function showStatus(state, text) {
   if ($("status").textContent === text) return;
@@ -47,11 +52,11 @@ function showNumbers(now) {
   $("forgetting").textContent = held
     ? `forgotten ${percent(held[3])}, at ${count(held[0])} documents`
     : "not examined yet";
-  $("rate").textContent = now.documents_per_second === null ? "–" : now.documents_per_second.toFixed(1);
+  $("rate").textContent = now.pace === null ? "–" : now.pace.toFixed(1);
   $("documents").textContent = `${count(now.documents)} so far`;
   $("lag").textContent = count(now.lag);
-  const seconds = now.lag / now.documents_per_second;
-  $("pace").textContent = !now.lag ? "keeps up" : Number.isFinite(seconds) ? `${count(seconds)} s of work` : "–";
+  const seconds = now.lag / now.pace;
+  $("pace").textContent = now.lag === null ? "–" : now.lag === 0 ? "keeps up" : Number.isFinite(seconds) ? `${count(seconds)} s of work` : "–";
 }
 
 function showCurve(now) {
@@ -136,7 +141,7 @@ async function update() {
   try {
     const now = await fetchJson("/progress");
     showStatus(now.waiting ? "waiting" : "learning", now.waiting ?? "learning");
-    const { documents_per_second, ...rest } = now;
+    const { documents_per_second, pace, ...rest } = now;
     const changed = JSON.stringify(rest);
     if (changed !== drawn || !latest) {
       drawn = changed;
@@ -148,7 +153,7 @@ async function update() {
       showModel(now);
     }
   } catch (error) {
-    showStatus("gone", error instanceof TypeError ? LOST : error.message);
+    showStatus("gone", missed(error) ? LOST : error.message);
   }
   setTimeout(update, EVERY);
 }
@@ -157,7 +162,9 @@ $("label").addEventListener("change", show);
 new ResizeObserver(() => latest && showCurve(latest)).observe($("curve"));
 $("token").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem("token", $("token-text").value);
+  const given = $("token-text").value;
+  if (!/^[\x20-\x7e]+$/.test(given)) return showStatus("gone", "a token is of ASCII characters");
+  sessionStorage.setItem("token", given);
   $("token").hidden = true;
 });
 $("ask").addEventListener("submit", async (event) => {
@@ -165,7 +172,7 @@ $("ask").addEventListener("submit", async (event) => {
   const body = JSON.stringify({ text: $("text").value });
   try {
     const said = await fetchJson("/predict", {
-      method: "POST", body, headers: { "content-type": "application/json" },
+      method: "POST", body, headers: { "content-type": "application/json" }, patience: 30000,
     });
     const { label, probabilities } = said.predictions[0];
     const rows = Object.entries(probabilities).map(([name, share]) => bar(name, share));
@@ -175,7 +182,7 @@ $("ask").addEventListener("submit", async (event) => {
       element("small", "", `after ${count(said.model.step)} learning steps`),
     );
   } catch (error) {
-    $("answer").replaceChildren(element("p", "wrong", error instanceof TypeError ? LOST : error.message));
+    $("answer").replaceChildren(element("p", "wrong", missed(error) ? LOST : error.message));
   }
 });
 update();

@@ -111,6 +111,13 @@ def test_a_wrong_question(served: Served, body: bytes) -> None:
     assert answer.json()["detail"]
 
 
+def test_no_json(served: Served) -> None:
+    """Who forgets the content type is told of it."""
+    answer = served.client.post("/predict", content=b"text")
+    assert answer.status_code == 422
+    assert "content-type: application/json" in answer.json()["detail"]
+
+
 def test_a_long_text_is_read_as_in_the_stream(served: Served) -> None:
     """What the stream would not read changes nothing."""
     text = "goal player " * 5000

@@ -202,6 +202,16 @@ def test_no_counter_ever_falls(tmp_path: Path, consumer: Any, numbered: Any) -> 
     assert seen == [16, 30, 42]
 
 
+def test_commits_keep_counters(tmp_path: Path, consumer: Any, numbered: Any) -> None:
+    """Where nobody reads the metrics, a restart goes on from the last commit."""
+    first = Exported(tmp_path / "counters.json")
+    for step in consumer().read(numbered("ab" * 6)):
+        first.metrics.observe(step)
+    first.metrics.committed(0.5, size=1000)
+    restarted = Exported(tmp_path / "counters.json")
+    assert restarted.value("documents_total", labelled="true") == 12
+
+
 def test_counters_are_left_to_a_successor(tmp_path: Path) -> None:
     """One that was taken over from writes nothing down any more."""
     file = tmp_path / "counters.json"

@@ -188,3 +188,14 @@ def test_experts(consumer: Any, numbered: Any) -> None:
         assert summary["experts_share"] == {"latent": 0.9, "bayes": 0.1}
         assert summary["experts_accuracy_last_1000"] == {"latent": 0.75, "bayes": None}
         assert one.snapshot()["prequential"]["experts"]["latent"]["log_loss"] == 0.25
+
+
+def test_pace(consumer: Any, numbered: Any) -> None:
+    """The pace is of work: it does not fall while nothing comes, as the rate of the run does."""
+    seconds = 0.0
+    shown = Progress(lambda: seconds)
+    assert shown.snapshot()["pace"] is None
+    for step in consumer(batch_size=5).read(numbered("ab" * 10)):
+        seconds += 1000.0
+        shown.observe(replace(step, seconds={"fetch": 998.0, "predict": 0.5, "learn": 1.5}))
+    assert shown.snapshot()["pace"] == pytest.approx(20 / 8)

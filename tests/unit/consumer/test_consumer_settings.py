@@ -134,3 +134,11 @@ def test_option_that_may_be_meant_for_a_token() -> None:
     with pytest.raises(UsageError, match=r"^unrecognized arguments: --token \(did") as refused:
         cli.parse(Settings, ["--token", "sesame"])
     assert "sesame" not in str(refused.value)
+
+
+def test_a_token_that_no_header_can_carry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused at the start, and not at each request."""
+    monkeypatch.setenv("CONSUMER_HTTP_TOKEN", "geheim€")
+    with pytest.raises(UsageError, match="make it of ASCII") as caught:
+        cli.parse(Settings, [])
+    assert "geheim" not in str(caught.value)

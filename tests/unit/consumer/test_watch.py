@@ -115,13 +115,15 @@ def test_held_out_documents_that_come_later(scene: Scene) -> None:
 
 
 def test_a_broken_checkpoint(scene: Scene) -> None:
-    """It is counted, not tried again, and the next one is examined."""
+    """It is counted and told, not tried again, and the next one is examined."""
     (scene.commit(1) / MANIFEST).write_text("{")
     for _ in range(2):
         scene.watch.look()
     assert scene.count("failures") == 1
+    assert "the next checkpoint" in str(scene.watch.waiting())
     scene.commit(2)
     scene.watch.look()
+    assert scene.watch.waiting() is None
     assert len(scene.examined) == 1
     assert scene.count("failures") == 1
 
