@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from events.change import Change
 from events.document import Document
+from events.label import Label
 from producer.scenarios import plan
 
 SCENARIOS: Mapping[str, str] = {
@@ -20,18 +21,24 @@ SCENARIOS: Mapping[str, str] = {
     "noise": "noise:share=0.2:start=5000",
     "duplicates": "duplicates:share=0.2",
     "late": "late:share=0.2:within=1000",
+    "delayed-labels": "delayed-labels:mean=500:missing=0.1",
 }
 """What ``--scenario`` of the producer would say, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A stream, and what changes in it: with how many documents before."""
+    """A stream, and what changes in it: with how many documents before.
+
+    ``late`` are labels that come by themselves: after how many documents, and of which. Documents
+    have the label that comes for them; whoever predicts them earlier must not look.
+    """
 
     name: str
     text: str
     documents: Sequence[Document]
     changes: Sequence[tuple[int, Change]]
+    late: Sequence[tuple[int, int]] = ()
 
     @property
     def moments(self) -> list[int]:
@@ -54,11 +61,18 @@ def make(name: str, documents: Sequence[Document], seed: int, limit: int | None)
     items, _ = plan.build(plan.parse(text), documents, seed, 1, lambda number, _: float(number))
     stream: list[Document] = []
     changes: list[tuple[int, Change]] = []
+    late: list[tuple[int, int]] = []
+    places: dict[str, int] = {}
     for item in items:
         if isinstance(item, Change):
             changes.append((len(stream), item))
+        elif isinstance(item, Label):
+            place = places[item.id]
+            stream[place] = replace(stream[place], label=item.label)
+            late.append((len(stream), place))
         elif limit is not None and len(stream) == limit:
             break
-        elif isinstance(item, Document):
+        else:
+            places[item.id] = len(stream)
             stream.append(item)
-    return Scenario(name, text, stream, changes)
+    return Scenario(name, text, stream, changes, late)

@@ -1,8 +1,8 @@
 """One row learns one scenario: how well, how it forgets, when it notices, how soon it recovers."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -41,23 +41,15 @@ def measure(
     some, heldout
         Held-out documents to examine it on in mid-stream, and at the end.
     """
-    hits: list[bool] = []
     exams: list[tuple[int, Scores]] = []
-    stream = scenario.documents
-    end = len(stream)
+    end = len(scenario.documents)
 
     def examine(number: int) -> None:
         exams.append((number, cell.examine(model, scenario.asked(some, number))))
 
-    for start in range(0, end, model.batch_size):
-        batch = stream[start : start + model.batch_size]
-        done = start + len(batch)
-        if any(start <= moment < done for moment in scenario.moments):
-            examine(start)
-        hits += [prediction.correct for prediction in model.predict_many(batch)]
-        model.learn_many(batch)
-        if done == end or done // EXAMINED_EVERY > start // EXAMINED_EVERY:
-            examine(done)
+    hits = (
+        _learn_late(model, scenario, examine) if scenario.late else _learn(model, scenario, examine)
+    )
     final = cell.examine(model, scenario.asked(heldout, end))
     drifts: list[Drift] = getattr(model, "drifts", [])
     noticed = [drift for drift in drifts if not drift.forgotten]
@@ -66,10 +58,10 @@ def measure(
             "documents": end,
             "heldout_documents": len(heldout),
             "prequential_accuracy": float(np.mean(hits)),
-            "anytime_accuracy": float(np.mean(_anytime(exams, stream))),
+            "anytime_accuracy": float(np.mean(_anytime(exams, scenario.documents))),
             "heldout_accuracy": final.accuracy,
             "forgetting": _forgetting(exams),
-            "backward_transfer": _backward_transfer(exams, stream),
+            "backward_transfer": _backward_transfer(exams, scenario.documents),
             "delay": _delay(ERROR, noticed, scenario.moments),
             "delay_inputs": _delay(INPUTS, noticed, scenario.moments),
             "false_alarms": _false_alarms(ERROR, noticed, scenario.moments),
@@ -80,6 +72,58 @@ def measure(
             "curve": _curve(hits),
         }
     )
+
+
+def _learn(model: Model, scenario: Scenario, examine: Callable[[int], None]) -> list[bool]:
+    """Predict, then learn; returns whether each prediction was right."""
+    hits: list[bool] = []
+    for start, done, batch in _batches(model, scenario.documents):
+        if any(start <= moment < done for moment in scenario.moments):
+            examine(start)
+        hits += [prediction.correct for prediction in model.predict_many(batch)]
+        model.learn_many(batch)
+        if _is_due(start, done, scenario):
+            examine(done)
+    return hits
+
+
+def _learn_late(model: Model, scenario: Scenario, examine: Callable[[int], None]) -> list[bool]:
+    """Predict, and learn what has its label by now; returns whether predictions were right.
+
+    Those are the ones made at arrival, in the order of the labels.
+    """
+    hits: list[bool] = []
+    said: list[str | None] = []
+    ready: list[Document] = []
+    labels = list(scenario.late)
+    for start, done, batch in _batches(model, scenario.documents):
+        unlabelled = [replace(one, label=None) for one in batch]
+        said += [prediction.opinion.label for prediction in model.predict_many(unlabelled)]
+        last = done == len(scenario.documents)
+        while labels and (labels[0][0] <= done or last):
+            place = labels.pop(0)[1]
+            ready.append(scenario.documents[place])
+            hits.append(said[place] == ready[-1].label)
+        while len(ready) >= model.batch_size or (last and ready):
+            some, ready = ready[: model.batch_size], ready[model.batch_size :]
+            model.predict_many(some)
+            model.learn_many(some)
+        if _is_due(start, done, scenario):
+            examine(done)
+    return hits
+
+
+def _batches(
+    model: Model, stream: Sequence[Document]
+) -> Iterator[tuple[int, int, Sequence[Document]]]:
+    for start in range(0, len(stream), model.batch_size):
+        batch = stream[start : start + model.batch_size]
+        yield start, start + len(batch), batch
+
+
+def _is_due(start: int, done: int, scenario: Scenario) -> bool:
+    last = done == len(scenario.documents)
+    return last or done // EXAMINED_EVERY > start // EXAMINED_EVERY
 
 
 def _anytime(exams: Sequence[tuple[int, Scores]], stream: Sequence[Document]) -> list[float]:

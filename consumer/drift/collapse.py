@@ -9,10 +9,12 @@ REMEMBERED = 64
 """Documents of each label that are looked at."""
 FEWEST = 8
 """Documents of a label before a change, without which nothing can have collapsed."""
+FEWEST_SINCE = 5
+"""Documents of it since then: of fewer, all may be missed where a share of labels is just wrong."""
 CHANCE = 0.001
 """How improbable the misses must be, had nothing changed."""
-COLLAPSED = 0.5
-"""A label has collapsed when its recall is less than this share of what it was."""
+COLLAPSED = 0.25
+"""A label has collapsed when its recall is no more than this share of what it was."""
 
 
 class Recalls:
@@ -55,11 +57,11 @@ class Recalls:
 def _collapsed(hits: Iterable[tuple[int, bool]], since: int) -> bool:
     before = [hit for number, hit in hits if number < since]
     after = [hit for number, hit in hits if number >= since]
-    if len(before) < FEWEST or not after:
+    if len(before) < FEWEST or len(after) < FEWEST_SINCE:
         return False
     recall = (sum(before) + 1) / (len(before) + 2)  # Laplace's: none is certain
     found = sum(after)
-    if found >= COLLAPSED * recall * len(after):
+    if found > COLLAPSED * recall * len(after):
         return False
     return at_most(found, len(after), recall) < CHANCE
 

@@ -85,6 +85,19 @@ def test_figures() -> None:
     assert figures["curve"][-1] == (6000, 1.0)
 
 
+def test_late_labels() -> None:
+    """Predictions count as they were made at arrival; what has no label is not learned."""
+    scenario = columns.make("delayed-labels", documents("ab" * 2000), 0, None)
+    heldout = documents("ab" * 20)
+    figures = measure(Late(3), scenario, heldout, heldout)
+    assert len(scenario.late) == pytest.approx(3600, abs=60)
+    assert figures["documents"] == 4000
+    assert figures["heldout_accuracy"] == 1.0
+    # Until the first labels are there, nothing is known; what was said then stays wrong.
+    assert 0.9 < figures["prequential_accuracy"] < 1.0
+    assert figures["curve"][-1][0] == len(scenario.late)
+
+
 def test_what_is_forgotten() -> None:
     """A label that is called otherwise in the end, and asked for by its old name, is forgotten."""
     heldout = documents("ab" * 20)
@@ -124,7 +137,9 @@ def test_scenarios(name: str) -> None:
     made = columns.make(name, documents(labels), 0, None)
     assert 0 < len(made.documents) <= 6400 * 1.3
     assert all(0 < moment < len(made.documents) for moment in made.moments)
-    assert bool(made.moments) == (name not in {"shuffled", "chronological", "duplicates", "late"})
+    assert bool(made.moments) == (
+        name not in {"shuffled", "chronological", "duplicates", "late", "delayed-labels"}
+    )
     assert len(columns.make(name, documents(labels), 0, 500).documents) == 500
 
 

@@ -23,13 +23,13 @@ def recalls(**hits: str) -> Recalls:
 def test_collapsed() -> None:
     """Labels collapse when they were recognized, come again, and are not recognized."""
     found = recalls(
-        collapsed="+++++++++++++-+++|----",
-        partly="+" * 20 + "|--+--",
+        collapsed="+++++++++++++-+++|-----",
+        partly="+" * 20 + "|--+------",
         fine="+" * 20 + "|+++-++",
-        few_after="+" * 20 + "|--",
+        few_after="+" * 20 + "|----",
         few_before="+++|-----",
         never_known="-" * 20 + "|-----",
-        worse="+" * 20 + "|+-+-+-+-+",
+        worse="+" * 20 + "|+----+----+---",
         away="+" * 20 + "|",
         new="|-------",
     ).collapsed(1000)
@@ -38,7 +38,7 @@ def test_collapsed() -> None:
 
 def test_forget() -> None:
     """A label that was forgotten begins anew: its misses don't count twice."""
-    made = recalls(a="+" * 20 + "|----", b="+" * 20 + "|----")
+    made = recalls(a="+" * 20 + "|-----", b="+" * 20 + "|-----")
     made.forget(["a", "unknown"])
     assert made.collapsed(1000) == ["b"]
 
@@ -51,7 +51,7 @@ def test_only_the_last_count() -> None:
 
 def test_saved() -> None:
     """What was saved is restored."""
-    made, restored = recalls(a="+" * 20 + "|----", b="++|-"), Recalls()
+    made, restored = recalls(a="+" * 20 + "|-----", b="++|-"), Recalls()
     restored.load_state_dict(made.state_dict())
     assert restored.state_dict() == made.state_dict()
     assert restored.collapsed(1000) == ["a"]
