@@ -29,7 +29,7 @@ def test_collapsed() -> None:
         few_after="+" * 20 + "|----",
         few_before="+++|-----",
         never_known="-" * 20 + "|-----",
-        worse="+" * 20 + "|+----+----+---",
+        worse="+" * 20 + "|+--+--+--+--",
         away="+" * 20 + "|",
         new="|-------",
     ).collapsed(1000)
