@@ -80,7 +80,7 @@ def test_beside_a_consumer(
     heldout = [*documents(40, start=1000), Document("new", "quiet", "label that nobody knows")]
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
     publish(topic, documents(96))
-    options = (*SUMS, "--checkpoint-every", 32)
+    options = (*SUMS, "--checkpoint-every", 32, "--checkpoint-seconds", 2)
     with evaluator() as watching:
         watching.wait_for(lambda: "no checkpoint was committed yet" in watching.log)
         with pytest.raises(HTTPError, match="503"):
