@@ -44,7 +44,7 @@ from consumer.micro_batch import MicroBatch
 from consumer.offsets import FRESH
 from consumer.outbox import AtOnce, Later, Outbox, Writer
 from consumer.pending import Waiting
-from consumer.poller import Poller, beginnings, connect
+from consumer.poller import LOOK_SECONDS, Poller, beginnings, connect
 from consumer.progress import Progress
 from consumer.quarantine import Quarantine
 from consumer.replay import ReplayBuffer
@@ -252,6 +252,7 @@ def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None
         QUEUED_MICRO_BATCHES * settings.batch_size,
         settings.lost_offsets,
         metrics,
+        LOOK_FOR_LABELS_SECONDS if settings.late_labels else LOOK_SECONDS,
     )
     stack.callback(poller.close)
     sender = AtOnce(settings.connection) if settings.delivery == "at-least-once" else Later()

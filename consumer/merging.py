@@ -59,7 +59,6 @@ class Merged:
         self._documents = documents
         self._labels = labels
         self._clock = clock
-        self._alone_since: float | None = None
 
     @property
     def silence(self) -> float:
@@ -91,7 +90,6 @@ class Merged:
         while True:
             chosen = self._next()
             if chosen is not None:
-                self._alone_since = None
                 return chosen.take(0.0)
             if self._clock() >= deadline:
                 return None
@@ -103,11 +101,8 @@ class Merged:
         if document is not None and label is not None:
             return self._labels if label.timestamp < document.timestamp else self._documents
         if document is None and label is None:
-            self._alone_since = None
             return None
         there, missing = self._documents, self._labels
         if document is None:
             there, missing = missing, there
-        if self._alone_since is None:
-            self._alone_since = self._clock()
-        return there if missing.settled(self._alone_since) else None
+        return there if missing.settled(there.waits_since) else None

@@ -92,6 +92,9 @@ class Poller:
         self._look_seconds = look_seconds
         self._changed = threading.Condition()
         self._records: deque[ConsumerRecord] = deque()
+        # When records were fetched: from which on, of all that were ever taken, and since when.
+        self._fetched: deque[tuple[int, float]] = deque()
+        self._taken = 0
         self._queued: Counter[int] = Counter()
         self._gaps: Counter[int] = Counter()
         self._bytes = 0
@@ -125,6 +128,12 @@ class Poller:
                 partition: max(0, end - self._reached(partition, positions.get(partition, 0)))
                 for partition, end in self._ends.items()
             }
+
+    @property
+    def waits_since(self) -> float:
+        """When the record that is taken next was fetched, in seconds of the monotonic clock."""
+        with self._changed:
+            return self._fetched[0][1] if self._fetched else self._polled
 
     def settled(self, since: float) -> bool:
         """Whether all is taken that was there at a time, in seconds of the monotonic clock."""
@@ -185,6 +194,9 @@ class Poller:
             self._changed.wait_for(lambda: self._records or self._failure, timeout)
             if self._records:
                 record = self._records.popleft()
+                self._taken += 1
+                while len(self._fetched) > 1 and self._fetched[1][0] <= self._taken:
+                    self._fetched.popleft()
                 self._bytes -= _size(record)
                 self._queued[record.partition] -= 1
                 return record
@@ -239,6 +251,8 @@ class Poller:
         # To ask for a position can take long: whoever takes records must not wait for it.
         reached = {tp.partition: self._consumer.position(tp) for tp in self._consumer.assignment()}
         with self._changed:
+            if fetched:
+                self._fetched.append((self._taken + len(self._records), self._polled))
             for tp, records in fetched.items():
                 self._records.extend(records)
                 self._queued[tp.partition] += len(records)
