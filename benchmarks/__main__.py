@@ -13,10 +13,12 @@ from benchmarks.rows import NAMES, QUICK_NAMES
 from benchmarks.scenarios.columns import SCENARIOS
 from benchmarks.scenarios.rows import ROWS
 from benchmarks.settings import (
+    ARRIVALS,
     QUESTIONS,
     QUICK_DOCUMENTS,
     QUICK_HELDOUT,
     RESULTS,
+    ArrivalSettings,
     CellSettings,
     MemorySettings,
     QualitySettings,
@@ -120,6 +122,24 @@ def scenarios(argv: Sequence[str]) -> None:
     )
 
 
+def arrivals(argv: Sequence[str]) -> None:
+    """Let more arrive than can be learned."""
+    settings = cli.parse(ArrivalSettings, argv)
+    parts = _chosen("--parts", settings.parts, ARRIVALS)
+    from benchmarks.arrivals import run  # noqa: PLC0415 - nor for torch
+
+    run.run(
+        parts,
+        settings.out,
+        seed=settings.seed,
+        documents=settings.documents,
+        heldout=settings.heldout,
+        times=settings.times,
+        seconds=settings.seconds,
+        newsgroups_path=settings.newsgroups_path,
+    )
+
+
 def memory(argv: Sequence[str]) -> None:
     """Learn from memory."""
     settings = cli.parse(MemorySettings, argv)
@@ -159,6 +179,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "report": tell,
     "throughput": throughput,
     "scenarios": scenarios,
+    "arrivals": arrivals,
     "memory": memory,
 }
 

@@ -53,7 +53,7 @@ class Newsreel:
         self.drifts: list[Drift] = []
         """All that were noticed."""
         self._replay = composition.replay_buffer(settings)
-        self._ratio = composition.replay_ratio(settings)
+        self.replay_ratio = composition.replay_ratio(settings)
         self._labels = LabelSet(settings.max_labels)
         self._arrived: Arrived | None = None
 
@@ -68,8 +68,14 @@ class Newsreel:
         self._arrived = predict(assembled.extractor, assembled.learner, documents)
         return named(self._arrived, self._labels)
 
-    def learn_many(self, documents: Sequence[Document]) -> None:
-        """Learn documents that were just predicted."""
+    def learn_many(self, documents: Sequence[Document], replayed: int | None = None) -> None:
+        """Learn documents that were just predicted.
+
+        Parameters
+        ----------
+        replayed
+            How many to replay; if not given, as many as while nothing waits.
+        """
         assert self._arrived is not None  # noqa: S101 - the protocol says so
         for document in documents:
             if document.label is not None:
@@ -77,7 +83,9 @@ class Newsreel:
         learner, replay, labels = self._assembled.learner, self._replay, self._labels
         predicted = prequential.observed(self._arrived, named(self._arrived, labels))
         self.drifts += self._adaptation.observe(predicted, learner, replay, labels)
-        count = self._adaptation.replayed(self._ratio.due(len(documents), lag=0))
+        if replayed is None:
+            replayed = self.replay_ratio.due(len(documents), lag=0)
+        count = self._adaptation.replayed(replayed)
         prequential.learn(self._arrived, learner, replay, labels, count)
 
     def size(self) -> Size:

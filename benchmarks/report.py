@@ -94,7 +94,7 @@ def made(cells: Sequence[Cell]) -> str:
         for it in distinct(cells, "versions")
     ]
     settings: dict[str, Any] = {
-        cell["row"]: cell["settings"] for cell in cells if "skipped" not in cell
+        cell["row"]: cell["settings"] for cell in cells if "settings" in cell
     }
     facts += [
         f"- {title(row)}: {', '.join(f'{name} `{value}`' for name, value in chosen.items())}"

@@ -13,6 +13,7 @@ from benchmarks.streams import STREAMS
 RESULTS = Path("benchmarks/results")
 QUICK_DOCUMENTS = 1000
 QUICK_HELDOUT = 500
+ARRIVALS = ("rates", "overload")
 QUESTIONS = ("publishing", "streaming", "committing", "serving", "watching", "learning", "scaling")
 
 _ALIAS = AliasChoices("newsgroups-path", "NEWSGROUPS_PATH")
@@ -89,6 +90,30 @@ class ScenarioSettings(BaseSettings):
     documents: int | None = Field(None, ge=1, description="documents to stream; all if not given")
     heldout: int | None = Field(None, ge=1, description="documents to examine on; all if not given")
     seed: int = Field(0, ge=0, description="of scenarios and learners")
+    newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
+
+
+class ArrivalSettings(BaseSettings):
+    """Let documents arrive faster than they can be learned.
+
+    rates: accuracy against the rate of arrival, in time that is counted and not waited for, of
+    learners with more and less replay; overload: the consumer over Kafka, with more arriving than
+    it can learn for some minutes, and what becomes of what waits, of memory and of accuracy.
+    """
+
+    model_config = _config("arrivals")
+
+    parts: str = Field(
+        ",".join(ARRIVALS), description="what to measure, comma-separated: some of these"
+    )
+    out: Path = Field(RESULTS / "arrivals", description="folder of results")
+    documents: int | None = Field(
+        None, ge=1, description="documents of a pass over the corpus; all if not given"
+    )
+    heldout: int = Field(2000, ge=1, description="documents to examine on")
+    times: float = Field(2, gt=0, allow_inf_nan=False, description="overload, by what is learned")
+    seconds: float = Field(600, gt=0, allow_inf_nan=False, description="how long that lasts")
+    seed: int = Field(0, ge=0, description="of the order of documents, and of learners")
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
 
 

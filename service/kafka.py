@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
@@ -173,3 +173,24 @@ def count(client: KafkaAdminClient, topic: str) -> int:
         {TopicPartition(topic, number): OffsetSpec.LATEST for number in partitions(client, topic)}
     )
     return sum(end.offset for end in ends.values())
+
+
+def read(connection: Connection, topic: str) -> Iterator[Any]:
+    """Read the records of a topic that are there now, without those of unfinished transactions."""
+    with admin(connection) as client:
+        numbers = partitions(client, topic)
+    consumer = KafkaConsumer(
+        **connection.options,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        group_id=None,
+    )
+    owned = [TopicPartition(topic, number) for number in numbers]
+    consumer.assign(owned)
+    ends = consumer.end_offsets(owned)
+    consumer.seek_to_beginning()
+    while any(consumer.position(tp) < ends[tp] for tp in owned):
+        found = consumer.poll(timeout_ms=1000)
+        for records in found.values():
+            yield from records
+    consumer.close()

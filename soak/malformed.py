@@ -5,6 +5,7 @@ from typing import Any
 
 from events import topics
 from events.document import Document
+from service import kafka
 from soak import wire
 from soak.kills import kill_sometime, once
 from soak.run import BATCH, Run
@@ -42,7 +43,7 @@ def malformed(rig: Rig, count: int) -> list[Row]:
         kills = sum(kill_sometime(run.start(), random) for _ in range(KILLS))
         run.finish()
         outcome = run.outcome()
-        letters = list(wire.read(rig.connection, topics.dead_letters(run.topic)))
+        letters = list(kafka.read(rig.connection, topics.dead_letters(run.topic)))
         expected = {
             place: str(item.reason)
             for place, item in zip(places, items, strict=True)

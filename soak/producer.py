@@ -42,7 +42,7 @@ def killed(rig: Rig, documents: int) -> list[Row]:
             raise TrialError(f"the producer ended with exit code {code}; see {run.folder}")
         run.finish()
         outcome = run.outcome()
-        published = [record.key.decode() for record in wire.read(rig.connection, run.topic)]
+        published = [record.key.decode() for record in kafka.read(rig.connection, run.topic)]
         times = Counter(published)
         checks.equal("each published", times.keys(), {item.id for item in items})
         checks.equal(

@@ -8,6 +8,7 @@ from typing import Any
 
 from demo import broker
 from events import topics
+from service import kafka
 from service.kafka import Connection
 from soak import wire
 from soak.life import Fault, Life
@@ -129,7 +130,7 @@ class Run:
             scored=state["evaluator"]["whole"]["documents"],
             predictions=[
                 _prediction(record.value)
-                for record in wire.read(self._connection, topics.predictions(self.topic))
+                for record in kafka.read(self._connection, topics.predictions(self.topic))
             ],
         )
 

@@ -1,9 +1,8 @@
 """What is on Kafka: streams are put there, and what became of them is read back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
@@ -72,27 +71,6 @@ def publish(
     written = [delivery.get(timeout=60) for delivery in sent]
     producer.close()
     return [(each.partition, each.offset) for each in written]
-
-
-def read(connection: Connection, topic: str) -> Iterator[Any]:
-    """Read the records of a topic that are there now, without those of unfinished transactions."""
-    with kafka.admin(connection) as admin:
-        numbers = kafka.partitions(admin, topic)
-    consumer = KafkaConsumer(
-        **connection.options,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        group_id=None,
-    )
-    owned = [TopicPartition(topic, number) for number in numbers]
-    consumer.assign(owned)
-    ends = consumer.end_offsets(owned)
-    consumer.seek_to_beginning()
-    while any(consumer.position(tp) < ends[tp] for tp in owned):
-        found = consumer.poll(timeout_ms=1000)
-        for records in found.values():
-            yield from records
-    consumer.close()
 
 
 def committed(connection: Connection, group: str, topic: str) -> dict[int, int]:

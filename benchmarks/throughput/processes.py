@@ -64,8 +64,10 @@ def run(
 
 
 @contextmanager
-def beside(module: str, *arguments: object, connection: Connection) -> Iterator[None]:
-    """Run a program until the block ends, then tell it to end.
+def beside(
+    module: str, *arguments: object, connection: Connection
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program until the block ends, then tell it to end if it has not.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def beside(module: str, *arguments: object, connection: Connection) -> Iterator[
             _command(module, *arguments), env=_environment(connection), stderr=log
         )
         try:
-            yield
+            yield program
         finally:
             program.terminate()
             code = program.wait()

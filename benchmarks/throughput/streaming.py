@@ -1,7 +1,7 @@
 """What does Kafka cost? The consumer against the same learner fed from memory."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from consumer.progress import Progress
 from events.document import Document
 from producer import connection
 from producer.tally import Tally
+from service import kafka
 from service.kafka import Connection
 
 IDLE_SECONDS = 60
@@ -56,10 +57,17 @@ def compare(
 def published(broker: Connection, documents: Sequence[Document]) -> str:
     """Publish documents on a topic of their own; returns its name."""
     topic = processes.new_topic(broker)
+    publish(broker, topic, documents)
+    return topic
+
+
+def publish(broker: Connection, topic: str, documents: Iterable[Document]) -> None:
+    """Publish documents on a topic, which is created where it is missing."""
+    with kafka.admin(broker) as admin:
+        kafka.ensure(admin, topic, count=1)
     with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
         for document in documents:
             publisher.publish(document)
-    return topic
 
 
 def learned(

@@ -1,0 +1,80 @@
+"""What was found of arrivals, as tables for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+RATES = """\
+Each document is predicted the moment it arrives, by the model as it is then, and learned when its
+turn comes; the stream does not wait (Ghunaim et al. 2023, where documents that can't be learned in
+time are passed over: here they wait). What has not had its turn when the last one arrives was not
+learned in time. Predictions cost nothing here. Time is counted: a step takes as long as such steps
+took when they were timed. Capacity is what is learned in a second with all replay.
+"""
+OVERLOAD = """\
+A consumer first learns a topic that is there already; what it learns in a second is sustainable.
+Then another, with default settings as well, gets {times:g} times as much from a producer, for
+{seconds:.0f} s, and goes on until nothing waits. The corpus comes again and again, in another order
+each time: "first pass" is about documents that come for the first time. A document that is lost or
+learned twice would have made this fail.
+"""
+
+
+def rates(found: Mapping[str, Any]) -> str:
+    """Return the curves as tables."""
+    rows = found["rows"].values()
+    first, *_ = rows
+    multiples = [f"{point['rate'] / found['capacity']:.2g} x" for point in first["points"]]
+    rate = [f"{point['rate']:,.0f}/s" for point in first["points"]]
+    head = " | ".join(f"{one} ({two})" for one, two in zip(multiples, rate, strict=True))
+    parts = ["## Accuracy when the stream does not wait\n", RATES, "![Curves](rates.svg)\n"]
+    titles = {
+        "at_arrival": "Accuracy of predictions at arrival",
+        "learned": "Share learned in time",
+        "replay_ratio": "Replayed for each that was learned",
+        "heldout": f"Held-out accuracy at the end ({found['heldout_documents']:,} documents)",
+    }
+    for name, title in titles.items():
+        how = "{:.2f}" if name == "replay_ratio" else "{:.1%}"
+        parts += [
+            f"{title}, of {found['documents']:,} documents:\n",
+            f"| arriving | capacity | {head} |",
+            f"| --- | ---: |{' ---: |' * len(rate)}",
+        ]
+        for row in rows:
+            shown = " | ".join(how.format(point[name]) for point in row["points"])
+            parts.append(f"| {row['title']} | {row['capacity']:,.0f}/s | {shown} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def overload(found: Mapping[str, Any]) -> str:
+    """Return what a load of some minutes does."""
+    times, memory = found["rate"] / found["sustainable"], found["memory_mb"]
+    told = {
+        "sustainable": f"{found['sustainable']:.1f} documents/s",
+        "arriving": f"{found['rate']:.1f} documents/s, for {found['seconds']:.0f} s",
+        "sent, predicted once, learned once": f"{found['sent']:,} each",
+        "most that waited": f"{found['waiting']:,} documents, {found['behind']:.0f} s",
+        "caught up after the load": f"{found['caught_up']:.0f} s",
+        "memory, after a tenth of the load and at its most": f"{memory['warm']:,.0f} MB,"
+        f" {memory['most']:,.0f} MB",
+    }
+    parts = [
+        "## Overload\n",
+        OVERLOAD.format(times=times, seconds=found["seconds"]),
+        "![Load](overload.svg)\n",
+        "| | |\n| --- | --- |",
+        *(f"| {name} | {value} |" for name, value in told.items()),
+        "",
+        "| accuracy | first pass | all | held-out at the end |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for name in ("in_time", "under_load"):
+        scores = found[name]
+        shown = " | ".join(_share(scores[part]) for part in ("first", "all", "heldout"))
+        parts.append(f"| {name.replace('_', ' ')} | {shown} |")
+    return "\n".join([*parts, ""])
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
