@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from service.errors import UserError
 
-FORMAT = 5
+FORMAT = 6
 """Raised when an older newsreel could not read the files."""
 MANIFEST = "manifest.json"
 DIGEST = "manifest_sha256"

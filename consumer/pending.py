@@ -64,10 +64,14 @@ class Taken:
 
 
 class Waiting(Protocol):
-    """What the loop needs to cope with labels that come later."""
+    """What the loop needs to cope with labels that come later.
 
+    ``late`` says whether documents may wait, ``positions`` where the topic of labels goes on, by
+    partition.
+    """
+
+    late: bool
     positions: Mapping[int, int]
-    """Where the topic of labels goes on, by partition."""
 
     def __len__(self) -> int:
         """Return how many documents wait."""
@@ -96,6 +100,8 @@ class Waiting(Protocol):
 
 class AtOnce:
     """Every document comes with its label, or has none."""
+
+    late = False
 
     def __init__(self) -> None:
         self.positions: Mapping[int, int] = {}
@@ -158,6 +164,8 @@ class Pending:
     capacity
         Documents that wait at most; of as many, labels are remembered.
     """
+
+    late = True
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity

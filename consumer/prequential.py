@@ -132,7 +132,9 @@ def run(
         micro_batch.add(taken.ready)
         learned = None
         quarantined: Sequence[DeadLetter] = ()
-        drifts: Sequence[Drift] = ()
+        # Labels may never come; where they come at once, what is looked at must depend on the
+        # stream alone, as learning does: then this has to wait until a micro-batch is full.
+        drifts = list(adaptation.look(arrived.features)) if waiting.late else []
         if batch.last or (taken.ready and micro_batch.full):
             together = micro_batch.take()
             documents = [document for document, _ in together]
@@ -143,7 +145,8 @@ def run(
                 tokens += arrived.tokens
             now = named(arrived, labels)
             waiting.repredicted(now)
-            drifts = adaptation.observe(observed(arrived, now), learner, replay, labels)
+            seen = observed(arrived, now, looked_at=waiting.late)
+            drifts += adaptation.observe(seen, learner, replay, labels)
             new = [pair for pair in together if pair[0].label is not None]
             count = adaptation.replayed(replay_ratio.due(len(new), sum(batch.lag.values())))
             try:
@@ -186,10 +189,14 @@ def run(
         )
 
 
-def observed(arrived: Arrived, predictions: Sequence[Prediction]) -> list[Predicted]:
-    """Say what drift is looked for in."""
+def observed(
+    arrived: Arrived, predictions: Sequence[Prediction], *, looked_at: bool = False
+) -> list[Predicted]:
+    """Say what drift is looked for in; of documents that were looked at already, errors only."""
     return [
-        Predicted(features, prediction.document.label, prediction.opinion.label)
+        Predicted(
+            None if looked_at else features, prediction.document.label, prediction.opinion.label
+        )
         for features, prediction in zip(arrived.features, predictions, strict=True)
     ]
 

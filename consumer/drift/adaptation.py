@@ -29,8 +29,9 @@ class Drift:
     """A change that was noticed, or what was done about one that was noticed before.
 
     ``documents`` of the stream had come when it was noticed, ``since`` of them before it began, as
-    far as can be told. ``before`` and ``after`` are what the detector compared: error rates, or of
-    the inputs distances; None where it is about labels. ``forgotten`` ones are learned anew.
+    far as can be told; those that wait for their labels are among them. ``before`` and ``after``
+    are what the detector compared: error rates, or of the inputs distances; None where it is about
+    labels. ``forgotten`` ones are learned anew.
     """
 
     detector: str
@@ -43,9 +44,12 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """A document that was predicted, and is about to be learned."""
+    """A document that was predicted, and is about to be learned.
 
-    features: Features
+    ``features`` are None where it was looked at when it arrived.
+    """
+
+    features: Features | None
     label: str | None
     predicted: str | None
 
@@ -61,6 +65,10 @@ class Adaptation(Protocol):
     @property
     def noticed(self) -> Mapping[str, int]:
         """How many documents had come when the last drift was noticed, by detector; 0: never."""
+        ...
+
+    def look(self, arrived: Sequence[Features]) -> Sequence[Drift]:
+        """Take in documents that may wait for their labels; returns what is new of the inputs."""
         ...
 
     def observe(
@@ -106,6 +114,7 @@ class DriftAdaptation:
         self._recalls = Recalls()
         self.noticed: dict[str, int] = dict.fromkeys(DETECTED, 0)
         """How many documents had come when the last drift was noticed, by detector; 0: never."""
+        self._arrived = 0
         self._documents = 0
         self._since = 0
         self._watched_until = 0
@@ -116,6 +125,17 @@ class DriftAdaptation:
         """How far the last inputs are from those of the reference window; 1 by chance."""
         return self._inputs.distance
 
+    def look(self, arrived: Sequence[Features]) -> list[Drift]:
+        """Take in documents that may wait for their labels; returns what is new of the inputs."""
+        drifts = []
+        for features in arrived:
+            self._arrived += 1
+            distance = self._inputs.update(features)
+            if distance is not None:
+                drifts.append(Drift(INPUTS, self._arrived, self._arrived, 1.0, distance))
+        self._note(drifts)
+        return drifts
+
     def observe(
         self,
         documents: Sequence[Predicted],
@@ -124,8 +144,8 @@ class DriftAdaptation:
         labels: LabelSet,
     ) -> Sequence[Drift]:
         """Take in a micro-batch that was predicted, before it is learned; returns what is new."""
-        drifts = [drift for one in documents for drift in self._look(one)]
-        self.noticed |= {drift.detector: drift.documents for drift in drifts}
+        drifts = [drift for one in documents for drift in self._look_at(one)]
+        self._note(drifts)
         if any(drift.detector == ERROR for drift in drifts):
             self._begin(learner)
         learner.hasten(BOOST if self._boosted else 1.0)
@@ -133,20 +153,21 @@ class DriftAdaptation:
             drifts += self._forget(learner, replay, labels)
         return drifts
 
-    def _look(self, one: Predicted) -> list[Drift]:
-        drifts = []
+    def _look_at(self, one: Predicted) -> list[Drift]:
+        drifts = [] if one.features is None else self.look([one.features])
         self._documents += 1
-        distance = self._inputs.update(one.features)
-        if distance is not None:
-            drifts.append(Drift(INPUTS, self._documents, self._documents, 1.0, distance))
         if one.label is not None:
             miss = one.predicted != one.label
             self._recalls.add(one.label, self._documents, hit=not miss)
             rise = self._errors.update(float(miss))
             if rise is not None:
                 self._since = self._documents - rise.since
-                drifts.append(Drift(ERROR, self._documents, self._since, rise.before, rise.after))
+                since = self._arrived - rise.since
+                drifts.append(Drift(ERROR, self._arrived, since, rise.before, rise.after))
         return drifts
+
+    def _note(self, drifts: Sequence[Drift]) -> None:
+        self.noticed |= {drift.detector: drift.documents for drift in drifts}
 
     def _begin(self, learner: Learner) -> None:
         self._watched_until = self._documents + WATCHED
@@ -162,7 +183,8 @@ class DriftAdaptation:
         learner.forget([labels.add(name) for name in names])
         replay.drop(names)
         self._recalls.forget(names)
-        return [Drift(ERROR, self._documents, self._since, forgotten=names)]
+        since = self._arrived - (self._documents - self._since)
+        return [Drift(ERROR, self._arrived, since, forgotten=names)]
 
     def replayed(self, count: int) -> int:
         """Return how many documents to replay where ``count`` would be usual."""
@@ -179,6 +201,7 @@ class DriftAdaptation:
             "inputs": self._inputs.state_dict(),
             "recalls": self._recalls.state_dict(),
             "noticed": dict(self.noticed),
+            "arrived": self._arrived,
             "documents": self._documents,
             "since": self._since,
             "watched_until": self._watched_until,
@@ -191,6 +214,7 @@ class DriftAdaptation:
         self._inputs.load_state_dict(state["inputs"])
         self._recalls.load_state_dict(state["recalls"])
         self.noticed = dict(state["noticed"])
+        self._arrived = state["arrived"]
         self._documents = state["documents"]
         self._since = state["since"]
         self._watched_until = state["watched_until"]

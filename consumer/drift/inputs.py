@@ -39,6 +39,8 @@ class InputShift:
     def update(self, features: Features) -> float | None:
         """Take in a document; returns the distance when it says that the inputs have changed."""
         vector = self._vector(features)
+        if not vector.isfinite().all():  # such a document is not learned from, either
+            return None
         if len(self._reference) < REFERENCE:
             self._reference.append(vector)
             if len(self._reference) == REFERENCE:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,6 +113,31 @@ def test_learned_when_the_label_comes(read: Read) -> None:
     assert fates(steps) == {Fate.JOINED: 4}
     assert [one.origin.offset for step in steps for one in step.joined] == [3, 1, 0, 7]
     assert [one.seconds for step in steps for one in step.joined] == [55.0, 57.0, 58.0, 51.0]
+
+
+def test_other_texts_are_noticed_though_no_label_comes(read: Read) -> None:
+    """The inputs are looked at as they arrive: a change of them needs no label to be seen."""
+    usual = [document(7919 * number % 100_003) for number in range(1400)]
+    others = [replace(document(number), id=f"zzz{number}") for number in range(300)]
+    made, steps = read([*usual, *others], capacity=10)
+    assert not any(step.learned for step in steps)
+    (drift,) = [drift for step in steps for drift in step.drifts]
+    assert drift.detector == "inputs"
+    assert 1400 < drift.documents <= 1600
+    assert made.adaptation.noticed["inputs"] == drift.documents
+
+
+def test_documents_count_as_they_arrive(read: Read) -> None:
+    """A drift of the error is told after as many documents as had come, waiting ones included."""
+    waits = [document(number) for number in range(3000)]
+    labels = [Label(f"d{number}", "a") for number in range(2000)]
+    labels += [Label(f"d{number}", "b") for number in range(2000, 2600)]
+    _, steps = read(
+        [*waits[:2], *[document(n, "a") for n in range(5000, 5004)], *waits[2:], *labels],
+        capacity=3000,
+    )
+    first = next(drift for step in steps for drift in step.drifts if drift.detector == "error")
+    assert first.documents == 3004
 
 
 def test_every_label_has_a_fate(read: Read) -> None:
