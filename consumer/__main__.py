@@ -1,14 +1,10 @@
 """Composition root: builds the parts, owns signals and the order in which things end."""
 
-import gc
-import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from importlib import metadata
-from pathlib import Path
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -19,57 +15,35 @@ from consumer import (
     api,
     composition,
     examine,
-    group,
     heldout,
+    leading,
     lenient,
     persistent,
-    prequential,
-    recovery,
     server,
+    summary,
 )
-from consumer.assembly import Assembled
-from consumer.checkpoint import CheckpointStore, Stateful
-from consumer.commit import Committer
-from consumer.drift.adaptation import DriftAdaptation
+from consumer.checkpoint import CheckpointStore
 from consumer.evaluation import Evaluator
 from consumer.health import Health
 from consumer.heldout import HeldOut
 from consumer.labels import LabelSet
+from consumer.leading import Leader, Parts
 from consumer.lease import Lease
-from consumer.merging import Merged, Records
-from consumer.metrics import continued
-from consumer.metrics.continued import Kept
 from consumer.metrics.learning import Metrics
 from consumer.micro_batch import MicroBatch
-from consumer.offsets import FRESH
-from consumer.outbox import AtOnce, Later, Outbox, Writer
-from consumer.pending import Waiting
-from consumer.poller import LOOK_SECONDS, Poller, beginnings, connect
 from consumer.progress import Progress
 from consumer.quarantine import Quarantine
-from consumer.replay import ReplayBuffer
-from consumer.replay_ratio import ReplayRatio
 from consumer.serving import Serving
 from consumer.settings import Settings
 from consumer.sharing import SharedModel
-from consumer.source import KafkaSource
 from consumer.status import Status
 from consumer.tally import Scores
-from consumer.transaction import Transactions, superseded
+from consumer.transaction import Transactions
 from events import topics
 from service import VERSION, cli, kafka, logs
-from service.errors import UserError
 from service.stop import Stop
 
-QUEUED_MICRO_BATCHES = 8
-LOOK_FOR_LABELS_SECONDS = 0.2
-"""How often the broker is asked whether there are labels, before a document is predicted."""
-
 log = structlog.get_logger()
-
-
-class SummaryError(UserError):
-    """The summary can't be written."""
 
 
 def learn(argv: Sequence[str], reached: Callable[[str], None] = lambda _: None) -> None:
@@ -84,41 +58,10 @@ def learn(argv: Sequence[str], reached: Callable[[str], None] = lambda _: None) 
         _learn(settings, stack, reached)
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What learning is made of; all but the extractor is kept by checkpoints."""
-
-    assembled: Assembled
-    labels: LabelSet
-    replay: ReplayBuffer
-    replay_ratio: ReplayRatio
-    evaluator: Evaluator
-    micro_batch: MicroBatch
-    quarantine: Quarantine
-    adaptation: DriftAdaptation
-    waiting: Waiting
-    progress: Progress
-
-    def stateful(self) -> dict[str, Stateful]:
-        """Return what a checkpoint keeps, by name."""
-        return {
-            "labels": self.labels,
-            "learner": self.assembled.learner,
-            "replay": self.replay,
-            "replay_ratio": self.replay_ratio,
-            "evaluator": self.evaluator,
-            "micro_batch": self.micro_batch,
-            "quarantine": self.quarantine,
-            "adaptation": self.adaptation,
-            "waiting": self.waiting,
-            "progress": self.progress,
-        }
-
-
 def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None]) -> None:
     stop = stack.enter_context(Stop())
     if settings.summary is not None:
-        _check_writable(settings.summary)  # better to fail now than after hours
+        summary.check_writable(settings.summary)  # better to fail now than after hours
     store = CheckpointStore(settings.checkpoint_dir, settings.keep_checkpoints)
     store.create()
     registry = CollectorRegistry()
@@ -162,7 +105,7 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
     model = SharedModel(
         assembled.extractor, assembled.learner, labels, apart=settings.averaging > 0
     )
-    parts = _Parts(
+    parts = Parts(
         replace(assembled, extractor=model.extractor, learner=model.learner),
         labels,
         composition.replay_buffer(settings),
@@ -191,165 +134,19 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
         reached=reached,
     )
     stack.callback(transactions.close)
-    everything = _Everything(
-        settings, stop, store, parts, lease, transactions, metrics, health, reached
-    )
-    _lead(everything, stack, lambda: serving.begin(model))
+    leader = Leader(settings, stop, store, parts, lease, transactions, metrics, health, reached)
+    leading.lead(leader, stack, lambda: serving.begin(model))
 
     scores = None if stop.asked else _examine(settings, parts, stop)
-    summary = progress.summary(
+    told = progress.summary(
         scores, learner=settings.learner, model=settings.model, seed=settings.seed
     )
-    log.info("done", **{name: summary[name] for name in SHOWN if summary[name] is not None})
+    log.info("done", **{name: told[name] for name in summary.SHOWN if told[name] is not None})
     if settings.summary is not None:
-        _write(settings.summary, summary)
+        summary.write(settings.summary, told)
 
 
-@dataclass(frozen=True, slots=True)
-class _Everything:
-    """What a consumer works with once it is the one that learns."""
-
-    settings: Settings
-    stop: Stop
-    store: CheckpointStore
-    parts: _Parts
-    lease: Lease
-    transactions: Transactions
-    metrics: Metrics
-    health: Health
-    reached: Callable[[str], None]
-
-
-def _lead(everything: _Everything, stack: ExitStack, restored: Callable[[], None]) -> None:
-    """Go on from the last commit, and learn until the end or until another takes over.
-
-    ``restored`` is called when the model is that of the last commit.
-    """
-    settings, stop, store = everything.settings, everything.stop, everything.store
-    parts, lease, transactions = everything.parts, everything.lease, everything.transactions
-    metrics = everything.metrics
-    committed = transactions.begin()
-    reader = kafka.patiently(lambda: connect(settings.connection.options), lambda: stop.asked)
-    start = group.starting_point(
-        settings.group,
-        settings.topic,
-        committed,
-        kafka.patiently(lambda: beginnings(reader, settings.topic), lambda: stop.asked),
-        store.ids(),
-    )
-    recovery.require_own(store, settings.group, settings.topic)
-    describes = parts.assembled.describes | {"replay": settings.replay}
-    positions = recovery.restore(store, start, parts.stateful(), describes)
-    parts.progress.checkpoint = start.checkpoint
-    # What was written and never committed is of another history: not to be gone back to.
-    store.clear(start.checkpoint, lease.lost)
-    if len(committed) < len(positions) and start.checkpoint is None:
-        transactions.commit([], positions, FRESH)
-    poller = Poller(
-        reader,
-        settings.topic,
-        positions,
-        QUEUED_MICRO_BATCHES * settings.batch_size,
-        settings.lost_offsets,
-        metrics,
-        LOOK_FOR_LABELS_SECONDS if settings.late_labels else LOOK_SECONDS,
-    )
-    stack.callback(poller.close)
-    sender = AtOnce(settings.connection) if settings.delivery == "at-least-once" else Later()
-    stack.callback(sender.close)
-    outbox = Outbox(sender)
-    published = start.positions if positions != start.positions else {}
-    writer = Writer(settings.topic, settings.group, outbox, parts.progress, behind=published)
-    committer = Committer(
-        store,
-        transactions,
-        outbox,
-        parts.stateful(),
-        about={"topic": settings.topic, "group": settings.group, "describes": describes},
-        progress=parts.progress,
-        every=settings.checkpoint_every,
-        seconds=settings.checkpoint_seconds,
-        beyond=published,
-        observer=metrics,
-        lost=lease.lost,
-        hurry=stop.overdue,
-        reached=everything.reached,
-    )
-    records, late_labels = _with_labels(everything, stack, poller)
-    source = KafkaSource(
-        records,
-        parts.labels,
-        positions,
-        settings.linger,
-        settings.stop_after,
-        settings.stop_when_idle,
-        stopping=lambda: stop.asked or committer.failed or lease.lost(),
-        late_labels=late_labels,
-    )
-
-    gc.collect()
-    gc.freeze()  # the model stays: looking through it would stop the loop for .3 s now and then
-    poller.start()
-    everything.health.follow(poller, committer)
-    restored()
-    metrics.began(
-        Kept(store.folder / continued.NAME, lease.lost),
-        store.written(start.checkpoint),
-        lambda: poller.silence,
-    )
-    log.info("learning", topic=settings.topic, group=settings.group)
-    step = None
-    for step in prequential.run(
-        source,
-        parts.assembled.extractor,
-        parts.assembled.learner,
-        parts.replay,
-        parts.replay_ratio,
-        parts.evaluator,
-        parts.labels,
-        parts.micro_batch,
-        parts.quarantine,
-        parts.adaptation,
-        parts.waiting,
-    ):
-        writer.write(step)
-        parts.progress.observe(step)
-        metrics.observe(step)
-        committer.follow(step)
-    if lease.lost():
-        raise superseded(settings.group)
-    if step is not None:
-        committer.finish(step)
-    metrics.keep()
-
-
-def _with_labels(
-    everything: _Everything, stack: ExitStack, documents: Poller
-) -> tuple[Records, tuple[str, Mapping[int, int]]]:
-    """Read the topic of labels, too, if they come later; it is read from where that stopped."""
-    settings, topic = everything.settings, topics.labels(everything.settings.topic)
-    if not settings.late_labels:
-        return documents, ("", {})
-    reader = connect(settings.connection.options)
-    positions = beginnings(reader, topic) | dict(everything.parts.waiting.positions)
-    labels = Poller(
-        reader,
-        topic,
-        positions,
-        QUEUED_MICRO_BATCHES * settings.batch_size,
-        settings.lost_offsets,
-        everything.metrics,
-        LOOK_FOR_LABELS_SECONDS,
-    )
-    stack.callback(labels.close)
-    labels.start()
-    return Merged(documents, labels), (topic, positions)
-
-
-SHOWN = ("documents", "labels", "prequential_accuracy", "heldout_accuracy", "dead_letters")
-
-
-def _examine(settings: Settings, parts: _Parts, stop: Stop) -> Scores | None:
+def _examine(settings: Settings, parts: Parts, stop: Stop) -> Scores | None:
     """Examine the learner on the held-out topic, unless that is asked to stop, too."""
     documents = HeldOut(settings.connection, topics.heldout(settings.topic)).read()
     scores = heldout.evaluate(
@@ -360,27 +157,6 @@ def _examine(settings: Settings, parts: _Parts, stop: Stop) -> Scores | None:
         stopping=lambda: stop.asked,
     )
     return None if stop.asked else scores
-
-
-def _check_writable(path: Path) -> None:
-    with _told_of(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a").close()
-
-
-def _write(path: Path, summary: dict[str, Any]) -> None:
-    with _told_of(path):
-        path.write_text(json.dumps(summary, indent=2) + "\n")
-
-
-@contextmanager
-def _told_of(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SummaryError(
-            f"can't write {str(path)!r} ({error.strerror}); name another file with --summary"
-        ) from error
 
 
 def main() -> int:

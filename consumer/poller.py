@@ -23,6 +23,9 @@ STALLED_SECONDS = 60.0
 LOOK_SECONDS = 2.0
 IN_TOUCH_SECONDS = 10.0
 CAPACITY_BYTES = 16 << 20
+RESPONSE_BYTES = 1 << 30
+"""What a broker may send at once. Kafka keeps to what is asked for; some send all that waits, and
+a client that takes less would ask for the same again and again."""
 METADATA_MS = 30_000
 """How old the client's knowledge of partitions may be: so long until gained ones are read."""
 
@@ -341,6 +344,7 @@ def connect(options: Mapping[str, Any]) -> KafkaConsumer:
     return KafkaConsumer(
         **options,
         metadata_max_age_ms=METADATA_MS,
+        receive_message_max_bytes=RESPONSE_BYTES,
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",

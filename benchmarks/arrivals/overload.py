@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks import machine
 from benchmarks.throughput import processes, streaming
 from demo.broker import free_port
 from events import topics
@@ -77,12 +78,15 @@ def measure(
         A document was lost, or came twice.
     """
     documents = max(STEP, documents // STEP * STEP)
+    spare = max(1, machine.cores() - 1)  # broker and producer need one, too
     with processes.broker() as (broker, folder):
         topic = _topic(broker, heldout)
         processes.run(
             "producer", "--topic", topic, "--limit", documents, *arguments, connection=broker
         )
-        sustainable, _ = streaming.learned(broker, folder, topic, "in-time", documents)
+        sustainable, _ = streaming.learned(
+            broker, folder, topic, "in-time", documents, threads=spare
+        )
         in_time = _outcome(broker, topic, folder / "in-time.json", documents, documents)
 
         rate = times * sustainable
@@ -97,6 +101,7 @@ def measure(
             *("--http-port", port, "--stop-after", sent, "--stop-when-idle", IDLE_SECONDS),
             *("--summary", summary),
             connection=broker,
+            threads=spare,
         ) as consumer:
             _wait_until_ready(consumer, port)
             with processes.beside(
@@ -110,6 +115,8 @@ def measure(
 
     warm = [s for s in samples if s.seconds >= WARM * loaded]
     return {
+        "threads": spare,
+        "first": documents,
         "sustainable": sustainable,
         "rate": rate,
         "sent": sent,

@@ -53,7 +53,7 @@ def run(
     """
     ended = subprocess.run(  # noqa: S603 - our own commands
         _command(module, *arguments),
-        env=_environment(connection) | ({"OMP_NUM_THREADS": str(threads)} if threads else {}),
+        env=_environment(connection, threads),
         stderr=subprocess.PIPE,
         text=True,
         check=False,
@@ -65,9 +65,11 @@ def run(
 
 @contextmanager
 def beside(
-    module: str, *arguments: object, connection: Connection
+    module: str, *arguments: object, connection: Connection, threads: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block ends, then tell it to end if it has not.
+
+    It computes with so many ``threads``, None for its default.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def beside(
     """
     with tempfile.TemporaryFile("w+") as log:
         program = subprocess.Popen(  # noqa: S603 - our own commands
-            _command(module, *arguments), env=_environment(connection), stderr=log
+            _command(module, *arguments), env=_environment(connection, threads), stderr=log
         )
         try:
             yield program
@@ -92,11 +94,12 @@ def _command(module: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
-def _environment(connection: Connection | None) -> dict[str, str]:
+def _environment(connection: Connection | None, threads: int | None) -> dict[str, str]:
     """Return what programs inherit: nothing that would change the defaults which are measured."""
     foreign = ("BENCHMARKS_", *machine.FOREIGN)
     inherited = dict(os.environ) if connection is None else environment(connection)
-    return {name: v for name, v in inherited.items() if not name.startswith(foreign)}
+    kept = {name: v for name, v in inherited.items() if not name.startswith(foreign)}
+    return kept | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
 
 
 def _failed(module: str, code: int, said: str) -> ProgramError:

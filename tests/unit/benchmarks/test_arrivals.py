@@ -111,6 +111,9 @@ def test_tables_and_pictures(tmp_path: Path) -> None:
         "accuracy": 0.5,
     }
     load = {
+        "machine": {"cores": 2},
+        "threads": 1,
+        "first": 500,
         "sustainable": 50.0,
         "rate": 100.0,
         "sent": 1000,
