@@ -12,11 +12,11 @@ took when they were timed. Capacity is what is learned in a second with all repl
 """
 OVERLOAD = """\
 A consumer with default settings first learns {first:,} documents of a topic that is there already;
-what it learns in a second is sustainable. Then another gets {times:g} times as much from a producer,
-for {seconds:.0f} s, and goes on until nothing waits. Both compute with {threads} of {cores} cores;
-broker and producer have the rest. The corpus comes again and again, in another order each time:
-the accuracy on "all" is on texts that were seen before, too. A document that is lost or learned
-twice would have made this fail.
+what it learns in a second is sustainable. Then another gets {times:g} times as much from a
+producer, for {seconds:.0f} s, and goes on until nothing waits. Both compute with {threads} of
+{cores} cores; broker and producer have the rest. The corpus comes again and again, in another order
+each time: the accuracy on "all" is on texts that were seen before, too. A document that is lost or
+learned twice would have made this fail.
 """
 
 

@@ -307,7 +307,9 @@ def test_missing_or_truncated_file(saved: Path, name: str, keep: float | None) -
     assert "broken or incomplete" in message
 
 
-@pytest.mark.parametrize("content", ["[]", "null", '"text"', "{}", '{"format": 5}', "[" * 9])
+@pytest.mark.parametrize(
+    "content", ["[]", "null", '"text"', "{}", json.dumps({"format": FORMAT}), "[" * 9]
+)
 def test_manifest_of_another_shape(saved: Path, content: str) -> None:
     """JSON that is no manifest is a broken checkpoint."""
     (saved / "manifest.json").write_text(content)
