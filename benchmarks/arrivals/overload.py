@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from statistics import median
 from subprocess import Popen
 from typing import Any
 
@@ -27,8 +28,8 @@ STEP = 32
 IDLE_SECONDS = 120
 READY_SECONDS = 120
 SAMPLE_SECONDS = 1.0
-WARM = 0.1
-"""Of the time of the load, after which memory is compared with its most."""
+TENTH = 0.1
+"""Of the time of the load: memory is told of the second such part, and of the last."""
 TOLD_SECONDS = 30
 
 log = structlog.get_logger()
@@ -113,7 +114,6 @@ def measure(
             consumer.wait()
         under_load = _outcome(broker, topic, summary, sent, documents)
 
-    warm = [s for s in samples if s.seconds >= WARM * loaded]
     return {
         "threads": spare,
         "first": documents,
@@ -124,11 +124,20 @@ def measure(
         "waiting": max(s.waiting for s in samples),
         "behind": max(s.behind for s in samples),
         "caught_up": caught_up - loaded,
-        "memory_mb": {"warm": warm[0].memory_mb, "most": max(s.memory_mb for s in samples)},
+        "memory_mb": _memory(samples, TENTH * loaded),
         "in_time": in_time,
         "under_load": under_load,
         "samples": [asdict(sample) for sample in samples],
     }
+
+
+def _memory(samples: Sequence[Sample], part: float) -> dict[str, float]:
+    """Return the median of the second part of so many seconds, that of the last, and the most."""
+    end = samples[-1].seconds
+    early = [s.memory_mb for s in samples if part <= s.seconds <= 2 * part]
+    late = [s.memory_mb for s in samples if s.seconds >= end - part]
+    most = max(s.memory_mb for s in samples)
+    return {"early": median(early or late), "late": median(late), "most": most}
 
 
 def _topic(broker: Connection, heldout: Sequence[Document]) -> str:

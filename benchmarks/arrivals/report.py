@@ -57,8 +57,9 @@ def overload(found: Mapping[str, Any]) -> str:
         "sent, predicted once, learned once": f"{found['sent']:,} each",
         "most that waited": f"{found['waiting']:,} documents, {found['behind']:.0f} s",
         "caught up after the load": f"{found['caught_up']:.0f} s",
-        "memory, after a tenth of the load and at its most": f"{memory['warm']:,.0f} MB,"
-        f" {memory['most']:,.0f} MB",
+        "memory, median of the second tenth of the load": f"{memory['early']:,.0f} MB",
+        "the same, of as long at the end": f"{memory['late']:,.0f} MB",
+        "memory at its most, while a checkpoint is copied": f"{memory['most']:,.0f} MB",
     }
     parts = [
         "## Overload\n",

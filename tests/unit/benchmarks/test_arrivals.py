@@ -121,7 +121,7 @@ def test_tables_and_pictures(tmp_path: Path) -> None:
         "waiting": 500,
         "behind": 5.0,
         "caught_up": 10.0,
-        "memory_mb": {"warm": 900.0, "most": 950.0},
+        "memory_mb": {"early": 900.0, "late": 910.0, "most": 950.0},
         "in_time": {"first": 0.5, "all": 0.5, "heldout": None},
         "under_load": {"first": 0.5, "all": 0.75, "heldout": 0.875},
         "samples": [{"seconds": second, **sample} for second in (1.0, 2.0)],
