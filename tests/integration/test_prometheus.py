@@ -207,7 +207,7 @@ def prometheus(
             )
             urllib.request.urlopen(question, timeout=30).read()
             time.sleep(1.2)  # a rate needs two scrapes
-        made.wait_for("newsreel_heldout_evaluations_total >= 2")
+        made.wait_for("newsreel_heldout_evaluations_total >= 2", seconds=300)  # it runs when idle
         made.wait_for("count_over_time(newsreel_heldout_accuracy[1m]) >= 2")
         time.sleep(3)
         yield made

@@ -128,8 +128,7 @@ def test_quality(tmp_path: Path, posts: Path) -> None:
     [
         (
             (),
-            "benchmarks: name what to do: quality, cell, report, throughput, scenarios, arrivals,"
-            " memory;",
+            "benchmarks: name what to do: quality, cell, report, throughput, scenarios, ",
         ),
         (("quality", "--rows=x"), "benchmarks quality: --rows 'x': known are newsreel"),
         (("cell", "linear-svc", "raw"), "benchmarks cell: --out (or BENCHMARKS_OUT) is required"),
