@@ -1,7 +1,7 @@
 """The one consumer of a group that learns: it goes on from the last commit, to the end."""
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ from consumer.quarantine import Quarantine
 from consumer.replay import ReplayBuffer
 from consumer.replay_ratio import ReplayRatio
 from consumer.settings import Settings
-from consumer.source import KafkaSource
+from consumer.source import KafkaSource, LateLabels
 from consumer.transaction import Transactions, superseded
 from events import topics
 from service import kafka
@@ -192,13 +192,11 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
     metrics.keep()
 
 
-def _with_labels(
-    leader: Leader, stack: ExitStack, documents: Poller
-) -> tuple[Records, tuple[str, Mapping[int, int]]]:
+def _with_labels(leader: Leader, stack: ExitStack, documents: Poller) -> tuple[Records, LateLabels]:
     """Read the topic of labels, too, if they come later; it is read from where that stopped."""
     settings, topic = leader.settings, topics.labels(leader.settings.topic)
     if not settings.late_labels:
-        return documents, ("", {})
+        return documents, LateLabels()
     reader = connect(settings.connection.options)
     positions = beginnings(reader, topic) | dict(leader.parts.waiting.positions)
     labels = Poller(
@@ -212,4 +210,4 @@ def _with_labels(
     )
     stack.callback(labels.close)
     labels.start()
-    return Merged(documents, labels), (topic, positions)
+    return Merged(documents, labels), LateLabels(topic, positions, labels.lag)

@@ -49,20 +49,21 @@ class Step:
     """One turn of the loop: all that metrics, progress and checkpoints need to know of it.
 
     ``positions``, ``lag`` and ``reached`` are by partition: the next offset to read, how many
-    records wait behind it, and when the last one before was written. ``origins`` are where the
-    document of each prediction comes from, ``written`` when its record was, in seconds since 1970.
-    ``tokens`` were read by an encoder. ``scored`` are predictions whose labels are known now,
-    ``joined`` those whose labels came later, ``fates``
-    count such labels and what waited in vain, ``waiting`` are left, and ``repredicted`` scores what
-    was predicted just before it was learned. ``drifts`` were noticed in the micro-batch that was
-    learned, ``distance`` is that of the inputs from those after the last change, and ``noticed``
-    says how many documents had come at the last drift, by detector. ``shares`` say how much each
-    expert of a blend weighs. ``seconds`` are by stage. A step without documents has neither: it
-    says that time has passed.
+    records wait behind it, and when the last one before was written. ``label_lag`` records wait in
+    the topic of labels that come later. ``origins`` are where the document of each prediction comes
+    from, ``written`` when its record was, in seconds since 1970. ``tokens`` were read by an
+    encoder. ``scored`` are predictions whose labels are known now, ``joined`` those whose labels
+    came later, ``fates`` count such labels and what waited in vain, ``waiting`` are left, and
+    ``repredicted`` scores what was predicted just before it was learned. ``drifts`` were noticed in
+    the micro-batch that was learned, ``distance`` is that of the inputs from those after the last
+    change, and ``noticed`` says how many documents had come at the last drift, by detector.
+    ``shares`` say how much each expert of a blend weighs. ``seconds`` are by stage. A step without
+    documents has neither: it says that time has passed.
     """
 
     positions: Mapping[int, int]
     lag: Mapping[int, int]
+    label_lag: int
     reached: Mapping[int, float]
     predictions: Sequence[Prediction]
     origins: Sequence[Origin]
@@ -159,6 +160,7 @@ def run(
         yield Step(
             positions=batch.positions,
             lag=batch.lag,
+            label_lag=batch.label_lag,
             reached=batch.reached,
             predictions=predictions,
             origins=batch.origins,

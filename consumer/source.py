@@ -64,8 +64,9 @@ class Batch:
     ``origins`` are where each document comes from, ``written`` when its record was, in seconds
     since 1970, or None where its producer does not say. ``positions`` are the next offsets to read
     after the batch, ``lag`` the records that wait there, and ``reached`` when the last record
-    before was written, all by partition. ``labels`` are those that have come by themselves, and
-    ``label_positions`` where their topic goes on. ``last`` says that the stream is over.
+    before was written, all by partition. ``labels`` are those that have come by themselves,
+    ``label_positions`` where their topic goes on, and ``label_lag`` how many wait there. ``last``
+    says that the stream is over.
     """
 
     documents: Sequence[Document]
@@ -77,7 +78,21 @@ class Batch:
     reached: Mapping[int, float]
     labels: Sequence[Labelled] = ()
     label_positions: Mapping[int, int] = field(default_factory=dict)
+    label_lag: int = 0
     last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LateLabels:
+    """The topic of labels that come by themselves; its name is empty where none do.
+
+    ``positions`` are where its partitions go on, and ``lag`` says how many records wait behind
+    some, by partition.
+    """
+
+    topic: str = ""
+    positions: Mapping[int, int] = field(default_factory=dict)
+    lag: Callable[[Mapping[int, int]], Mapping[int, int]] = lambda _: {}
 
 
 @dataclass(slots=True)
@@ -120,7 +135,7 @@ class KafkaSource:
     clock
         Seconds that only go forward.
     late_labels
-        Topic of labels that come by themselves, and where its partitions go on.
+        Where labels come by themselves.
     """
 
     def __init__(
@@ -133,11 +148,11 @@ class KafkaSource:
         stop_when_idle: float | None = None,
         stopping: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
-        late_labels: tuple[str, Mapping[int, int]] = ("", {}),
+        late_labels: LateLabels = LateLabels(),
     ) -> None:
         self._poller = poller
-        self._label_topic, label_positions = late_labels
-        self._label_positions = dict(label_positions)
+        self._late_labels = late_labels
+        self._label_positions = dict(late_labels.positions)
         self._labels = labels
         self._positions = dict(positions)
         self._linger = linger
@@ -191,6 +206,7 @@ class KafkaSource:
             dict(self._reached),
             read.labels,
             dict(self._label_positions),
+            sum(self._late_labels.lag(self._label_positions).values()),
             last=self._over,
         )
 
@@ -207,7 +223,7 @@ class KafkaSource:
         """Put a record where it belongs, and move the position past it."""
         stamp = record.timestamp / 1000 if record.timestamp >= 0 else None  # -1: there is none
         try:
-            if record.topic == self._label_topic:
+            if record.topic == self._late_labels.topic:
                 self._label_positions[record.partition] = record.offset + 1
                 label = wire.decode(record.key, record.value, record.headers)
                 self._labels.add(label.label)

@@ -135,6 +135,7 @@ LEARNING = (
         ("fate",),
     ),
     Definition("pending_documents", "gauge", "labels", "Documents that wait for their labels"),
+    Definition("label_lag_records", "gauge", "labels", "Records waiting in the topic of labels"),
     Definition(
         "label_delay_seconds",
         "histogram",

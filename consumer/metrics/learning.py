@@ -202,6 +202,7 @@ class Metrics:
             if joined.seconds is not None:
                 families.observe("label_delay_seconds", joined.seconds)
         families.set("pending_documents", step.waiting)
+        families.set("label_lag_records", step.label_lag)
         accuracy = math.nan if step.repredicted is None else step.repredicted.accuracy
         families.set("repredicted_accuracy", accuracy)
 

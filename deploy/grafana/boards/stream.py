@@ -200,8 +200,10 @@ def _drift() -> list[Row]:
 def _late_labels() -> list[Row]:
     waiting = graph(
         "Waiting for labels",
-        "Documents that were predicted and wait for their labels (--late-labels).",
-        query(f"max(newsreel_pending_documents{CONSUMER})", "waiting"),
+        "Documents that were predicted and wait for their labels (--late-labels), and labels that"
+        " wait in their topic to be read.",
+        query(f"max(newsreel_pending_documents{CONSUMER})", "documents"),
+        query(f"max(newsreel_label_lag_records{CONSUMER})", "labels to be read"),
         unit="short",
         min=0,
     )

@@ -10,7 +10,13 @@ from helpers import Polled
 from consumer import source
 from consumer.labels import LabelSet
 from consumer.poller import Poller
-from consumer.source import MAX_TEXT_CHARACTERS, QUIET_SECONDS, KafkaSource, Origin
+from consumer.source import (
+    MAX_TEXT_CHARACTERS,
+    QUIET_SECONDS,
+    KafkaSource,
+    LateLabels,
+    Origin,
+)
 from events.document import Document
 from events.errors import Reason
 
@@ -178,3 +184,13 @@ def test_an_outage_is_not_the_end() -> None:
     stream._poller._looked = -math.inf
     assert not any(batch.last for batch in iter(lambda: stream.read(1), None))
     assert clock.now > 20
+
+
+def test_labels_that_come_later() -> None:
+    """Labels of their own topic are no documents; how many wait there is told with the batch."""
+    label = record(3, value=b'{"label":"a"}')._replace(topic="documents.labels", key=b"d7")
+    late = LateLabels("documents.labels", {0: 3}, lambda at: {0: 9 - at[0]})
+    batch = reading([label, record(0)], late_labels=late).read(4)
+    assert batch is not None
+    assert (ids(batch), [one.label.label for one in batch.labels]) == (["documents/0/0"], ["a"])
+    assert (batch.positions, batch.label_positions, batch.label_lag) == ({0: 1}, {0: 4}, 5)
