@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from events import topics
-from producer import connection, corpus, metrics, order, pace, progress
+from producer import connection, corpus, metrics, order, pace, progress, times
 from producer.pace import Timetable
 from producer.scenarios import plan
 from producer.scenarios.plan import Plan
@@ -19,6 +19,7 @@ from producer.scenarios.stream import Stream
 from producer.settings import Settings
 from producer.tally import Tally
 from service import cli, kafka, logs
+from service.errors import UserError
 from service.stop import Stop
 
 log = structlog.get_logger()
@@ -30,6 +31,11 @@ def main(argv: Sequence[str]) -> None:
     settings = cli.parse(Settings, argv)
     # What is quickly checked comes first: files, then addresses, then what takes long to load.
     chosen = plan.parse(settings.scenario)
+    if settings.speedup is not None and not plan.keeps_time(chosen):
+        raise UserError(
+            "--speedup goes by the documents' times: give --scenario chronological, or as-is where"
+            " they are in that order already"
+        )
     source = corpus.find(
         settings.corpus,
         split=settings.split,
@@ -78,6 +84,9 @@ def main(argv: Sequence[str]) -> None:
                 log.info("stopping", delivered=tally.delivered)
                 break
             publisher.send(item)
+        whole = not (stop.asked or published)
+    if whole:
+        _warn_of_calm(chosen, tally)
     if tally.failed:
         sys.exit(1)
 
@@ -86,7 +95,8 @@ def _stream(
     settings: Settings, chosen: Plan, source: corpus.Corpus, published: int, timetable: Timetable
 ) -> tuple[Stream, int | None]:
     """Make the stream; returns what is left of it, and how many documents if that is known."""
-    stream, total = plan.build(chosen, source, settings.seed, settings.repeat, timetable.due)
+    documents = source if settings.speedup is None else times.needed(source)
+    stream, total = plan.build(chosen, documents, settings.seed, settings.repeat, timetable.due)
     if settings.limit is not None:
         stream = order.limited(stream, settings.limit)
         total = min(total or settings.limit, settings.limit)
@@ -109,6 +119,18 @@ def _schedule(settings: Settings) -> Iterator[float] | None:
             return pace.day_and_night(settings.rate, settings.period, random)
         case _:
             return pace.constant(settings.rate)
+
+
+def _warn_of_calm(chosen: Plan, tally: Tally) -> None:
+    """Say what did not change in a stream that was published as a whole."""
+    told = {scenario for scenario, _ in tally.changes}
+    for name in plan.changing(chosen):
+        if name not in told:
+            log.warning(
+                "nothing changed: the stream was over before",
+                scenario=name,
+                documents=tally.delivered,
+            )
 
 
 def _report(topic: str, tally: Tally, start: float) -> None:

@@ -1,7 +1,7 @@
 """When documents came about: 20 Newsgroups as it is split by date has lost it, a file may tell."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +67,25 @@ def moment(text: str, where: str) -> datetime:
             f"{where}: {text[:80]!r} is no time; write it as 1993-04-05T12:00:00Z"
         ) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def needed(documents: Iterable[Document]) -> Iterator[Document]:
+    """Pass documents on whose times are gone by.
+
+    Raises
+    ------
+    TimesError
+        None had any.
+    """
+    timed = False
+    for document in documents:
+        timed = timed or document.time is not None
+        yield document
+    if not timed:
+        raise TimesError(
+            "--speedup goes by the documents' times, and none has one: give --rate instead, or name"
+            " --time-column or --dates"
+        )
 
 
 def added(documents: Iterator[Document], times: Mapping[str, datetime]) -> Iterator[Document]:

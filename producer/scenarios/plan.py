@@ -74,6 +74,11 @@ def parse(text: str) -> Plan:
     return choices[0], choices[1:]
 
 
+def keeps_time(chosen: Plan) -> bool:
+    """Return whether documents come in the order of their times, or in that of the corpus."""
+    return chosen[0].name in (AS_IS, CHRONOLOGICAL)
+
+
 def has_labels(chosen: Plan) -> bool:
     """Return whether labels come by themselves."""
     return any(choice.name == LAST for choice in chosen[1])
@@ -83,6 +88,12 @@ def has_truth(chosen: Plan) -> bool:
     """Return whether anything will change."""
     order_, scenarios = chosen
     return bool(scenarios) or order_.name == CLASS_INCREMENTAL
+
+
+def changing(chosen: Plan) -> list[str]:
+    """Return the names of those that change a stream at some place of it."""
+    names = [choice.name for choice in chosen[1]]
+    return [name for name in names if {"start", "period"} & parameters(name).keys()]
 
 
 def build(
@@ -146,6 +157,8 @@ def _choice(part: str) -> Choice:
     known = parameters(name)
     pairs = dict(one.partition("=")[::2] for one in given)
     fields: dict[str, Any] = {key: (kind, default) for key, (kind, default) in known.items()}
+    if len(pairs) < len(given):
+        raise ScenarioError(f"scenario: {part.strip()}: each parameter is given once")
     for key in pairs:
         if key not in known:
             has = ", ".join(f"{one}={_shown(default)}" for one, (_, default) in known.items())

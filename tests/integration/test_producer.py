@@ -165,6 +165,17 @@ def test_truth(run: Run, tmp_path: Path, topic: str, published: Read, values: Va
     assert timedelta(0) <= age < timedelta(minutes=5)
 
 
+def test_a_change_that_never_comes(run: Run, own: Path, topic: str) -> None:
+    """A stream that is over before it changes is published, with a warning."""
+    scenario = "as-is,label-swap:start=9:labels=2,noise:share=1:start=2"
+    result = run("producer", "--corpus", own, "--topic", topic, "--scenario", scenario)
+    assert result.returncode == 0, result.stderr
+    warned = [line for line in result.stderr.splitlines() if "nothing changed" in line]
+    assert len(warned) == 1
+    assert "documents=3" in warned[0]
+    assert "scenario=label-swap" in warned[0]
+
+
 def test_no_truth(run: Run, own: Path, topic: str, admin: KafkaAdminClient) -> None:
     """A stream in which nothing changes has no topic of truth."""
     assert run("producer", "--corpus", own, "--topic", topic).returncode == 0

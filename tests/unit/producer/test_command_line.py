@@ -69,6 +69,11 @@ def test_two_clocks(fail: Callable[..., str]) -> None:
     assert "--rate and --speedup both say" in fail("--rate", 5, "--speedup", 5)
 
 
+def test_speed_of_a_stream_without_order(fail: Callable[..., str]) -> None:
+    """Time can't run in a stream that is not in its order."""
+    assert "give --scenario chronological" in fail("--scenario", "shuffled", "--speedup", 5)
+
+
 def test_unknown_option(fail: Callable[..., str]) -> None:
     """An option that does not exist is told with the one that was meant."""
     assert "--reapet 2 (did you mean --repeat?)" in fail("--reapet", 2)

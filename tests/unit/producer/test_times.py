@@ -63,3 +63,12 @@ def test_date_header(header: str, time: datetime | None) -> None:
     """A post that still has its date tells its time."""
     post = bydate.document("20news-bydate-train/sci.med/7", f"From: x\n{header}\n\nDate: late\n")
     assert post.time == time
+
+
+def test_needed() -> None:
+    """Where times are gone by, one is enough; if there is none, that is told."""
+    untimed = Document("a", "text")
+    timed = Document("b", "text", time=datetime(2026, 1, 1, tzinfo=UTC))
+    assert list(times.needed([untimed, timed])) == [untimed, timed]
+    with pytest.raises(TimesError, match="none has one: give --rate"):
+        list(times.needed([untimed, untimed]))

@@ -333,6 +333,7 @@ def test_endless() -> None:
         ("noise,shuffled", "'shuffled' says in which order documents come"),
         ("noise:level=2", "noise has no parameter 'level'; it has share=0.1, start=0"),
         ("shuffled:seed=1", "shuffled has no parameter 'seed'; it has none at all"),
+        ("noise:share=1:share=0", "noise:share=1:share=0: each parameter is given once"),
         ("noise:share=many", "noise:share=many: Input should be a valid number"),
         ("noise:share", "noise:share=: Input should be a valid number"),
         ("abrupt:start=soon", "abrupt:start=soon: should be a number of documents such as 2500"),
