@@ -57,6 +57,7 @@ class Progress:
             "shares": {},
         }
         self._lag: int | None = None
+        self._pending: int | None = None
         self.checkpoint: str | None = None
         """Id of the last checkpoint that was committed."""
 
@@ -99,6 +100,8 @@ class Progress:
             self._remember_mistakes(step)
             self._extend_curve(step)
             self._lag = sum(step.lag.values())
+            if step.repredicted is not None:  # labels may come later
+                self._pending = step.waiting
             self._latest = without_nan(
                 {
                     "labels": len(step.labels),
@@ -148,6 +151,7 @@ class Progress:
                 "pace": documents / work if work else math.nan,
                 **self._latest,
                 "lag": self._lag,
+                "pending": self._pending,
                 "curve": list(self._curve),
                 "mistakes": list(self._mistakes),
             }
@@ -163,6 +167,7 @@ class Progress:
             "unlabelled_documents": now["unlabelled"],
             "learned_documents": now["learned"],
             "replayed_documents": now["replayed"],
+            "pending_documents": now["pending"],
             "dead_letters": now["dead_letters"],
             "quarantined_documents": now["quarantined"],
             "labels": now["labels"],

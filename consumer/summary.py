@@ -8,7 +8,14 @@ from typing import Any
 
 from service.errors import UserError
 
-SHOWN = ("documents", "labels", "prequential_accuracy", "heldout_accuracy", "dead_letters")
+SHOWN = (
+    "documents",
+    "labels",
+    "pending_documents",
+    "prequential_accuracy",
+    "heldout_accuracy",
+    "dead_letters",
+)
 """What the log says of them."""
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from helpers import ROOT, Publish, Run, write
 
+from consumer import hardware
 from demo.broker import find
 from service.kafka import Connection
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the cores, and models are small
+hardware.use_cores(int(os.environ["OMP_NUM_THREADS"]))  # here torch has looked already
 
 
 @pytest.fixture(scope="session")

@@ -84,6 +84,7 @@ def test_killed_in_the_middle(
     labelled = sum(isinstance(event, Label) for _, event in happened)
     assert summary["documents"] == summary["unlabelled_documents"] == COUNT
     assert summary["learned_documents"] == labelled
+    assert summary["pending_documents"] == COUNT - labelled
     assert summary["prequential_accuracy"] > 0.7
     for done in (100, 250):
         with consumer(topic, *options) as running:
@@ -92,6 +93,7 @@ def test_killed_in_the_middle(
     summary = learn(topic, *options, "--stop-when-idle", 3)
     assert summary["documents"] == COUNT
     assert summary["learned_documents"] == labelled
+    assert summary["pending_documents"] == COUNT - labelled
     (state, tensors), (expected, expected_tensors) = checkpoint(parted), checkpoint(whole)
     assert len(expected["waiting"]["documents"]) == COUNT - labelled
     assert expected["waiting"]["positions"] == {"0": labelled}
