@@ -37,6 +37,7 @@ bench: $(INSTALLED) ## compare learners and peers on the whole of 20 Newsgroups 
 bench-scenarios: $(INSTALLED) ## compare learners and peers on streams that change or don't wait (hours; the former can be stopped and continued)
 	$(BIN)/python -m benchmarks scenarios $(ARGS)
 	$(BIN)/python -m benchmarks arrivals
+	$(BIN)/python -m benchmarks replay
 
 bench-quick: $(INSTALLED) ## compare most of them on a part of it, in under 10 minutes
 	$(BIN)/python -m benchmarks quality --quick $(ARGS)

@@ -22,6 +22,7 @@ from benchmarks.settings import (
     CellSettings,
     MemorySettings,
     QualitySettings,
+    ReplaySettings,
     ReportSettings,
     ScenarioSettings,
     ThroughputSettings,
@@ -69,12 +70,7 @@ def measure(argv: Sequence[str]) -> None:
         "column": column,
         "seed": settings.seed,
         "limits": {"documents": documents, "heldout": heldout},
-        "corpus": {
-            "copy": copy.copy,
-            "train": len(copy.train),
-            "test": len(copy.test),
-            "fingerprint": copy.fingerprint,
-        },
+        "corpus": copy.about(),
         "machine": machine.machine(),
         "versions": machine.versions(),
     }
@@ -140,6 +136,14 @@ def arrivals(argv: Sequence[str]) -> None:
     )
 
 
+def replay(argv: Sequence[str]) -> None:
+    """Learn the whole corpus over Kafka, in order of time and shuffled."""
+    settings = cli.parse(ReplaySettings, argv)
+    from benchmarks import replay as both  # noqa: PLC0415 - nor for torch
+
+    both.run(settings.out, settings.seed, settings.newsgroups_path, settings.dates)
+
+
 def memory(argv: Sequence[str]) -> None:
     """Learn from memory."""
     settings = cli.parse(MemorySettings, argv)
@@ -180,6 +184,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "throughput": throughput,
     "scenarios": scenarios,
     "arrivals": arrivals,
+    "replay": replay,
     "memory": memory,
 }
 

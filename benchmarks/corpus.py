@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from events.document import Document
 from producer import bydate, newsgroups
@@ -30,6 +31,15 @@ class Corpus:
     def labels(self) -> list[str]:
         """All labels of the train split, in alphabetical order."""
         return sorted({document.label for document in self.train if document.label is not None})
+
+    def about(self) -> dict[str, Any]:
+        """Return what results tell of it, ready for JSON."""
+        return {
+            "copy": self.copy,
+            "train": len(self.train),
+            "test": len(self.test),
+            "fingerprint": self.fingerprint,
+        }
 
 
 def load(path: Path | None) -> Corpus:

@@ -117,6 +117,24 @@ class ArrivalSettings(BaseSettings):
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
 
 
+class ReplaySettings(BaseSettings):
+    """Learn both splits of the corpus over Kafka, in order of time and, for comparison, shuffled.
+
+    It uses an embedded Kafka, or the one that KAFKA_BOOTSTRAP_SERVERS names.
+    """
+
+    model_config = _config("replay")
+
+    out: Path = Field(RESULTS / "replay", description="folder of results")
+    seed: int = Field(0, ge=0, description="of the order of documents")
+    newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
+    dates: Path | None = Field(
+        None,
+        description="when documents were written, as --dates of the producer; if not given,"
+        " they come by the numbers that their ids end with",
+    )
+
+
 class ReportSettings(BaseSettings):
     """Make table and plots of the cells that are there."""
 

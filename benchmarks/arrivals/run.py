@@ -57,12 +57,7 @@ def run(
 def _about(copy: corpus.Corpus, seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
-        "corpus": {
-            "copy": copy.copy,
-            "train": len(copy.train),
-            "test": len(copy.test),
-            "fingerprint": copy.fingerprint,
-        },
+        "corpus": copy.about(),
         "machine": machine.machine(),
         "versions": machine.versions(),
     }

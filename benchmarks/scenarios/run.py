@@ -47,12 +47,7 @@ def run(
                 "row": name,
                 "column": scenario,
                 **asked,
-                "corpus": {
-                    "copy": copy.copy,
-                    "train": len(copy.train),
-                    "test": len(copy.test),
-                    "fingerprint": copy.fingerprint,
-                },
+                "corpus": copy.about(),
                 "machine": machine.machine(),
                 "versions": machine.versions(),
                 "settings": dict(model.describe()),
