@@ -1,30 +1,24 @@
 """River: pipelines of its own parts, one document at a time."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from math import log1p
 from typing import Any
-from zlib import crc32
 
 from river import (
     compose,
     drift,
     feature_extraction,
-    forest,
     linear_model,
     naive_bayes,
     optim,
 )
 
 from benchmarks.model import Size, prediction
-from benchmarks.peers.words import STOP_WORDS, words
+from benchmarks.peers.words import STOP_WORDS
 from consumer.evaluation import Prediction
 from events.document import Document
 
 LEARNING_RATE = 5.0
 SMOOTHING = 0.01
-TREES = 10
-HASHED = 200
 
 
 class Pipeline:
@@ -101,22 +95,3 @@ def retraining(_labels: Sequence[str], _seed: int) -> Pipeline:
         lambda: sum(map(len, classifier.model.feature_counts.values())),
         {"pipeline": "BagOfWords | DriftRetraining(MultinomialNB, ADWIN)", "alpha": SMOOTHING},
     )
-
-
-def adaptive_forest(_labels: Sequence[str], seed: int) -> Pipeline:
-    """Feed words, hashed into a few numbers that trees can split, into an adaptive random forest.
-
-    Gomes et al. (2017), "Adaptive random forests for evolving data stream classification".
-    """
-    classifier = forest.ARFClassifier(n_models=TREES, seed=seed)
-    return Pipeline(
-        compose.FuncTransformer(_hashed) | classifier,
-        lambda: sum(tree.n_nodes for tree in classifier.models),
-        {"pipeline": f"{HASHED} hashed words | ARFClassifier", "trees": TREES},
-    )
-
-
-def _hashed(text: str) -> dict[int, float]:
-    """Count words in buckets, as logarithms."""
-    counts = Counter(crc32(word.encode()) % HASHED for word in words(text))
-    return {bucket: log1p(counts[bucket]) for bucket in range(HASHED)}

@@ -49,7 +49,7 @@ ROWS: Mapping[str, Row] = {
     "ngram": Row("newsreel, n-gram softmax", {"learner": "ngram", "on_drift": "nothing"}),
     "river-adwin": Row("River, naive Bayes with ADWIN", peer="benchmarks.peers.river:retraining"),
     "river-forest": Row(
-        "River, adaptive random forest", peer="benchmarks.peers.river:adaptive_forest"
+        "River, adaptive random forest", peer="benchmarks.peers.river_forest:build"
     ),
 }
 
