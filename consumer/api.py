@@ -124,8 +124,10 @@ def app(
         redoc_url=None,
     )
     made.router.routes.extend(monitoring)
-    problems: dict[int | str, dict[str, Any]] = {
+    closed: dict[int | str, dict[str, Any]] = {401: {"description": "without the token, if any"}}
+    problems = closed | {
         400: {"model": Problem, "description": "bytes that are no text"},
+        413: {"description": "more than 1 MiB"},
         422: {"model": Problem, "description": "no question"},
         503: {"model": Problem, "description": "loading, standing by, or busy"},
     }
@@ -166,12 +168,12 @@ def app(
             model=Version(checkpoint=answer.checkpoint, step=answer.step),
         )
 
-    @made.get("/model")
+    @made.get("/model", responses=closed)
     def describe() -> Model:
         """Describe the model as it is now."""
         return Model(**model())
 
-    @made.get("/progress")
+    @made.get("/progress", responses=closed)
     def show() -> dict[str, Any]:
         """Tell how it goes: counts, scores, the curve, lag, and the latest mistakes."""
         return progress()

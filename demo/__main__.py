@@ -62,8 +62,7 @@ def demo(argv: Sequence[str]) -> None:
         producer = start("producer", "producer", *source, *_stream(settings, topic))
         port = free_port()
         consumer = start("consumer", "consumer", *_learn(settings, topic, port))
-        console.print(f"watch it learn at http://127.0.0.1:{port} until the demo ends")
-        with Screen(console, settings.documents) as screen:
+        with Screen(console, settings.documents, f"http://127.0.0.1:{port}") as screen:
             while consumer.poll() is None:
                 if producer.poll():
                     _finish(producer, "producer", folder)

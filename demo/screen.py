@@ -27,11 +27,15 @@ class Screen:
         Where to.
     documents
         How many are expected.
+    address
+        Of the consumer's page.
     """
 
-    def __init__(self, console: Console, documents: int) -> None:
+    def __init__(self, console: Console, documents: int, address: str) -> None:
         self._console = console
         self._documents = documents
+        self._address = address
+        self._answered = False
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._next_line = 0.0
 
@@ -50,7 +54,10 @@ class Screen:
             self._live.stop()
 
     def show(self, progress: Mapping[str, Any]) -> None:
-        """Show a snapshot of the consumer's progress."""
+        """Show a snapshot of the consumer's progress, and before the first one where it is from."""
+        if not self._answered:
+            self._answered = True
+            self._console.print(f"watch it learn at {self._address} until the demo ends")
         if self._live:
             self._live.update(self._view(progress), refresh=True)
         elif time.monotonic() >= self._next_line:

@@ -177,6 +177,8 @@ def test_the_api_is_explained(browser: Browser, learning: Consumer) -> None:
     page.goto(learning.address + "/docs")
     expect(page.locator("h2").first).to_have_text("POST /predict")
     expect(page.locator("pre")).to_contain_text("/predict")
+    expect(page.locator("#operations")).to_contain_text("401 without the token")
+    expect(page.locator("#operations")).to_contain_text("413 more than 1 MiB")
     picture(page, "docs")
     assert seen.errors == []
     assert {url.startswith((learning.address, "data:")) for url in seen.asked} == {True}
