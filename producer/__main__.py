@@ -53,7 +53,10 @@ def main(argv: Sequence[str]) -> None:
             registry.register(metrics.TallyCollector(tally))
             serving = metrics.serve(registry, settings.metrics_host, settings.metrics_port)
             stack.enter_context(serving)
+        timetable = Timetable(_schedule(settings), settings.speedup)
         with kafka.admin(settings.connection) as client:
+            # Before there is a topic: a corpus that is not fit for the scenario leaves none behind.
+            stream, total = _stream(settings, chosen, source, timetable)
             partitions = kafka.ensure(client, settings.topic, settings.partitions)
             record_bytes = connection.largest_record(client, settings.topic)
             published = kafka.count(client, settings.topic) if settings.resume else 0
@@ -62,8 +65,8 @@ def main(argv: Sequence[str]) -> None:
             if plan.has_truth(chosen):
                 kafka.ensure(client, topics.truth(settings.topic), count=1)
         log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
-        timetable = Timetable(_schedule(settings), settings.speedup)
-        stream, total = _stream(settings, chosen, source, published, timetable)
+        stream = order.resume(stream, published)
+        left = None if total is None else max(0, total - published)
         stop = stack.enter_context(Stop())
         start = time.monotonic()
         stack.callback(_report, settings.topic, tally, start)
@@ -79,7 +82,7 @@ def main(argv: Sequence[str]) -> None:
         )
         if settings.rate is not None or settings.speedup is not None:
             stream = pace.paced(stream, timetable.due, time.monotonic, stop.sleep, published)
-        for item in progress.on_standard_error()(stream, tally, total):
+        for item in progress.on_standard_error()(stream, tally, left):
             if stop.asked:
                 log.info("stopping", delivered=tally.delivered)
                 break
@@ -92,18 +95,17 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _stream(
-    settings: Settings, chosen: Plan, source: corpus.Corpus, published: int, timetable: Timetable
+    settings: Settings, chosen: Plan, source: corpus.Corpus, timetable: Timetable
 ) -> tuple[Stream, int | None]:
-    """Make the stream; returns what is left of it, and how many documents if that is known."""
+    """Make the stream; returns with it how many documents it has, if that is known."""
     documents = source if settings.speedup is None else times.needed(source)
     stream, total = plan.build(chosen, documents, settings.seed, settings.repeat, timetable.due)
     if settings.limit is not None:
         stream = order.limited(stream, settings.limit)
         total = min(total or settings.limit, settings.limit)
-    stream = order.resume(stream, published)
     # The corpus is read up to here, while Ctrl-C still ends the program at once.
     first = list(islice(stream, 1))
-    return chain(first, stream), total and max(0, total - published)
+    return chain(first, stream), total
 
 
 def _schedule(settings: Settings) -> Iterator[float] | None:

@@ -182,6 +182,18 @@ def test_no_truth(run: Run, own: Path, topic: str, admin: KafkaAdminClient) -> N
     assert topics.truth(topic) not in admin.list_topics()
 
 
+def test_a_scenario_that_cannot_be(
+    run: Run, own: Path, topic: str, admin: KafkaAdminClient
+) -> None:
+    """A corpus that is not fit for a scenario is told in a line, and leaves no topic behind."""
+    scenario = "class-incremental:groups=9"
+    ended = run("producer", "--corpus", own, "--topic", topic, "--scenario", scenario)
+    assert ended.returncode == 2
+    assert "class-incremental" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not any(name.startswith(topic) for name in admin.list_topics())
+
+
 def test_heldout_topic(run: Run, tmp_path: Path, topic: str, published: Read) -> None:
     """The test split can be published to the topic of held-out documents."""
     for split in ("train", "test"):
