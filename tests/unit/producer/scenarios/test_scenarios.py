@@ -224,13 +224,16 @@ def test_duplicates(seed: int, within: int) -> None:
     before = of(stream("shuffled", corpus(300), seed))
     made = of(stream(f"duplicates:share=.2:within={within}", corpus(300), seed))
     assert list(dict.fromkeys(made)) == before
-    places: dict[str, list[int]] = {}
-    for place, one in enumerate(made):
-        places.setdefault(one.id, []).append(place)
-    assert 20 < len(made) - 300 < 110
-    # Between the two are at most as many first ones, and at most as many that come again.
-    assert all(p[-1] - p[0] <= 2 * within + 1 for p in places.values())
-    assert max(map(len, places.values())) == 2
+    came: dict[str, int] = {}
+    again: list[int] = []
+    for one in made:
+        if one.id in came:
+            again.append(len(came) - came[one.id])
+        came.setdefault(one.id, len(came) + 1)
+    assert 20 < len(again) < 110
+    assert max(Counter(one.id for one in made).values()) == 2
+    # So many others came for the first time in between.
+    assert 0 <= min(again) <= max(again) <= within
 
 
 @settings(max_examples=20)
