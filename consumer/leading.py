@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from consumer import group, prequential, recovery
+from consumer.advice import LabelsMissing
 from consumer.assembly import Assembled
 from consumer.checkpoint import CheckpointStore, Stateful
 from consumer.commit import Committer
@@ -167,6 +168,7 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
         lambda: poller.silence,
     )
     log.info("learning", topic=settings.topic, group=settings.group)
+    missing = LabelsMissing(topics.labels(settings.topic), expected=settings.late_labels)
     step = None
     for step in prequential.run(
         source,
@@ -184,6 +186,7 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
         writer.write(step)
         parts.progress.observe(step)
         metrics.observe(step)
+        missing.observe(step)
         committer.follow(step)
     if lease.lost():
         raise superseded(settings.group)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import safetensors.torch
+import structlog
 import torch
 from helpers import Learn, Run, Start, documents
 from kafka import KafkaProducer
@@ -160,3 +161,13 @@ def test_from_the_producer(run: Run, learn: Learn, topic: str, tmp_path: Path) -
     assert summary["prequential_accuracy"] > 0.7
     with pytest.raises(WaitingError, match="--late-labels"):
         learn(topic, "--learner", "bayes", "--stop-when-idle", 3)
+
+
+def test_whoever_forgets_to_wait(connection: Connection, learn: Learn, topic: str) -> None:
+    """Where no document has a label, it is said once which topic they may be on, and the option."""
+    publish(connection, topic, [(0, replace(one, label=None)) for one in documents(250)])
+    with structlog.testing.capture_logs() as said:
+        summary = learn(topic, "--learner", "bayes", "--stop-when-idle", 3)
+    assert summary["unlabelled_documents"] == 250
+    (warning,) = [entry for entry in said if "--late-labels" in entry["event"]]
+    assert warning["topic"] == f"{topic}.labels"
