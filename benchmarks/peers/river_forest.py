@@ -5,11 +5,10 @@ from functools import cache
 
 from river import compose, forest
 
+from benchmarks import ours
 from benchmarks.peers.river import Pipeline
-from consumer import composition
 from consumer.features import Cached, Extractor, extract
 from consumer.frozen import POOLED_LAYERS
-from consumer.settings import Settings
 from events.document import Document
 
 TREES = 10
@@ -41,4 +40,4 @@ def _vector(text: str) -> dict[int, float]:
 @cache
 def _extractor() -> Extractor:
     """Read each text once, however many streams it comes in."""
-    return Cached(composition.assembled(Settings(learner="analytic")).extractor, ROOM)
+    return Cached(ours.loop(learner="analytic").assembled.extractor, ROOM)
