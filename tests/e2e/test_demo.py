@@ -83,7 +83,7 @@ def test_nothing_outlives_the_demo(
     options: list[str], tmp_path: Path, number: signal.Signals
 ) -> None:
     """However it ends, the broker, the producer and the consumer end with it."""
-    demo = start([*options, "--rate", "2"])
+    demo = start([*options, "--rate", "0.5"])  # all parts run for longer than any takes to start
     wait_until_learning(tmp_path / "demo")
     assert any("-m producer" in line for line in left_running(tmp_path))
     assert any("-m consumer" in line for line in left_running(tmp_path))
