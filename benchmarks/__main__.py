@@ -68,11 +68,8 @@ def measure(argv: Sequence[str]) -> None:
     about = {
         "row": name,
         "column": column,
-        "seed": settings.seed,
         "limits": {"documents": documents, "heldout": heldout},
-        "corpus": copy.about(),
-        "machine": machine.machine(),
-        "versions": machine.versions(),
+        **results.about(copy, settings.seed),
     }
     results.write(settings.out, about | figures)
     told = ("skipped", "heldout_accuracy", "documents_per_second", "peak_rss_mb")

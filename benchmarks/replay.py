@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import structlog
 
-from benchmarks import corpus, machine, results
+from benchmarks import corpus, results
 from benchmarks.plot import COLOURS
 from benchmarks.throughput import processes, streaming
 from consumer.evaluation import WINDOW
@@ -46,14 +46,8 @@ def run(folder: Path, seed: int, newsgroups_path: Path | None, dates: Path | Non
         name: _replay(name, count, options + (of_time if name == "chronological" else []))
         for name in ORDERS
     }
-    about = {
-        "seed": seed,
-        "corpus": copy.about(),
-        "dates": dates is not None,
-        "machine": machine.machine(),
-        "versions": machine.versions(),
-    }
-    results.write(folder / "replay.json", about | {"orders": orders})
+    found = {"dates": dates is not None, "orders": orders}
+    results.write(folder / "replay.json", results.about(copy, seed) | found)
     draw(orders, folder / "replay.svg")
 
 

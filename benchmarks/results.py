@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
+from benchmarks.corpus import Corpus
 from service.errors import UserError
 
 Cell = Mapping[str, Any]
@@ -19,6 +21,16 @@ ONE_RUN = {
 
 class ResultsError(UserError):
     """The folder of results can't be written, or holds nothing that can be reported."""
+
+
+def about(copy: Corpus, seed: int) -> dict[str, Any]:
+    """Return how figures are made: of which copy of the corpus, by which seed, where, with what."""
+    return {
+        "seed": seed,
+        "corpus": copy.about(),
+        "machine": machine.machine(),
+        "versions": machine.versions(),
+    }
 
 
 def path(folder: Path, row: str, column: str) -> Path:

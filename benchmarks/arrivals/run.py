@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from benchmarks import corpus, machine, report, results, streams
+from benchmarks import corpus, report, results, streams
 from benchmarks.arrivals import overload, plot, rates
 from benchmarks.arrivals import report as tables
 
@@ -42,7 +42,7 @@ def run(
             options = ["--seed", seed]
             options += [] if newsgroups_path is None else ["--corpus", newsgroups_path]
             found = overload.measure(times, seconds, len(stream), questions, options)
-        results.write(folder / f"{name}.json", _about(copy, seed) | found)
+        results.write(folder / f"{name}.json", results.about(copy, seed) | found)
     parts = ["# Arrivals\n"]
     for name, (tell, draw) in PARTS.items():
         file = folder / f"{name}.json"
@@ -52,12 +52,3 @@ def run(
             parts += [tell(found), report.made([found])]
     (folder / "report.md").write_text("\n".join(parts))
     log.info("reported", table=str(folder / "report.md"))
-
-
-def _about(copy: corpus.Corpus, seed: int) -> dict[str, Any]:
-    return {
-        "seed": seed,
-        "corpus": copy.about(),
-        "machine": machine.machine(),
-        "versions": machine.versions(),
-    }

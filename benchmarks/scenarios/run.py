@@ -6,7 +6,7 @@ from random import Random
 
 import structlog
 
-from benchmarks import corpus, machine, results
+from benchmarks import corpus, results
 from benchmarks.scenarios import columns, measure, plot, report
 from benchmarks.scenarios.rows import ROWS, sharing
 
@@ -47,9 +47,7 @@ def run(
                 "row": name,
                 "column": scenario,
                 **asked,
-                "corpus": copy.about(),
-                "machine": machine.machine(),
-                "versions": machine.versions(),
+                **results.about(copy, seed),
                 "settings": dict(model.describe()),
             }
             results.write(file, about | figures)

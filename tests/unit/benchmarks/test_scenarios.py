@@ -162,15 +162,14 @@ def test_rows_share_what_they_read() -> None:
 def test_a_run(posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells are measured once, drawn and told; a run that is done is done at once."""
     out = tmp_path / "out"
-    command = [
-        "benchmarks",
-        "scenarios",
-        "--rows",
-        "ngram,river-adwin,river-forest",
+    command = ["benchmarks", "scenarios", "--rows", "ngram,river-adwin,river-forest"]
+    command += [
         "--out",
         str(out),
+        "--scenarios",
+        "shuffled,label-swap",
+        f"--newsgroups-path={posts}",
     ]
-    command += ["--scenarios", "shuffled,label-swap", f"--newsgroups-path={posts}"]
     monkeypatch.setattr("sys.argv", command)
     assert main() == 0
     report = (out / "report.md").read_text()
