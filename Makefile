@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test system soak bench bench-scenarios bench-quick lint format schema metrics dashboards constraints audit clean
+.PHONY: help install demo test system chaos bench bench-scenarios bench-quick lint format schema metrics dashboards constraints audit clean
 
 help: ## list the goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,8 +27,8 @@ test: lint system ## lint, types, import contracts and every test
 system:
 	@sh tests/system.sh
 
-soak: $(INSTALLED) ## kill, stop, cut off and feed the consumer with rubbish, and count what comes of it
-	$(BIN)/python -m soak $(ARGS)
+chaos: $(INSTALLED) ## kill, stop, cut off and feed the consumer with rubbish, and count what comes of it
+	$(BIN)/python -m chaos $(ARGS)
 
 bench: $(INSTALLED) ## compare learners and peers on the whole of 20 Newsgroups (hours; can be stopped and continued)
 	$(BIN)/python -m benchmarks throughput
@@ -53,7 +53,7 @@ format: $(INSTALLED) ## format the code and mend what ruff can
 	$(BIN)/ruff format .
 
 schema: $(INSTALLED) ## write docs/document.schema.json from the type
-	$(BIN)/python -m events.document > docs/document.schema.json
+	$(BIN)/python -m newsreel.events.document > docs/document.schema.json
 
 metrics: $(INSTALLED) ## write docs/metrics.md from the definitions
 	$(BIN)/python docs/metrics.py > docs/metrics.md

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import cell, corpus, machine, report, results, runner, streams
-from benchmarks.rows import NAMES, QUICK_NAMES
+from benchmarks import corpus, machine, results
+from benchmarks.quality import cell, report, runner, streams
+from benchmarks.quality.rows import NAMES, QUICK_NAMES
+from benchmarks.quality.streams import STREAMS
 from benchmarks.scenarios.columns import SCENARIOS
 from benchmarks.scenarios.rows import ROWS
 from benchmarks.settings import (
@@ -27,8 +29,7 @@ from benchmarks.settings import (
     ScenarioSettings,
     ThroughputSettings,
 )
-from benchmarks.streams import STREAMS
-from service import cli, logs
+from newsreel.common import cli, logs
 
 log = structlog.get_logger()
 
@@ -152,7 +153,7 @@ def memory(argv: Sequence[str]) -> None:
 
 
 def _report(folder: Path) -> None:
-    from benchmarks import plot  # noqa: PLC0415 - a cell must not pay for matplotlib
+    from benchmarks.quality import plot  # noqa: PLC0415 - a cell must not pay for matplotlib
 
     cells = results.read(folder)
     for column, stream in STREAMS.items():

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from events.document import Document
-from producer import bydate, newsgroups
+from newsreel.events.document import Document
+from producer.corpus import newsgroups, raw_newsgroups
 
 _HEADER = re.compile(r"[\w-]+: ")
 
@@ -51,7 +51,7 @@ def load(path: Path | None) -> Corpus:
         There is no copy, or it can't be read.
     """
     read: Callable[[Collection[str], Collection[str]], Iterator[Document]]
-    read = newsgroups.read if path is None else partial(bydate.read, path)
+    read = newsgroups.read if path is None else partial(raw_newsgroups.read, path)
     train: list[Document] = []
     test: list[Document] = []
     for document in read(("train", "test"), ()):

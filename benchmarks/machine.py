@@ -11,6 +11,7 @@ from typing import Any
 
 FOREIGN = ("CONSUMER_", "PRODUCER_")
 """Beginnings of variables that would change the defaults which are measured."""
+
 LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers", "river", "vowpalwabbit")
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 
+from consumer.kafka.batch import Batch, Origin
+from consumer.kafka.source import MAX_TEXT_CHARACTERS
 from consumer.labels import LabelSet
-from consumer.source import MAX_TEXT_CHARACTERS, Batch, Origin
-from events.document import Document
+from newsreel.events.document import Document
 
 
 class MemorySource:

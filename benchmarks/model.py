@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from consumer.evaluation import Opinion, Prediction
-from events.document import Document
+from consumer.evaluation.evaluator import LabelProbability, Prediction
+from newsreel.events.document import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ def prediction(document: Document, probabilities: Mapping[str, float]) -> Predic
     label = max(probabilities, key=probabilities.__getitem__, default=None)
     probability = 0.0 if label is None else probabilities[label]
     truth = 0.0 if document.label is None else probabilities.get(document.label, 0.0)
-    return Prediction(document, Opinion(label, probability, truth))
+    return Prediction(document, LabelProbability(label, probability, truth))
 
 
 def verdict(document: Document, label: str) -> Prediction:
     """Make a prediction of a label alone; its log-loss is unknown."""
-    return Prediction(document, Opinion(label, math.nan, math.nan))
+    return Prediction(document, LabelProbability(label, math.nan, math.nan))

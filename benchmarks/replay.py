@@ -7,16 +7,17 @@ from typing import Any
 
 import matplotlib as mpl
 import structlog
-
-from benchmarks import corpus, results
-from benchmarks.plot import COLOURS
-from benchmarks.throughput import processes, streaming
-from consumer.evaluation import WINDOW
-
-mpl.use("agg")
 from matplotlib import pyplot as plt
 
+from benchmarks import corpus, results
+from benchmarks.quality.plot import COLOURS
+from benchmarks.throughput import processes, streaming
+from consumer.evaluation.evaluator import WINDOW
+
+mpl.use("agg")
+
 ORDERS = ("chronological", "shuffled")
+
 KEPT = ("documents", "labels", "prequential_accuracy", "dead_letters", "curve")
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.corpus import Corpus
-from service.errors import UserError
+from newsreel.common.errors import UserError
 
 Cell = Mapping[str, Any]
 

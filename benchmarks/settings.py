@@ -5,18 +5,23 @@ from pathlib import Path
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, CliPositionalArg, SettingsConfigDict
 
-from benchmarks.rows import NAMES
+from benchmarks.quality.rows import NAMES
+from benchmarks.quality.streams import STREAMS
 from benchmarks.scenarios.columns import SCENARIOS
 from benchmarks.scenarios.rows import ROWS as SCENARIO_ROWS
-from benchmarks.streams import STREAMS
 
 RESULTS = Path("benchmarks/results")
+
 QUICK_DOCUMENTS = 1000
+
 QUICK_HELDOUT = 500
+
 ARRIVALS = ("rates", "overload")
+
 QUESTIONS = ("publishing", "streaming", "committing", "serving", "watching", "learning", "scaling")
 
 _ALIAS = AliasChoices("newsgroups-path", "NEWSGROUPS_PATH")
+
 _PATH = (
     "raw 20 Newsgroups, as 'bydate' folder or .tar.gz; if not given, the copy the producer finds"
 )

@@ -1,1 +1,1 @@
-"""The service that learns: predict each document, score the prediction, learn from it."""
+"""The consumer: predicts each document of a Kafka topic, scores the prediction, then learns."""

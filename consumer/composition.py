@@ -1,19 +1,20 @@
 """From settings to parts: what both the consumer and its benchmarks are made of."""
 
-from consumer.assembly import Assembled, Machine, Recipe, assemble
 from consumer.drift.adaptation import DriftAdaptation
-from consumer.drift.detectors import DETECTORS, RiseDetector
-from consumer.learners.gradient import Training
-from consumer.pending import AtOnce, Pending, Waiting
-from consumer.replay import ClassBalancedReservoir, ReplayBuffer, Reservoir
-from consumer.replay_ratio import FixedRatio, LagAwareRatio, ReplayRatio
+from consumer.drift.detectors import DETECTORS, ErrorDriftDetector
+from consumer.learners.factory import BuiltModel, HardwareConfig, ModelConfig, build_model
+from consumer.learners.gradient import TrainingConfig
+from consumer.loop.labelling import ImmediateLabels, Labelling
+from consumer.loop.late_labels import LateLabels
+from consumer.replay.buffer import ClassBalancedReservoir, ReplayBuffer, Reservoir
+from consumer.replay.ratio import FixedRatio, LagAwareRatio, ReplayRatio
 from consumer.settings import Settings
 
 
-def assembled(settings: Settings) -> Assembled:
+def assembled(settings: Settings) -> BuiltModel:
     """Build the extractor and the learner."""
     experts = settings.experts.split(",") if settings.learner == "blend" else [settings.learner]
-    recipe = Recipe(
+    recipe = ModelConfig(
         learner=settings.learner,
         experts=tuple(experts),
         model=settings.model,
@@ -24,15 +25,15 @@ def assembled(settings: Settings) -> Assembled:
         adapters=settings.adapters,
         ridge=settings.ridge,
     )
-    training = Training(
+    training = TrainingConfig(
         settings.optimizer,
         settings.learning_rate,
         settings.head_learning_rate,
         settings.averaging,
         settings.logit_adjustment,
     )
-    machine = Machine(settings.device, settings.precision, settings.runtime)
-    return assemble(recipe, machine, training, settings.learn_tokens, settings.seed)
+    machine = HardwareConfig(settings.device, settings.precision, settings.runtime)
+    return build_model(recipe, machine, training, settings.learn_tokens, settings.seed)
 
 
 def replay_ratio(settings: Settings) -> ReplayRatio:
@@ -51,10 +52,10 @@ def replay_buffer(settings: Settings) -> ReplayBuffer:
 
 def adaptation(settings: Settings) -> DriftAdaptation:
     """Build what notices drift, and reacts to it."""
-    errors = RiseDetector(DETECTORS[settings.drift_detector])
+    errors = ErrorDriftDetector(DETECTORS[settings.drift_detector])
     return DriftAdaptation(errors, settings.reactions)
 
 
-def waiting(settings: Settings) -> Waiting:
+def waiting(settings: Settings) -> Labelling:
     """Build what waits for labels."""
-    return Pending(settings.pending_capacity) if settings.late_labels else AtOnce()
+    return LateLabels(settings.pending_capacity) if settings.late_labels else ImmediateLabels()

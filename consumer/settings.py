@@ -7,20 +7,23 @@ import torch
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import CliSuppress, SettingsConfigDict
 
-from consumer.assembly import LearnerName, TextName
 from consumer.drift.adaptation import Reaction
 from consumer.drift.detectors import DetectorName
-from consumer.hardware import Precision
+from consumer.features.hardware import Precision
+from consumer.features.openvino_runtime import RuntimeName
+from consumer.features.transformer import DEFAULT_MODEL
+from consumer.kafka.poller import LostOffsets
+from consumer.learners.factory import LearnerName, TextName
 from consumer.learners.gradient import OptimizerName
-from consumer.poller import LostOffsets
-from consumer.pretrained import DEFAULT_MODEL
-from consumer.runtime import RuntimeName
-from events import topics
-from service.settings import KafkaSettings, secret
+from newsreel.common.settings import KafkaSettings, secret
+from newsreel.events import topics
 
 RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd": (3e-2, 3e-1)}
+
 EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
+
 EXPERT = "|".join(EXPERTS)
+
 REACTION = "|".join(get_args(Reaction))
 
 

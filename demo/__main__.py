@@ -16,18 +16,23 @@ from typing import Any
 
 from rich.console import Console
 
-from demo import broker, leash, report
-from demo.broker import free_port
+from demo import report
 from demo.screen import Screen
 from demo.settings import Settings
-from events import topics
-from service import cli, kafka, logs
-from service.errors import UserError
+from harness import supervisor
+from harness.broker import find_kafka, free_port, program_environment
+from newsreel.common import cli, kafka, logs
+from newsreel.common.errors import UserError
+from newsreel.events import topics
 
 IDLE_SECONDS = 60
+
 REFRESH_SECONDS = 0.5
+
 LOG_LINES = 15
+
 SUMMARY, PLOT = "summary.json", "accuracy.png"
+
 STATE = ".demo"
 """What the broker and the consumer keep; a name that nobody else gives to a folder."""
 
@@ -43,13 +48,13 @@ def demo(argv: Sequence[str]) -> None:
     folder = settings.folder
     _clear(folder)
     with ExitStack() as stack:
-        connection = stack.enter_context(broker.find(folder / STATE / "kafka"))
+        connection = stack.enter_context(find_kafka(folder / STATE / "kafka"))
         console.print(f"Kafka is at {connection.bootstrap_servers}; logs are in {folder}/")
         # Of its own each time: a broker that outlives the demo must not mix two of them.
         topic = f"demo-{uuid.uuid4().hex[:8]}"
         with kafka.admin(connection) as admin:
             kafka.ensure(admin, topic, count=1)
-        environment = broker.environment(connection)
+        environment = program_environment(connection)
         environment.pop("CONSUMER_HTTP_TOKEN", None)  # this process asks without one
         environment.pop("CONSUMER_HTTP_TOKEN_FILE", None)
         start = partial(_start, folder=folder, environment=environment, stack=stack)
@@ -107,8 +112,8 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     """Start a newsreel program whose end is the stack's business; its output goes to a log."""
     log = stack.enter_context((folder / f"{name}.log").open("wb"))
-    process = leash.start([sys.executable, "-m", module, *arguments], log, environment)
-    stack.callback(leash.stop, process)
+    process = supervisor.start([sys.executable, "-m", module, *arguments], log, environment)
+    stack.callback(supervisor.stop, process)
     return process
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib import pyplot as plt
 from rich.table import Table
 
 mpl.use("agg")
-from matplotlib import pyplot as plt
 
 
 def table(summary: Mapping[str, Any]) -> Table:

@@ -14,7 +14,9 @@ from rich.text import Text
 from demo.report import percent
 
 LINE_SECONDS = 10.0
+
 MISTAKES = 4
+
 EXCERPT_CHARACTERS = 90
 
 

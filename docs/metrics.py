@@ -3,9 +3,9 @@
 
 from collections.abc import Iterator
 
-from consumer.metrics.definitions import HELD_OUT, LEARNING, MAX_LABEL_SERIES, Definition
-from producer.metrics import TallyCollector
-from producer.tally import Tally
+from consumer.monitoring.definitions import HELD_OUT, LEARNING, MAX_LABEL_SERIES, Definition
+from producer.metrics import PublishCollector
+from producer.publisher import PublishCounts
 
 HEAD = """\
 # Metrics
@@ -24,6 +24,7 @@ before it learns.
 
 Of labels the first {MAX_LABEL_SERIES} to appear have a series of their own.
 """
+
 GROUPS = {
     "prequential": "How well it predicts what it has not learned yet",
     "experts": "Experts of a blend",
@@ -66,7 +67,7 @@ def lines() -> Iterator[str]:
         yield ""
     yield "Both also export Prometheus's usual `process_*` and `python_info`.\n"
     yield "## `python -m producer`\n\n| metric | type | labels | |\n| --- | --- | --- | --- |"
-    for family in TallyCollector(Tally()).collect():
+    for family in PublishCollector(PublishCounts()).collect():
         counter = family.type == "counter"
         name = family.name + ("_total" if counter else "")
         labels = tuple(family._labelnames)  # type: ignore[attr-defined]  # noqa: SLF001

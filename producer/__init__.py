@@ -1,1 +1,1 @@
-"""Replay labelled documents onto a Kafka topic, as a live source would send them."""
+"""The producer: replays labelled documents onto a Kafka topic."""

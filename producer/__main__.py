@@ -10,17 +10,19 @@ from random import Random
 import structlog
 from prometheus_client import CollectorRegistry
 
-from events import topics
-from producer import connection, corpus, metrics, order, pace, progress, times
-from producer.pace import Timetable
-from producer.scenarios import plan
+from newsreel.common import cli, kafka, logs
+from newsreel.common.errors import UserError
+from newsreel.common.shutdown import Shutdown
+from newsreel.events import topics
+from producer import arrivals, connection, metrics, progress
+from producer.arrivals import Timetable
+from producer.corpus import times
+from producer.corpus.find import Corpus, find_corpus
+from producer.publisher import PublishCounts
+from producer.scenarios import order, plan
 from producer.scenarios.plan import Plan
 from producer.scenarios.stream import Stream
 from producer.settings import Settings
-from producer.tally import Tally
-from service import cli, kafka, logs
-from service.errors import UserError
-from service.stop import Stop
 
 log = structlog.get_logger()
 
@@ -36,7 +38,7 @@ def main(argv: Sequence[str]) -> None:
             "--speedup goes by the documents' times: give --scenario chronological, or as-is where"
             " they are in that order already"
         )
-    source = corpus.find(
+    source = find_corpus(
         settings.corpus,
         split=settings.split,
         remove=settings.remove.split(",") if settings.remove else [],
@@ -46,11 +48,11 @@ def main(argv: Sequence[str]) -> None:
         time_column=settings.time_column,
         dates=settings.dates,
     )
-    tally = Tally()
+    tally = PublishCounts()
     with ExitStack() as stack:
         if settings.metrics_port is not None:
             registry = CollectorRegistry()
-            registry.register(metrics.TallyCollector(tally))
+            registry.register(metrics.PublishCollector(tally))
             serving = metrics.serve(registry, settings.metrics_host, settings.metrics_port)
             stack.enter_context(serving)
         timetable = Timetable(_schedule(settings), settings.speedup)
@@ -67,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
         log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
         stream = order.resume(stream, published)
         left = None if total is None else max(0, total - published)
-        stop = stack.enter_context(Stop())
+        stop = stack.enter_context(Shutdown())
         start = time.monotonic()
         stack.callback(_report, settings.topic, tally, start)
         publisher = stack.enter_context(
@@ -81,13 +83,13 @@ def main(argv: Sequence[str]) -> None:
             )
         )
         if settings.rate is not None or settings.speedup is not None:
-            stream = pace.paced(stream, timetable.due, time.monotonic, stop.sleep, published)
+            stream = arrivals.paced(stream, timetable.due, time.monotonic, stop.sleep, published)
         for item in progress.on_standard_error()(stream, tally, left):
-            if stop.asked:
+            if stop.requested:
                 log.info("stopping", delivered=tally.delivered)
                 break
             publisher.send(item)
-        whole = not (stop.asked or published)
+        whole = not (stop.requested or published)
     if whole:
         _warn_of_calm(chosen, tally)
     if tally.failed:
@@ -95,7 +97,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _stream(
-    settings: Settings, chosen: Plan, source: corpus.Corpus, timetable: Timetable
+    settings: Settings, chosen: Plan, source: Corpus, timetable: Timetable
 ) -> tuple[Stream, int | None]:
     """Make the stream; returns with it how many documents it has, if that is known."""
     documents = source if settings.speedup is None else times.needed(source)
@@ -114,16 +116,16 @@ def _schedule(settings: Settings) -> Iterator[float] | None:
     random = Random(settings.seed)
     match settings.arrivals:
         case "poisson":
-            return pace.poisson(settings.rate, random)
+            return arrivals.poisson(settings.rate, random)
         case "bursts":
-            return pace.bursts(settings.rate, settings.period, random)
+            return arrivals.bursts(settings.rate, settings.period, random)
         case "day-and-night":
-            return pace.day_and_night(settings.rate, settings.period, random)
+            return arrivals.day_and_night(settings.rate, settings.period, random)
         case _:
-            return pace.constant(settings.rate)
+            return arrivals.constant(settings.rate)
 
 
-def _warn_of_calm(chosen: Plan, tally: Tally) -> None:
+def _warn_of_calm(chosen: Plan, tally: PublishCounts) -> None:
     """Say what did not change in a stream that was published as a whole."""
     told = {scenario for scenario, _ in tally.changes}
     for name in plan.changing(chosen):
@@ -135,7 +137,7 @@ def _warn_of_calm(chosen: Plan, tally: Tally) -> None:
             )
 
 
-def _report(topic: str, tally: Tally, start: float) -> None:
+def _report(topic: str, tally: PublishCounts, start: float) -> None:
     seconds = time.monotonic() - start
     if tally.skipped:
         log.warning("skipped", documents=tally.skipped, first=tally.first_skipped)

@@ -7,15 +7,18 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError
 
-from producer.publisher import DeliveryError, Publisher
-from producer.tally import Tally
-from service.kafka import Connection
+from newsreel.common.kafka import Connection
+from producer.publisher import DeliveryError, PublishCounts, Publisher
 
 DELIVERY_SECONDS = 60.0
 """How long a document may wait for the broker's word; a broker's restart takes less."""
+
 CLOSE_SECONDS = 2.0
+
 LINGER_MS = 20
+
 BATCH_BYTES = 1 << 17
+
 RECORD_BYTES = 1_048_588
 """Largest record that a topic takes, by Kafka's default."""
 
@@ -25,7 +28,7 @@ def connect(
     connection: Connection,
     topic: str,
     source: str,
-    tally: Tally,
+    tally: PublishCounts,
     record_bytes: int = RECORD_BYTES,
     patience: float = DELIVERY_SECONDS,
     published: int = 0,

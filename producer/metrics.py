@@ -7,18 +7,18 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from producer.tally import Tally
-from service.errors import UserError
+from newsreel.common.errors import UserError
+from producer.publisher import PublishCounts
 
 
 class MetricsPortError(UserError):
     """Metrics can't be served where they were asked for."""
 
 
-class TallyCollector(Collector):
+class PublishCollector(Collector):
     """Shows a tally as counters: what is counted once can't differ from what is reported."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: PublishCounts) -> None:
         self._tally = tally
 
     def collect(self) -> Iterator[Metric]:

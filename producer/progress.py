@@ -8,14 +8,14 @@ import structlog
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from producer.publisher import PublishCounts
 from producer.scenarios.stream import Stream
-from producer.tally import Tally
 
 LOG_SECONDS = 5.0
 
 log = structlog.get_logger()
 
-Watch = Callable[[Stream, Tally, int | None], Stream]
+Watch = Callable[[Stream, PublishCounts, int | None], Stream]
 """Passes a stream on and shows the tally; the number is how many will come, if that is known."""
 
 
@@ -24,7 +24,7 @@ def on_standard_error() -> Watch:
     return bar if sys.stderr.isatty() else lines
 
 
-def bar(stream: Stream, tally: Tally, total: int | None) -> Stream:
+def bar(stream: Stream, tally: PublishCounts, total: int | None) -> Stream:
     """Show the documents delivered as a bar."""
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -34,7 +34,7 @@ def bar(stream: Stream, tally: Tally, total: int | None) -> Stream:
             progress.update(task, completed=tally.delivered)
 
 
-def lines(stream: Stream, tally: Tally, total: int | None) -> Stream:
+def lines(stream: Stream, tally: PublishCounts, total: int | None) -> Stream:
     """Log the number of documents delivered every few seconds."""
     due = time.monotonic() + LOG_SECONDS
     for item in stream:

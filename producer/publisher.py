@@ -1,25 +1,49 @@
 """Documents onto a Kafka topic, each delivered once or accounted for."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RetriableError
 
-from events import change, label, topics
-from events.change import Change
-from events.document import Document, Record, encode
-from events.errors import EncodeError
-from events.label import Label
+from newsreel.common.errors import UserError
+from newsreel.events import change, label, topics
+from newsreel.events.change import Change
+from newsreel.events.document import Document, Record, encode
+from newsreel.events.errors import EncodeError
+from newsreel.events.label import Label
 from producer.scenarios.stream import Item
-from producer.tally import Tally
-from service.errors import UserError
 
 PENDING_BYTES = 1 << 22
 """Documents on their way, in bytes at most; the Kafka client itself would take any number."""
+
 GRACE_SECONDS = 5.0
 """How much later than the Kafka client we give up: it knows the reason."""
+
+
+@dataclass
+class PublishCounts:
+    """Counts so far: acknowledged by the broker, refused for their size, against the contract.
+
+    ``first_failed`` and ``first_skipped`` say which was the first such document, and why.
+    ``labels`` are those that came later than their documents. ``changes`` are those of the stream
+    that were told, by scenario and what it was; of the last such, ``changed`` says when, in seconds
+    since 1970, and ``behind`` after how many documents.
+    """
+
+    delivered: int = 0
+    delivered_bytes: int = 0
+    failed: int = 0
+    first_failed: str = ""
+    skipped: int = 0
+    labels: int = 0
+    first_skipped: str = ""
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    changed: dict[tuple[str, str], float] = field(default_factory=dict)
+    behind: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 class DeliveryError(UserError):
@@ -51,7 +75,7 @@ class Publisher:
         client: KafkaProducer,
         topic: str,
         source: str,
-        tally: Tally,
+        tally: PublishCounts,
         patience: float,
         published: int = 0,
     ) -> None:

@@ -6,8 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from events import topics
-from service.settings import KafkaSettings
+from newsreel.common.settings import KafkaSettings
+from newsreel.events import topics
 
 
 class Settings(KafkaSettings):

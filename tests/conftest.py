@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 from helpers import ROOT, Publish, Run, write
 
-from consumer import hardware
-from demo.broker import find
-from service.kafka import Connection
+from consumer.features import hardware
+from harness.broker import find_kafka
+from newsreel.common.kafka import Connection
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the cores, and models are small
+
 hardware.use_cores(int(os.environ["OMP_NUM_THREADS"]))  # here torch has looked already
 
 
 @pytest.fixture(scope="session")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """Connect to a real Kafka: the one the environment names, else an embedded one."""
-    with find(tmp_path_factory.mktemp("kafka")) as found:
+    with find_kafka(tmp_path_factory.mktemp("kafka")) as found:
         yield found
 
 

@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings
 
 import consumer.settings
 import producer.settings
-from service import cli
+from newsreel.common import cli
 
 SETTINGS: dict[str, type[BaseSettings]] = {
     "producer": producer.settings.Settings,

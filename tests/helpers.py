@@ -14,16 +14,18 @@ from typing import Any, Protocol
 
 from kafka import KafkaProducer
 
-from consumer.learners.protocol import Proposal
-from events.document import Document, encode
-from service import kafka
-from service.kafka import Connection
+from consumer.learners.protocol import StagedUpdate
+from newsreel.common import kafka
+from newsreel.common.kafka import Connection
+from newsreel.events.document import Document, encode
 
 ROOT = Path(__file__).parent.parent
+
 TOPICS = {
     "sport": ["hockey", "goal", "team", "player", "season", "coach", "match", "league", "score"],
     "space": ["orbit", "rocket", "moon", "launch", "satellite", "shuttle", "nasa", "mars", "probe"],
 }
+
 SMALL = (
     *("--max-tokens", 16, "--layers", 1, "--precision", "fp32", "--runtime", "torch"),
     *("--latent-tokens", 10, "--learn-tokens", 8),
@@ -46,9 +48,9 @@ def documents(count: int, start: int = 0) -> list[Document]:
     return made
 
 
-def accepted(proposal: Proposal) -> float:
+def accepted(proposal: StagedUpdate) -> float:
     """Take a learning step; returns its loss."""
-    proposal.accept()
+    proposal.apply()
     return proposal.loss
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 USER, PASSWORD = "newsreel", "correct horse battery"
+
 SASL_HANDSHAKE, SASL_AUTHENTICATE, API_VERSIONS = 17, 36, 18
+
 REFUSED = 58
 """Kafka's number for SASL_AUTHENTICATION_FAILED."""
 

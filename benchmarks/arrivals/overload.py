@@ -17,19 +17,24 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import machine
 from benchmarks.throughput import processes, streaming
-from demo.broker import free_port
-from events import topics
-from events.document import Document
-from service import kafka
-from service.kafka import Connection
+from harness.broker import free_port
+from newsreel.common import kafka
+from newsreel.common.kafka import Connection
+from newsreel.events import topics
+from newsreel.events.document import Document
 
 STEP = 32
 """Documents of a learning step: a consumer that ends keeps the rest for the next."""
+
 IDLE_SECONDS = 120
+
 READY_SECONDS = 120
+
 SAMPLE_SECONDS = 1.0
+
 TENTH = 0.1
 """Of the time of the load: memory is told of the second such part, and of the last."""
+
 TOLD_SECONDS = 30
 
 log = structlog.get_logger()

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-
-from benchmarks.plot import COLOURS
-
-mpl.use("agg")
 from matplotlib import pyplot as plt
 
+from benchmarks.quality.plot import COLOURS
+
+mpl.use("agg")
+
 STYLES = ("-", "--", "-", "--", ":")
+
 SHADE = "#eeeeee"
 
 

@@ -18,20 +18,27 @@ from typing import Any
 
 import structlog
 
-from benchmarks import cell, ours
-from benchmarks.ours import Newsreel
+from benchmarks import newsreel
+from benchmarks.newsreel import Newsreel
+from benchmarks.quality import cell
 from benchmarks.scenarios.rows import sharing
 from benchmarks.throughput.comparison import interleave
-from consumer.replay_ratio import ReplayRatio
-from events.document import Document
+from consumer.replay.ratio import ReplayRatio
+from newsreel.events.document import Document
 
 MULTIPLES = (0.5, 1, 2, 4, 8, 16, 32)
 """Rates of arrival, by what newsreel learns with its default settings."""
+
 TARGET_LAG = 64
+
 MUCH_REPLAY = 4
+
 USUAL_REPLAY = 0.5
+
 WARM_UP_STEPS = 10
+
 TIMED_STEPS = 40
+
 ROUNDS = 3
 
 log = structlog.get_logger()
@@ -93,7 +100,7 @@ def measure(
     for name, row in ROWS.items():
         # The n-gram learner reads something else: nothing to share.
         shared = [] if name == "ngram" else [share]
-        build = ours.build(*shared, replay_ratio=row.replay_ratio, **row.options)
+        build = newsreel.build(*shared, replay_ratio=row.replay_ratio, **row.options)
         points = []
         for rate in rates:
             model = build([], seed)
@@ -162,7 +169,7 @@ def timed(documents: Sequence[Document], seed: int) -> dict[str, Pace]:
     """Time the steps of each row, with its replay and without."""
 
     def seconds(row: Row, ratio: float) -> float:
-        loop = ours.loop(seed=seed, replay_ratio=ratio, **row.options)
+        loop = newsreel.loop(seed=seed, replay_ratio=ratio, **row.options)
         steps = islice(loop.run(documents), WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS)
         took = [(sum(step.seconds.values()), len(step.predictions)) for step in steps]
         return sum(one for one, _ in took) / sum(count for _, count in took)

@@ -10,6 +10,7 @@ time are passed over: here they wait). What has not had its turn when the last o
 learned in time. Predictions cost nothing here. Time is counted: a step takes as long as such steps
 took when they were timed. Capacity is what is learned in a second with all replay.
 """
+
 OVERLOAD = """\
 A consumer with default settings first learns {first:,} documents of a topic that is there already;
 what it learns in a second is sustainable. Then another gets {times:g} times as much from a

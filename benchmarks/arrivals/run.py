@@ -7,9 +7,10 @@ from typing import Any
 
 import structlog
 
-from benchmarks import corpus, report, results, streams
+from benchmarks import corpus, results
 from benchmarks.arrivals import overload, plot, rates
 from benchmarks.arrivals import report as tables
+from benchmarks.quality import report, streams
 
 log = structlog.get_logger()
 

@@ -3,21 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from river import (
-    compose,
-    drift,
-    feature_extraction,
-    linear_model,
-    naive_bayes,
-    optim,
-)
+from river import compose, drift, feature_extraction, linear_model, naive_bayes, optim
 
 from benchmarks.model import Size, prediction
 from benchmarks.peers.words import STOP_WORDS
-from consumer.evaluation import Prediction
-from events.document import Document
+from consumer.evaluation.evaluator import Prediction
+from newsreel.events.document import Document
 
 LEARNING_RATE = 5.0
+
 SMOOTHING = 0.01
 
 

@@ -5,13 +5,14 @@ from functools import cache
 
 from river import compose, forest
 
-from benchmarks import ours
+from benchmarks import newsreel
 from benchmarks.peers.river import Pipeline
-from consumer.features import Cached, Extractor, extract
-from consumer.frozen import POOLED_LAYERS
-from events.document import Document
+from consumer.features.extractor import CachedFeatures, Extractor, extract
+from consumer.features.frozen import POOLED_LAYERS
+from newsreel.events.document import Document
 
 TREES = 10
+
 ROOM = 1 << 30
 """Bytes of features that are kept."""
 
@@ -40,4 +41,4 @@ def _vector(text: str) -> dict[int, float]:
 @cache
 def _extractor() -> Extractor:
     """Read each text once, however many streams it comes in."""
-    return Cached(ours.loop(learner="analytic").assembled.extractor, ROOM)
+    return CachedFeatures(newsreel.loop(learner="analytic").assembled.extractor, ROOM)

@@ -10,11 +10,13 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.model import Size, prediction, verdict
 from benchmarks.peers.words import STOP_WORDS
-from consumer.evaluation import Prediction
-from events.document import Document
+from consumer.evaluation.evaluator import Prediction
+from newsreel.events.document import Document
 
 FEATURES = 1 << 20
+
 NGRAMS = (1, 2)
+
 ALPHA = 1e-5
 
 

@@ -9,11 +9,12 @@ from vowpalwabbit import pyvw
 
 from benchmarks.model import Size, prediction
 from benchmarks.peers.words import words
-from consumer.evaluation import Prediction
-from events.document import Document
+from consumer.evaluation.evaluator import Prediction
+from newsreel.events.document import Document
 
 BITS = 24
 """All labels share the table: this is for each of twenty what 20 bits are for one."""
+
 LEARNING_RATE = 1.0
 
 

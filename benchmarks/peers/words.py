@@ -5,6 +5,7 @@ import re
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 STOP_WORDS: frozenset[str] = ENGLISH_STOP_WORDS
+
 _WORD = re.compile(r"\w\w+")
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from events.change import Change
-from events.document import Document
-from events.label import Label
+from newsreel.events.change import Change
+from newsreel.events.document import Document
+from newsreel.events.label import Label
 from producer.scenarios import plan
 
 SCENARIOS: Mapping[str, str] = {

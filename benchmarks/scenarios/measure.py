@@ -8,24 +8,29 @@ from typing import Any
 import numpy as np
 import structlog
 
-from benchmarks import cell
 from benchmarks.model import Model
+from benchmarks.quality import cell
 from benchmarks.scenarios.columns import Scenario
 from consumer.drift.adaptation import ERROR, INPUTS, Drift
-from consumer.forgetting import Forgetting
-from consumer.tally import Scores
-from events.document import Document
+from consumer.evaluation.forgetting import Forgetting
+from consumer.evaluation.scores import Scores
+from newsreel.events.document import Document
 
 EXAMINED_EVERY = 1000
 """Documents between examinations; there is one before each change and at the end, too."""
+
 WINDOW = 300
 """Documents over whose accuracy recovery is told."""
+
 BEFORE = 1000
 """Documents before a change whose accuracy is to be recovered."""
+
 RECOVERED = 0.03
 """So near to it."""
+
 PATIENCE = 1000
 """Documents after a change during which it may be noticed: later is a false alarm."""
+
 CURVE_EVERY = 50
 
 log = structlog.get_logger()
@@ -98,7 +103,7 @@ def _learn_late(model: Model, scenario: Scenario, examine: Callable[[int], None]
     labels = list(scenario.late)
     for start, done, batch in _batches(model, scenario.documents):
         unlabelled = [replace(one, label=None) for one in batch]
-        said += [prediction.opinion.label for prediction in model.predict_many(unlabelled)]
+        said += [prediction.predicted.label for prediction in model.predict_many(unlabelled)]
         last = done == len(scenario.documents)
         while labels and (labels[0][0] <= done or last):
             place = labels.pop(0)[1]

@@ -7,15 +7,15 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import pyplot as plt
 
-from benchmarks.plot import COLOURS
+from benchmarks.quality.plot import COLOURS
 from benchmarks.scenarios.columns import Scenario
 from benchmarks.scenarios.measure import WINDOW
 from benchmarks.scenarios.rows import ROWS
 from consumer.drift.adaptation import ERROR
 
 mpl.use("agg")
-from matplotlib import pyplot as plt
 
 BINS = 60
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks import report, results
+from benchmarks import results
+from benchmarks.quality import report
 from benchmarks.scenarios.columns import SCENARIOS
 from benchmarks.scenarios.rows import ROWS
 
@@ -19,6 +20,7 @@ FIGURES = {
     "false alarms on texts": ("false_alarms_inputs", "{}"),
     "recovered after": ("recovery", "{:,.0f}"),
 }
+
 LEGEND = """\
 Each document of the train split is predicted, then learned. "anytime" is the mean over
 examinations on 2,000 held-out documents, every 1,000 documents and at each change, of the accuracy

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from benchmarks.model import Model
-from consumer.features import Cached, Extractor
+from consumer.features.extractor import CachedFeatures, Extractor
 
 ROOM = 3 << 30
 """Bytes of features that are kept from one stream to the next: all are of the same texts."""
@@ -30,15 +30,15 @@ class Row:
         ModuleNotFoundError
             Its library is not installed.
         """
-        from benchmarks import ours  # noqa: PLC0415 - takes seconds
+        from benchmarks import newsreel  # noqa: PLC0415 - takes seconds
 
         if self.peer is not None:
             module, _, name = self.peer.partition(":")
             made: Model = getattr(import_module(module), name)([], seed)
             return made
         if self.options.get("learner") == "ngram":
-            return ours.build(**self.options)([], seed)
-        return ours.build(share, **self.options)([], seed)
+            return newsreel.build(**self.options)([], seed)
+        return newsreel.build(share, **self.options)([], seed)
 
 
 ROWS: Mapping[str, Row] = {
@@ -60,7 +60,7 @@ def sharing() -> Share:
 
     def share(extractor: Extractor) -> Extractor:
         if not shared:
-            shared.append(Cached(extractor, ROOM))
+            shared.append(CachedFeatures(extractor, ROOM))
         return shared[0]
 
     return share

@@ -10,7 +10,9 @@ from http.client import HTTPConnection, HTTPException
 from itertools import cycle
 
 JSON = {"content-type": "application/json"}
+
 RETRY_SECONDS = 0.1
+
 PAGE_SECONDS = 1.5
 """The live page asks so often how it goes."""
 

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 
 from benchmarks.throughput import processes, streaming
 from benchmarks.throughput.comparison import Comparison, interleave
-from events.document import Document
+from newsreel.events.document import Document
 
 NEVER = 10**9
+
 MANY = 24
 """Commits of a round where many pauses are wanted."""
+
 OFTEN = 160
 """Records between commits where many pauses are wanted."""
+
 MOST = 0.99
 """Of the pauses, so many are no longer than what is told."""
 

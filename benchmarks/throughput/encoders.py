@@ -6,11 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from consumer.assembly import TEXTS, Recipe
-from consumer.encoder import Encoder
-from consumer.hardware import Precision
-from consumer.pooling import pad, unit_mean
-from consumer.runtime import Runtime, find_runtime
+from consumer.features.encoder import Encoder, pad, unit_mean
+from consumer.features.hardware import Precision
+from consumer.features.openvino_runtime import Runtime, find_runtime
+from consumer.learners.factory import TEXTS, ModelConfig
 
 BATCH_SIZES = (16, 32)
 
@@ -43,7 +42,7 @@ class Texts:
             self._encode(tokens[start : start + self._batch_size])
 
 
-def build(recipe: Recipe) -> Mapping[str, Texts]:
+def build(recipe: ModelConfig) -> Mapping[str, Texts]:
     """Build every encoder that this machine can run, by name.
 
     Parameters
@@ -68,7 +67,7 @@ def build(recipe: Recipe) -> Mapping[str, Texts]:
     }
 
 
-def _encoder(recipe: Recipe, precision: Precision) -> Encoder:
+def _encoder(recipe: ModelConfig, precision: Precision) -> Encoder:
     return Encoder(recipe.model, recipe.max_tokens, "auto", precision, TEXTS[recipe.text])
 
 

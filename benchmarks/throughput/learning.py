@@ -5,17 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from statistics import median
 
-from benchmarks import ours
+from benchmarks import newsreel
 from benchmarks.throughput import encoders
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
-from consumer.assembly import Recipe
-from consumer.prequential import Step
-from events.document import Document
+from consumer.learners.factory import ModelConfig
+from consumer.loop.step import Step
+from newsreel.events.document import Document
 
 BLOCK = 64
 """Documents of a round."""
+
 PLAIN_BLOCK = 8
 """Documents of a round that the plain loop learns, which is slow."""
+
 WARM_UP = 1
 """Rounds that don't count: each length of text is compiled once."""
 
@@ -30,8 +32,8 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
     documents
         Enough for all rounds: `needed` says how many.
     """
-    default, plain = ours.loop(), ours.loop(**ours.PLAIN)
-    recipe = Recipe.read(default.assembled.describes)
+    default, plain = newsreel.loop(), newsreel.loop(**newsreel.PLAIN)
+    recipe = ModelConfig.read(default.assembled.describes)
     blocks = [documents[start : start + BLOCK] for start in range(0, len(documents), BLOCK)]
     first = [document for block in blocks for document in block[:PLAIN_BLOCK]]
     encoding: Mapping[str, Measure] = {

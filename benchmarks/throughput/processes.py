@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks import machine
-from demo.broker import environment, find
-from service import kafka
-from service.errors import UserError
-from service.kafka import Connection
+from harness.broker import find_kafka, program_environment
+from newsreel.common import kafka
+from newsreel.common.errors import UserError
+from newsreel.common.kafka import Connection
 
 
 class ProgramError(UserError):
@@ -25,7 +25,7 @@ def broker() -> Iterator[tuple[Connection, Path]]:
     """Give a connection to a broker and a folder for files, both only for a while."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="newsreel-")))
-        yield stack.enter_context(find(folder / "kafka")), folder
+        yield stack.enter_context(find_kafka(folder / "kafka")), folder
 
 
 def new_topic(connection: Connection) -> str:
@@ -97,7 +97,7 @@ def _command(module: str, *arguments: object) -> list[str]:
 def _environment(connection: Connection | None, threads: int | None) -> dict[str, str]:
     """Return what programs inherit: nothing that would change the defaults which are measured."""
     foreign = ("BENCHMARKS_", *machine.FOREIGN)
-    inherited = dict(os.environ) if connection is None else environment(connection)
+    inherited = dict(os.environ) if connection is None else program_environment(connection)
     kept = {name: v for name, v in inherited.items() if not name.startswith(foreign)}
     return kept | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
 

@@ -8,9 +8,9 @@ from kafka import KafkaProducer
 
 from benchmarks.throughput import processes
 from benchmarks.throughput.comparison import Comparison, interleave
-from events.document import Document, Record, encode
+from newsreel.common.kafka import Connection
+from newsreel.events.document import Document, Record, encode
 from producer import connection
-from service.kafka import Connection
 
 
 def compare(

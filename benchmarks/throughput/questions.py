@@ -8,7 +8,8 @@ from typing import Any
 
 import structlog
 
-from benchmarks import corpus, machine, results, streams
+from benchmarks import corpus, machine, results
+from benchmarks.quality import streams
 from benchmarks.throughput import (
     committing,
     learning,
@@ -20,7 +21,7 @@ from benchmarks.throughput import (
     watching,
 )
 from benchmarks.throughput.comparison import Comparison
-from events.document import Document
+from newsreel.events.document import Document
 
 LIBRARIES = (*machine.LIBRARIES[:4], "openvino", "kafka-python", "noida-db")
 
@@ -61,6 +62,7 @@ FULL = Effort(
     scaling=11,
     memories=512,
 )
+
 QUICK = Effort(
     streaming=1,
     streamed=192,

@@ -5,19 +5,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 
-from benchmarks import ours
-from benchmarks.ours import Loop
+from benchmarks import newsreel
+from benchmarks.newsreel import Loop
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
-from consumer.evaluation import WINDOW, Opinion, Prediction
-from consumer.features import Example, extract
-from consumer.prequential import Step
-from events.document import Document
+from consumer.evaluation.evaluator import WINDOW, LabelProbability, Prediction
+from consumer.features.extractor import Example, extract
+from consumer.loop.step import Step
+from newsreel.events.document import Document
 
 REMEMBERED = (100, 2_000, 20_000)
+
 LABELS = (20, 100, 1_000)
+
 USUAL_REMEMBERED, USUAL_LABELS = 2_000, 20
+
 TURNS = 2
 """Turns of the loop in a round."""
+
 WARM_UP = 1
 """Rounds that don't count: outputs grow, and each length of text is compiled once."""
 
@@ -39,14 +43,14 @@ def compare(
     labels
         Labels that are known, smallest first.
     """
-    usual = ours.loop().assembled
+    usual = newsreel.loop().assembled
     features = extract(usual.extractor, documents)
     examples = [Example(*pair) for pair in zip(documents, features, strict=True)]
 
     def measure(remembered: int, labels: int) -> Measure:
         # What a learner knows has no part in what the buffer costs: it may be the same one.
         assembled = usual if labels == USUAL_LABELS else None
-        loop = ours.loop(assembled, replay_capacity=remembered)
+        loop = newsreel.loop(assembled, replay_capacity=remembered)
         fill(loop, examples, remembered, labels)
         steps = loop.run(_relabelled(cycle(documents), labels))
         return lambda _: _turns(steps)
@@ -86,9 +90,9 @@ def fill(loop: Loop, examples: Sequence[Example], remembered: int, labels: int) 
     experts = loop.assembled.describes["experts"]
     for document in documents[: max(WINDOW, labels)]:
         label = str(document.label)
-        opinion = Opinion(label, 1.0, 1.0)
+        opinion = LabelProbability(label, 1.0, 1.0)
         loop.evaluator.update([Prediction(document, opinion, dict.fromkeys(experts, opinion))])
-    kept = [learner.keep(example.features) for example in examples]
+    kept = [learner.replay_features(example.features) for example in examples]
     loop.replay.add(map(Example, documents[:remembered], cycle(kept)))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from benchmarks.throughput import processes, streaming
 from benchmarks.throughput.client import PAGE_SECONDS, asking
 from benchmarks.throughput.comparison import Comparison, interleave
-from demo.broker import free_port
-from events.document import Document
+from harness.broker import free_port
+from newsreel.events.document import Document
 
 TAIL = 0.99
 """Of the answers, so many came in no longer than what is told."""

@@ -5,15 +5,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ours
+from benchmarks import newsreel
 from benchmarks.throughput import processes
 from benchmarks.throughput.comparison import Comparison, interleave
-from consumer.progress import Progress
-from events.document import Document
+from consumer.monitoring.progress import Progress
+from newsreel.common import kafka
+from newsreel.common.kafka import Connection
+from newsreel.events.document import Document
 from producer import connection
-from producer.tally import Tally
-from service import kafka
-from service.kafka import Connection
+from producer.publisher import PublishCounts
 
 IDLE_SECONDS = 60
 
@@ -65,7 +65,7 @@ def publish(broker: Connection, topic: str, documents: Iterable[Document]) -> No
     """Publish documents on a topic, which is created where it is missing."""
     with kafka.admin(broker) as admin:
         kafka.ensure(admin, topic, count=1)
-    with connection.connect(broker, topic, "benchmarks", Tally()) as publisher:
+    with connection.connect(broker, topic, "benchmarks", PublishCounts()) as publisher:
         for document in documents:
             publisher.publish(document)
 
@@ -111,7 +111,7 @@ def learned(
 def from_memory(documents: Sequence[Document]) -> dict[str, Any]:
     """Learn documents by the default settings; returns a summary as the consumer's."""
     progress = Progress()
-    for step in ours.loop().run(documents):
+    for step in newsreel.loop().run(documents):
         progress.observe(step)
     return progress.summary(None)
 

@@ -6,11 +6,12 @@ from benchmarks import machine
 from benchmarks.throughput import processes, streaming
 from benchmarks.throughput.client import PAGE_SECONDS, asking
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
-from demo.broker import free_port
-from events.document import Document
+from harness.broker import free_port
+from newsreel.events.document import Document
 
 OFTEN = 640
 """Records between commits: there is always something to examine."""
+
 HELD_OUT = 1000
 """Documents to examine it on."""
 

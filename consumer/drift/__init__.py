@@ -1,1 +1,1 @@
-"""Streams change: it is noticed, told, and answered."""
+"""Drift: how it is detected, and how the model is adapted."""

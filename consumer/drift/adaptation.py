@@ -5,21 +5,24 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from consumer.drift.collapse import Recalls
-from consumer.drift.detectors import RiseDetector
+from consumer.drift.detectors import ErrorDriftDetector
 from consumer.drift.inputs import InputShift
-from consumer.features import Features
+from consumer.features.extractor import Features
 from consumer.labels import LabelSet
 from consumer.learners.protocol import Learner
-from consumer.replay import ReplayBuffer
+from consumer.replay.buffer import ReplayBuffer
 
 Reaction = Literal["forget", "boost", "reweigh"]
 
 ERROR, INPUTS = DETECTED = ("error", "inputs")
 """What is looked at: the prequential error, and without any labels the texts."""
+
 WATCHED = 1000
 """Documents after a drift in which collapsed labels are looked for."""
+
 BOOSTED = 1000
 """Documents after a drift that are learned faster."""
+
 BOOST = 3.0
 """Times the learning rates, and the replay ratio."""
 
@@ -107,7 +110,7 @@ class DriftAdaptation:
         blend from equal weights on.
     """
 
-    def __init__(self, errors: RiseDetector, reactions: Collection[Reaction]) -> None:
+    def __init__(self, errors: ErrorDriftDetector, reactions: Collection[Reaction]) -> None:
         self._errors = errors
         self._reactions = reactions
         self._inputs = InputShift()

@@ -7,12 +7,16 @@ from typing import Any
 
 REMEMBERED = 64
 """Documents of each label that are looked at."""
+
 FEWEST = 8
 """Documents of a label before a change, without which nothing can have collapsed."""
+
 FEWEST_SINCE = 5
 """Documents of it since then: of fewer, all may be missed where a share of labels is just wrong."""
+
 CHANCE = 0.001
 """How improbable the misses must be, had nothing changed."""
+
 COLLAPSED = 0.25
 """A label has collapsed when its recall is no more than this share of what it was."""
 

@@ -11,8 +11,10 @@ import torch
 DetectorName = Literal["adwin", "page-hinkley", "kswin"]
 
 KSWIN_WINDOW = 600
+
 LOOK_BACK = 400
 """Values among which the moment of a change is looked for."""
+
 LEAST = 8
 """Values on either side of it."""
 
@@ -36,7 +38,7 @@ def _kswin() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DetectorSpec:
     """A detector of River's.
 
     ``make`` makes one, that looks back on ``remembered`` values at least. ``level`` is the mean of
@@ -49,10 +51,10 @@ class Kind:
     level: Callable[[Any], float] | None = None
 
 
-DETECTORS: Mapping[DetectorName, Kind] = {
-    "adwin": Kind(_adwin, 10_000, lambda made: float(made.estimation)),
-    "page-hinkley": Kind(_page_hinkley, 10_000),
-    "kswin": Kind(_kswin, KSWIN_WINDOW, lambda made: float(np.mean(made.window or 0.0))),
+DETECTORS: Mapping[DetectorName, DetectorSpec] = {
+    "adwin": DetectorSpec(_adwin, 10_000, lambda made: float(made.estimation)),
+    "page-hinkley": DetectorSpec(_page_hinkley, 10_000),
+    "kswin": DetectorSpec(_kswin, KSWIN_WINDOW, lambda made: float(np.mean(made.window or 0.0))),
 }
 """ADWIN: Bifet and Gavaldà 2007, "Learning from time-changing data with adaptive windowing", with
 its own bound on false alarms; Page 1954, "Continuous inspection schemes"; KSWIN: Raab et al. 2020.
@@ -61,7 +63,7 @@ The settings of the latter two are such that a stream that does not change is qu
 
 
 @dataclass(frozen=True, slots=True)
-class Rise:
+class ErrorChange:
     """Values are larger than they were: since how many of them, and their means."""
 
     since: int
@@ -69,7 +71,7 @@ class Rise:
     after: float
 
 
-class RiseDetector:
+class ErrorDriftDetector:
     """Tells when the mean of a series rises; that it falls is no drift, but learning.
 
     Parameters
@@ -79,12 +81,12 @@ class RiseDetector:
         may look back on, now and then, and when it is restored.
     """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: DetectorSpec) -> None:
         self._kind = kind
         self._detector = kind.make()
         self._values: list[float] = []
 
-    def update(self, value: float) -> Rise | None:
+    def update(self, value: float) -> ErrorChange | None:
         """Take in the next value."""
         level = self._kind.level
         before = level(self._detector) if level else -math.inf
@@ -95,10 +97,10 @@ class RiseDetector:
             self._restart(self._kind.remembered)
         return None
 
-    def _rise(self) -> Rise:
+    def _rise(self) -> ErrorChange:
         recent = self._values[-LOOK_BACK:]
         split = change_point(recent)
-        rise = Rise(
+        rise = ErrorChange(
             len(recent) - split, float(np.mean(recent[:split])), float(np.mean(recent[split:]))
         )
         self._restart(rise.since)

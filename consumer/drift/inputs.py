@@ -7,14 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from consumer.features import Features
+from consumer.features.extractor import Features
 
 REFERENCE = 1000
 """Documents that the others are compared with: those after the last change."""
+
 WINDOW = 200
 """The last documents, which are compared."""
+
 DIMENSIONS = 64
+
 SEED = 0
+
 THRESHOLD = 2.5
 """Distance that is none of chance: see docs/drift.md."""
 

@@ -1,1 +1,1 @@
-"""Learners: one file each, all of the same Protocol."""
+"""How the model learns: a protocol, its learners, and the blend of them."""

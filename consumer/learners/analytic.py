@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from consumer.features import Features
-from consumer.learners.protocol import Forecast, Lesson, Proposal, log_loss
+from consumer.features.extractor import Features
+from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch, log_loss
 
 SHARPNESS = 10.0
 """Scores are about 0 or 1; times this, their softmax is about as sure as it is right."""
@@ -42,12 +42,17 @@ class AnalyticRidge:
         self._weights = torch.zeros(size, 0, dtype=PRECISE)
         self._documents = 0.0
 
-    def predict_many(self, features: Sequence[Features]) -> Forecast:
+    def predict_many(self, features: Sequence[Features]) -> Predictions:
         """Predict documents with what is known now."""
         scores = _matrix(features) @ self._weights
-        return Forecast((SHARPNESS * scores).softmax(1).float().numpy())
+        return Predictions((SHARPNESS * scores).softmax(1).float().numpy())
 
-    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:  # noqa: ARG002
+    def propose(
+        self,
+        new: TrainingBatch,
+        replayed: TrainingBatch,  # noqa: ARG002
+        predictions: Predictions,
+    ) -> StagedUpdate:
         """Work out how to add new documents to the sums; the loss is of their predictions."""
         inputs, targets = _matrix(new.features), torch.tensor(new.targets)
         weights = self._grown(max(new.targets) + 1)
@@ -58,12 +63,12 @@ class AnalyticRidge:
         small = torch.eye(len(inputs), dtype=PRECISE) + inputs @ step
         gain = torch.linalg.solve(small, step.T).T
 
-        def accept() -> None:
+        def apply() -> None:
             self._inverse.addmm_(gain, step.T, alpha=-1)
             self._weights = weights + gain @ (wanted - scores)
             self._documents += len(inputs)
 
-        return Proposal(log_loss(forecast.probabilities, new.targets), accept)
+        return StagedUpdate(log_loss(predictions.probabilities, new.targets), apply)
 
     def _grown(self, outputs: int) -> torch.Tensor:
         """Return the weights, with columns of zeros for outputs that are missing."""
@@ -95,7 +100,7 @@ class AnalyticRidge:
     def reweigh(self) -> None:
         """Change nothing: it is one expert."""
 
-    def keep(self, features: Features) -> Features:  # noqa: ARG002
+    def replay_features(self, features: Features) -> Features:  # noqa: ARG002
         """Return nothing: what is learned is never forgotten."""
         return {}
 

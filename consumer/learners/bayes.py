@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from consumer.features import Features
-from consumer.learners.protocol import Forecast, Lesson, Proposal, log_loss
-from consumer.ngrams import HASH_BITS, DocumentFrequencies, Table, softmax, unit
+from consumer.features.extractor import Features
+from consumer.features.ngrams import HASH_BITS
+from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch, log_loss
+from consumer.learners.sparse import DocumentFrequencies, Table, softmax, unit
 
 SMOOTHING = 0.4
 """So much of all that was counted is counted again, spread over all n-grams alike."""
+
 SHARPNESS = 6.0
 """Scores times this are about as sure as they are right."""
 
@@ -30,7 +32,7 @@ class ComplementBayes:
         self._sums = Table()
         self._totals = np.zeros(0, dtype=np.float64)
 
-    def predict_many(self, features: Sequence[Features]) -> Forecast:
+    def predict_many(self, features: Sequence[Features]) -> Predictions:
         """Predict documents with what is known now."""
         scores = np.zeros((len(features), self._sums.labels), dtype=np.float32)
         counted = max(float(self._totals.sum()), 1.0)
@@ -41,14 +43,19 @@ class ComplementBayes:
             own = self._sums.numbers[numbers]
             others = np.maximum(own.sum(axis=1, keepdims=True) - own, 0) + smoothing
             row[:] = values.sum() * np.log(total) - values @ np.log(others)
-        return Forecast(softmax(SHARPNESS * scores))
+        return Predictions(softmax(SHARPNESS * scores))
 
-    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:  # noqa: ARG002
+    def propose(
+        self,
+        new: TrainingBatch,
+        replayed: TrainingBatch,  # noqa: ARG002
+        predictions: Predictions,
+    ) -> StagedUpdate:
         """Propose to add new documents to the sums; the loss is of their predictions."""
-        loss = log_loss(forecast.probabilities, new.targets)
-        return Proposal(loss, lambda: self._add(new))
+        loss = log_loss(predictions.probabilities, new.targets)
+        return StagedUpdate(loss, lambda: self._add(new))
 
-    def _add(self, new: Lesson) -> None:
+    def _add(self, new: TrainingBatch) -> None:
         labels = max(*new.targets, self._sums.labels - 1) + 1
         self._sums.grow(labels)
         self._totals = np.concatenate([self._totals, np.zeros(labels - len(self._totals))])
@@ -70,7 +77,7 @@ class ComplementBayes:
     def reweigh(self) -> None:
         """Change nothing: it is one expert."""
 
-    def keep(self, features: Features) -> Features:  # noqa: ARG002
+    def replay_features(self, features: Features) -> Features:  # noqa: ARG002
         """Return nothing: what is learned is never forgotten."""
         return {}
 

@@ -8,22 +8,25 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from consumer.evaluation import LEAST_PROBABILITY
-from consumer.features import Features
+from consumer.evaluation.evaluator import LEAST_PROBABILITY
+from consumer.features.extractor import Features
 from consumer.learners.protocol import (
-    Forecast,
     Learner,
-    Lesson,
-    Proposal,
+    Predictions,
     RejectedError,
+    StagedUpdate,
+    TrainingBatch,
     log_loss,
 )
 
 MEMORY = 0.999
 """What a document leaves of the curvature before it: weights follow the last 1,000 or so."""
+
 CAUTION = 100.0
 """Curvature to begin with: the weights stay near equal for about so many documents."""
+
 LARGEST_STEP = 0.1
+
 DOUBT = 0.02
 """Share of an expert's opinion that is spread evenly: no certainty may silence the others."""
 
@@ -49,7 +52,7 @@ class Blend:
         self._curvature: NDArray[np.float64]
         self.reweigh()
 
-    def predict_many(self, features: Sequence[Features]) -> Forecast:
+    def predict_many(self, features: Sequence[Features]) -> Predictions:
         """Predict documents with what is known now, with what each expert says by itself."""
         said = {
             name: expert.predict_many(features).probabilities
@@ -59,9 +62,11 @@ class Blend:
         powers = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
         mixed = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
         shares = self._weights / max(self._weights.sum(), LEAST_PROBABILITY)
-        return Forecast(mixed, said, dict(zip(self._experts, shares.tolist(), strict=True)))
+        return Predictions(mixed, said, dict(zip(self._experts, shares.tolist(), strict=True)))
 
-    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
+    def propose(
+        self, new: TrainingBatch, replayed: TrainingBatch, predictions: Predictions
+    ) -> StagedUpdate:
         """Ask every expert; once accepted, they are weighed by their forecasts, and all learn.
 
         The loss is the blend's.
@@ -69,30 +74,30 @@ class Blend:
         proposals = []
         for name, expert in self._experts.items():
             try:
-                said = Forecast(forecast.experts[name])
+                said = Predictions(predictions.experts[name])
                 proposals.append(expert.propose(new, replayed, said))
             except RejectedError as error:
                 raise RejectedError(f"{name}: {error}") from error
-        weights, curvature = self._weighed(forecast, new.targets)
+        weights, curvature = self._weighed(predictions, new.targets)
 
-        def accept() -> None:
+        def apply() -> None:
             self._weights, self._curvature = weights, curvature
             for proposal in proposals:
-                proposal.accept()
+                proposal.apply()
 
         gradients = {name: said for one in proposals for name, said in one.gradients.items()}
-        return Proposal(log_loss(forecast.probabilities, new.targets), accept, gradients)
+        return StagedUpdate(log_loss(predictions.probabilities, new.targets), apply, gradients)
 
     def _weighed(
-        self, forecast: Forecast, targets: Sequence[int]
+        self, predictions: Predictions, targets: Sequence[int]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the weights and the curvature that a forecast leads to."""
-        labels = forecast.probabilities.shape[1]
+        """Return the weights and the curvature that a predictions leads to."""
+        labels = predictions.probabilities.shape[1]
         known = [row for row, target in enumerate(targets) if target < labels]
         if not known or labels < 2:  # noqa: PLR2004 - of one label, all say the same
             return self._weights, self._curvature
-        logs = _logs(forecast.experts)[:, known]
-        mixed = forecast.probabilities[known].astype(np.float64)
+        logs = _logs(predictions.experts)[:, known]
+        mixed = predictions.probabilities[known].astype(np.float64)
         expected = (logs * mixed).sum(axis=2)
         right = logs[:, range(len(known)), [targets[row] for row in known]]
         gradient = (expected - right).sum(axis=1)
@@ -124,12 +129,12 @@ class Blend:
         self._weights = np.full(count, 1.0 / count)
         self._curvature = CAUTION * np.eye(count)
 
-    def keep(self, features: Features) -> Features:
+    def replay_features(self, features: Features) -> Features:
         """Return what any of the experts needs."""
         return {
             name: tensor
             for expert in self._experts.values()
-            for name, tensor in expert.keep(features).items()
+            for name, tensor in expert.replay_features(features).items()
         }
 
     def state_dict(self) -> dict[str, Any]:

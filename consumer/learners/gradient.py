@@ -10,18 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from consumer.learners.protocol import Gradient, Proposal, RejectedError
+from consumer.learners.protocol import Gradient, RejectedError, StagedUpdate
 
 OptimizerName = Literal["adamw", "sgd"]
 
 GRADIENT_NORM = 1.0
 """Gradients are clipped to this Euclidean norm."""
+
 PRIOR_MEMORY = 0.95
 """What a step leaves of the running label prior: it follows what was learned in some 20 steps."""
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingConfig:
     """How gradients become steps.
 
     ``optimizer`` is ``adamw`` (Loshchilov and Hutter 2019) or ``sgd`` with momentum 0.9;
@@ -82,7 +83,7 @@ class GradientSteps:
         body: nn.Module,
         width: int,
         device: torch.device,
-        training: Training,
+        training: TrainingConfig,
     ) -> None:
         self._device = device
         self._averaging = training.averaging
@@ -122,7 +123,9 @@ class GradientSteps:
             probabilities: NDArray[np.float32] = model(inputs).softmax(1).cpu().numpy()
         return probabilities
 
-    def propose(self, expert: str, inputs: Sequence[Tensor], targets: Sequence[int]) -> Proposal:
+    def propose(
+        self, expert: str, inputs: Sequence[Tensor], targets: Sequence[int]
+    ) -> StagedUpdate:
         """Work out one optimizer step of the expert of that name.
 
         Raises
@@ -145,7 +148,7 @@ class GradientSteps:
             logits = logits + self._adjustment * share.log()
         loss = nn.functional.cross_entropy(logits, numbers)
 
-        def accept() -> None:
+        def apply() -> None:
             self._grow(len(prior))
             self._prior = prior
             for name, copied in head.items():
@@ -153,7 +156,7 @@ class GradientSteps:
             self._optimizer.step()
             self._follow()
 
-        proposal = Proposal(loss.item(), accept)
+        proposal = StagedUpdate(loss.item(), apply)
         self._optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_((self._trained | head).values(), GRADIENT_NORM)

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from consumer.features import Features
-from consumer.learners.protocol import Forecast, Lesson, Proposal, log_loss
-from consumer.ngrams import DocumentFrequencies, Table, softmax
+from consumer.features.extractor import Features
+from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch, log_loss
+from consumer.learners.sparse import DocumentFrequencies, Table, softmax
 
 LEARNING_RATE = 1.0
+
 BIAS_LEARNING_RATE = 0.1
+
 FIRST_GRADIENT = 0.01
 """Squared gradient that every weight starts with: bounds its first steps."""
 
@@ -30,23 +32,25 @@ class NgramSoftmax:
         self._bias = np.zeros((2, 0), dtype=np.float32)
         self._hurry = 1.0
 
-    def predict_many(self, features: Sequence[Features]) -> Forecast:
+    def predict_many(self, features: Sequence[Features]) -> Predictions:
         """Predict documents with what is known now."""
         scores = np.zeros((len(features), self._weights.labels), dtype=np.float32)
         for row, document in zip(scores, features, strict=True):
             row[:] = self._scores(*self._frequencies.weigh(document))
-        return Forecast(softmax(scores))
+        return Predictions(softmax(scores))
 
     def _scores(self, numbers: NDArray[Any], values: NDArray[np.float32]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = values @ self._weights.numbers[numbers] + self._bias[0]
         return scores
 
-    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
+    def propose(
+        self, new: TrainingBatch, replayed: TrainingBatch, predictions: Predictions
+    ) -> StagedUpdate:
         """Propose a step on each document; the loss is of the new ones' predictions."""
-        loss = log_loss(forecast.probabilities, new.targets)
-        return Proposal(loss, lambda: self._learn(new, replayed))
+        loss = log_loss(predictions.probabilities, new.targets)
+        return StagedUpdate(loss, lambda: self._learn(new, replayed))
 
-    def _learn(self, new: Lesson, replayed: Lesson) -> None:
+    def _learn(self, new: TrainingBatch, replayed: TrainingBatch) -> None:
         labels = max(*new.targets, *replayed.targets, self._weights.labels - 1) + 1
         self._weights.grow(labels)
         self._squares.grow(labels)
@@ -85,7 +89,7 @@ class NgramSoftmax:
     def reweigh(self) -> None:
         """Change nothing: it is one expert."""
 
-    def keep(self, features: Features) -> Features:
+    def replay_features(self, features: Features) -> Features:
         """Return the n-grams."""
         return {name: features[name] for name in ("ngrams", "frequencies")}
 

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.evaluation import LEAST_PROBABILITY
-from consumer.features import Features
-from service.errors import UserError
+from consumer.evaluation.evaluator import LEAST_PROBABILITY
+from consumer.features.extractor import Features
+from newsreel.common.errors import UserError
 
 LARGEST_LOSS = 50.0
 """Most nats that documents may cost on the mean of a learning step.
@@ -23,7 +23,7 @@ Probabilities = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class Predictions:
     """Probabilities of some documents' labels, before they are learned.
 
     ``experts`` are what the parts of a blend said by themselves, and ``shares`` how much each
@@ -34,14 +34,14 @@ class Forecast:
     experts: Mapping[str, Probabilities] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
 
-    def of(self, rows: Sequence[int]) -> "Forecast":
-        """Return the forecast of some of the documents."""
+    def of(self, rows: Sequence[int]) -> "Predictions":
+        """Return the predictions of some of the documents."""
         experts = {name: said[rows] for name, said in self.experts.items()}
-        return Forecast(self.probabilities[rows], experts, self.shares)
+        return Predictions(self.probabilities[rows], experts, self.shares)
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingBatch:
     """Documents to learn from: their features and the numbers of their labels."""
 
     features: Sequence[Features]
@@ -64,10 +64,10 @@ class Gradient:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class StagedUpdate:
     """A learning step that is worked out and not taken: nothing of the learner has changed.
 
-    ``loss`` is the mean loss before it, in nats. ``accept`` takes the step: at once or never, as
+    ``loss`` is the mean loss before it, in nats. ``apply`` takes the step: at once or never, as
     another proposal may take its place. ``gradients`` are those of the experts that have one.
 
     Raises
@@ -77,7 +77,7 @@ class Proposal:
     """
 
     loss: float
-    accept: Callable[[], None]
+    apply: Callable[[], None]
     gradients: Mapping[str, Gradient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -99,11 +99,13 @@ def log_loss(probabilities: Probabilities, targets: Sequence[int]) -> float:
 class Learner(Protocol):
     """A classifier that learns from a stream; labels are numbers counted from 0."""
 
-    def predict_many(self, features: Sequence[Features]) -> Forecast:
+    def predict_many(self, features: Sequence[Features]) -> Predictions:
         """Predict documents with what is known now."""
         ...
 
-    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
+    def propose(
+        self, new: TrainingBatch, replayed: TrainingBatch, predictions: Predictions
+    ) -> StagedUpdate:
         """Work out how to learn new documents, mixed with replayed ones, and change nothing.
 
         Once accepted, a number not seen before makes the output grow.
@@ -113,8 +115,8 @@ class Learner(Protocol):
         new
             Documents that are learned for the first time; not empty.
         replayed
-            Documents from the replay buffer, with the features that `keep` left of them.
-        forecast
+            Documents from the replay buffer, with the features that `replay_features` left of them.
+        predictions
             What `predict_many` said of the new ones.
 
         Raises
@@ -142,7 +144,7 @@ class Learner(Protocol):
         """Weigh the experts anew from equal weights on, where there are several."""
         ...
 
-    def keep(self, features: Features) -> Features:
+    def replay_features(self, features: Features) -> Features:
         """Return what a replay of a learned document needs of its features; may draw at random."""
         ...
 

@@ -1,1 +1,1 @@
-"""How streams really behave, simulated: one generator each, repeatable by seed, its truth told."""
+"""In which order documents come, and how a stream changes."""

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
-from events.change import Change
-from events.document import Document
-from producer.scenarios.stream import Item, ScenarioError, World
+from newsreel.events.change import Change
+from newsreel.events.document import Document
+from producer.scenarios.stream import Item, ScenarioContext, ScenarioError
 
 
 def class_incremental(
-    documents: Sequence[Document], world: World, *, groups: int = 10, returning: float = 0.0
+    documents: Sequence[Document],
+    world: ScenarioContext,
+    *,
+    groups: int = 10,
+    returning: float = 0.0,
 ) -> Iterator[Item]:
     """Let labels arrive in groups, one group after the other; what has no label comes last.
 

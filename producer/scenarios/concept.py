@@ -3,23 +3,28 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from events.change import Change
-from events.document import Document
+from newsreel.events.change import Change
+from newsreel.events.document import Document
 from producer.scenarios.stream import (
     NOW,
     SOON,
     Item,
+    ScenarioContext,
     ScenarioError,
     Stream,
     Transition,
     When,
-    World,
     each,
 )
 
 
 def label_swap(
-    stream: Stream, world: World, *, start: When = SOON, width: When = NOW, labels: int = 10
+    stream: Stream,
+    world: ScenarioContext,
+    *,
+    start: When = SOON,
+    width: When = NOW,
+    labels: int = 10,
 ) -> Stream:
     """Exchange labels in pairs: the same texts are called otherwise.
 
@@ -47,7 +52,9 @@ def label_swap(
     return each(stream, renamed)
 
 
-def noise(stream: Stream, world: World, *, share: float = 0.1, start: When = NOW) -> Stream:
+def noise(
+    stream: Stream, world: ScenarioContext, *, share: float = 0.1, start: When = NOW
+) -> Stream:
     """Give documents a label of another one.
 
     Parameters

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
-from events.change import Change
-from events.document import Document
-from events.label import Label
-from producer.scenarios.stream import Item, ScenarioError, Stream, World
+from newsreel.events.change import Change
+from newsreel.events.document import Document
+from newsreel.events.label import Label
+from producer.scenarios.stream import Item, ScenarioContext, ScenarioError, Stream
 
 
 def delayed_labels(
     stream: Stream,
-    world: World,
+    world: ScenarioContext,
     *,
     mean: float = 500.0,
     missing: float = 0.1,
@@ -50,7 +50,7 @@ def delayed_labels(
     yield from _until(due, float("inf"))
 
 
-def _delay(world: World, mean: float, spread: str) -> float:
+def _delay(world: ScenarioContext, mean: float, spread: str) -> float:
     if spread == "exponential" and mean:
         return world.random.expovariate(1 / mean)
     return world.random.uniform(0, 2 * mean) if spread == "uniform" else mean

@@ -9,17 +9,22 @@ from typing import Any, get_type_hints
 
 from pydantic import ValidationError, create_model
 
-from events.document import Document
-from producer import order
-from producer.scenarios import classes, concept, delays, priors, records, topics
-from producer.scenarios.stream import Item, ScenarioError, Stream, World
+from newsreel.events.document import Document
+from producer.scenarios import classes, concept, delays, order, priors, records, topics
+from producer.scenarios.stream import Item, ScenarioContext, ScenarioError, Stream
 
 SHUFFLED = "shuffled"
+
 AS_IS = "as-is"
+
 CHRONOLOGICAL = "chronological"
+
 CLASS_INCREMENTAL = "class-incremental"
+
 LAST = "delayed-labels"
+
 ORDERS = (SHUFFLED, AS_IS, CHRONOLOGICAL, CLASS_INCREMENTAL)
+
 SCENARIOS: Mapping[str, Callable[..., Stream]] = {
     "abrupt": topics.abrupt,
     "gradual": topics.gradual,
@@ -32,6 +37,7 @@ SCENARIOS: Mapping[str, Callable[..., Stream]] = {
     LAST: delays.delayed_labels,
 }
 """What can be done to a stream, by name."""
+
 NAMES = (*ORDERS, *SCENARIOS)
 
 
@@ -114,7 +120,7 @@ def build(
     repeat
         Passes over the corpus.
     seconds
-        When a document is due, as `World` takes it.
+        When a document is due, as `ScenarioContext` takes it.
 
     Raises
     ------
@@ -127,8 +133,8 @@ def build(
     corpus = list(documents)
     labels = sorted({document.label for document in corpus if document.label is not None})
 
-    def world(number: int, name: str) -> World:
-        return World(labels, Random(f"{seed}/{number}/{name}"), seconds)
+    def world(number: int, name: str) -> ScenarioContext:
+        return ScenarioContext(labels, Random(f"{seed}/{number}/{name}"), seconds)
 
     stream = order.replay(_order(order_, corpus, Random(seed), world(0, order_.name)), repeat)
     for number, choice in enumerate(scenarios, 1):
@@ -137,7 +143,7 @@ def build(
 
 
 def _order(
-    choice: Choice, corpus: Sequence[Document], random: Random, world: World
+    choice: Choice, corpus: Sequence[Document], random: Random, world: ScenarioContext
 ) -> Callable[[], Iterable[Item]]:
     if choice.name == AS_IS:
         return lambda: corpus

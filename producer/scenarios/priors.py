@@ -2,22 +2,22 @@
 
 from collections.abc import Iterator
 
-from events.change import Change
-from events.document import Document
+from newsreel.events.change import Change
+from newsreel.events.document import Document
 from producer.scenarios.stream import (
     A_WHILE,
     Item,
+    Moment,
+    ScenarioContext,
     ScenarioError,
-    Span,
     Stream,
     When,
-    World,
     each,
 )
 
 
 def prior_shift(
-    stream: Stream, world: World, *, exponent: float = 1.0, period: When = A_WHILE
+    stream: Stream, world: ScenarioContext, *, exponent: float = 1.0, period: When = A_WHILE
 ) -> Stream:
     """Thin the labels out to Zipf's law: that of rank r keeps a share of 1 / r^exponent.
 
@@ -38,7 +38,7 @@ def prior_shift(
 
     def thinned(number: int, document: Document) -> Iterator[Item]:
         nonlocal turn
-        since = world.past(number, document, Span(0, period.seconds))
+        since = world.past(number, document, Moment(0, period.seconds))
         now = int(since // period.amount)
         if now != turn:
             turn = now

@@ -3,11 +3,13 @@
 import heapq
 from collections.abc import Iterator
 
-from events.document import Document
-from producer.scenarios.stream import Item, ScenarioError, Stream, World, each
+from newsreel.events.document import Document
+from producer.scenarios.stream import Item, ScenarioContext, ScenarioError, Stream, each
 
 
-def duplicates(stream: Stream, world: World, *, share: float = 0.05, within: int = 100) -> Stream:
+def duplicates(
+    stream: Stream, world: ScenarioContext, *, share: float = 0.05, within: int = 100
+) -> Stream:
     """Send documents again, under the same id, as a producer that did not hear of the first time.
 
     Parameters
@@ -21,7 +23,9 @@ def duplicates(stream: Stream, world: World, *, share: float = 0.05, within: int
     return _later(stream, world, share, within, twice=True)
 
 
-def late(stream: Stream, world: World, *, share: float = 0.05, within: int = 100) -> Stream:
+def late(
+    stream: Stream, world: ScenarioContext, *, share: float = 0.05, within: int = 100
+) -> Stream:
     """Hold documents back: they come out of order.
 
     Parameters
@@ -35,7 +39,9 @@ def late(stream: Stream, world: World, *, share: float = 0.05, within: int = 100
     return _later(stream, world, share, within, twice=False)
 
 
-def _later(stream: Stream, world: World, share: float, within: int, *, twice: bool) -> Stream:
+def _later(
+    stream: Stream, world: ScenarioContext, share: float, within: int, *, twice: bool
+) -> Stream:
     held: list[tuple[int, int, Document]] = []
 
     def pass_on(number: int, document: Document) -> Iterator[Item]:

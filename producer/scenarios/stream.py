@@ -8,16 +8,18 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, InstanceOf
 
-from events.change import Change
-from events.document import Document
-from events.label import Label
-from service.errors import UserError
+from newsreel.common.errors import UserError
+from newsreel.events.change import Change
+from newsreel.events.document import Document
+from newsreel.events.label import Label
 
 Item = Document | Label | Change
 """A document, the label of one that came before, or what is different from there on."""
+
 Stream = Iterator[Item]
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
 _WHEN = re.compile(r"(\d+(?:\.\d*)?)([smhd]?)", re.ASCII)
 
 
@@ -25,35 +27,37 @@ class ScenarioError(UserError):
     """There is no such scenario, or not of this stream."""
 
 
-class Span(NamedTuple):
+class Moment(NamedTuple):
     """Some documents, or some seconds."""
 
     amount: float
     seconds: bool = False
 
 
-NOW = Span(0)
-SOON = Span(2500)
+NOW = Moment(0)
+
+SOON = Moment(2500)
 """In a stream such as 20 Newsgroups: the model has learned by then what there is."""
-A_WHILE = Span(1000)
+
+A_WHILE = Moment(1000)
 
 
 def _span(text: object) -> object:
-    if isinstance(text, Span):
+    if isinstance(text, Moment):
         return text
     found = _WHEN.fullmatch(str(text))
     if found is None:
         raise ValueError("should be a number of documents such as 2500, or a time such as 90s, 10m")
     amount, unit = found.groups()
-    return Span(float(amount) * UNITS.get(unit, 1.0), bool(unit))
+    return Moment(float(amount) * UNITS.get(unit, 1.0), bool(unit))
 
 
-When = Annotated[InstanceOf[Span], BeforeValidator(_span)]
-"""A `Span` that is written as ``2500``, ``90s``, ``10m``, ``2h`` or ``1d``."""
+When = Annotated[InstanceOf[Moment], BeforeValidator(_span)]
+"""A `Moment` that is written as ``2500``, ``90s``, ``10m``, ``2h`` or ``1d``."""
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class ScenarioContext:
     """What a scenario may know and use.
 
     Parameters
@@ -70,11 +74,11 @@ class World:
     random: Random
     seconds: Callable[[int, Document], float]
 
-    def past(self, number: int, document: Document, span: Span) -> float:
+    def past(self, number: int, document: Document, span: Moment) -> float:
         """Return how far the stream is beyond a moment, in the moment's own unit."""
         return (self.seconds(number, document) if span.seconds else number) - span.amount
 
-    def ramp(self, number: int, document: Document, start: Span, width: Span) -> float:
+    def ramp(self, number: int, document: Document, start: Moment, width: Moment) -> float:
         """Return how far a change has gone: 0 up to ``start``, 1 from ``start + width`` on."""
         if width.amount and start.seconds != width.seconds:
             raise ScenarioError(

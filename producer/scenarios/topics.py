@@ -7,25 +7,25 @@ of the second grows; here both are parts of one corpus, and no document comes tw
 from collections import deque
 from collections.abc import Callable
 
-from events.change import Change
-from events.document import Document
+from newsreel.events.change import Change
+from newsreel.events.document import Document
 from producer.scenarios.stream import (
     A_WHILE,
     NOW,
     SOON,
+    Moment,
+    ScenarioContext,
     ScenarioError,
-    Span,
     Stream,
     Transition,
     When,
-    World,
 )
 
 Share = Callable[[int, Document], float]
 """Of the new topics, given the number of a document and the one read last."""
 
 
-def abrupt(stream: Stream, world: World, *, start: When = SOON) -> Stream:
+def abrupt(stream: Stream, world: ScenarioContext, *, start: When = SOON) -> Stream:
     """Change topics from one document to the next.
 
     Parameters
@@ -40,7 +40,9 @@ def abrupt(stream: Stream, world: World, *, start: When = SOON) -> Stream:
     return _mixed(stream, world, "abrupt", share)
 
 
-def gradual(stream: Stream, world: World, *, start: When = SOON, width: When = A_WHILE) -> Stream:
+def gradual(
+    stream: Stream, world: ScenarioContext, *, start: When = SOON, width: When = A_WHILE
+) -> Stream:
     """Let the new topics' share grow evenly.
 
     Parameters
@@ -55,7 +57,7 @@ def gradual(stream: Stream, world: World, *, start: When = SOON, width: When = A
     return _mixed(stream, world, "gradual", share)
 
 
-def recurring(stream: Stream, world: World, *, period: When = SOON) -> Stream:
+def recurring(stream: Stream, world: ScenarioContext, *, period: When = SOON) -> Stream:
     """Let the two halves take turns.
 
     Parameters
@@ -72,13 +74,13 @@ def recurring(stream: Stream, world: World, *, period: When = SOON) -> Stream:
         raise ScenarioError("recurring: period is more than 0")
 
     def share(number: int, document: Document) -> float:
-        since = world.past(number, document, Span(0, period.seconds))
+        since = world.past(number, document, Moment(0, period.seconds))
         return float(since // period.amount % 2)
 
     return _mixed(stream, world, "recurring", share)
 
 
-def _mixed(stream: Stream, world: World, scenario: str, share: Share) -> Stream:
+def _mixed(stream: Stream, world: ScenarioContext, scenario: str, share: Share) -> Stream:
     """Draw each document from the old or the new topics, holding back what came before its turn.
 
     The stream ends when it is the turn of topics of which no document is left.

@@ -11,11 +11,13 @@ import pytest
 from helpers import ROOT, SMALL, Consumer, documents, started, write
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from events.document import Document
-from service.kafka import Connection
+from newsreel.common.kafka import Connection
+from newsreel.events.document import Document
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
 SCREENSHOTS = ROOT / "build" / "screenshots"
+
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
@@ -38,7 +40,7 @@ def learning(
     log = folder / "consumer.log"
     with started(log, connection.bootstrap_servers, *options, *SMALL) as consumer:
         consumer.wait_for(lambda: "learning" in consumer.log)
-        consumer.wait_for(lambda: consumer.progress()["documents"] == 160)
+        consumer.wait_for(lambda: consumer.monitoring.progress()["documents"] == 160)
         yield consumer
 
 

@@ -15,13 +15,14 @@ import pytest
 from helpers import Learn, Publish, Start, documents
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
-from consumer import __main__ as program
-from consumer.lease import Lease
-from consumer.poller import PollError
-from events import topics
-from service import kafka
+from consumer import learn as program
+from consumer.checkpoints.lease import Lease
+from consumer.kafka.poller import PollError
+from newsreel.common import kafka
+from newsreel.events import topics
 
 BAYES = ("--learner", "bayes")
+
 NEVER = ("--checkpoint-every", 1_000_000, "--checkpoint-seconds", 1_000_000)
 
 Read = Callable[..., list[Any]]
@@ -202,7 +203,7 @@ def test_partitions_gained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A partition that the topic gains in mid-stream is read from its beginning, and committed."""
-    monkeypatch.setattr("consumer.poller.METADATA_MS", 500)
+    monkeypatch.setattr("consumer.kafka.poller.METADATA_MS", 500)
     publish(topic, documents(16))
 
     def reached(point: str) -> None:

@@ -17,17 +17,19 @@ import torch
 from helpers import Learn, Run, Start, documents
 from kafka import KafkaProducer
 
-from consumer.pending import WaitingError
-from events import label as wire
-from events import topics
-from events.document import Document, encode
-from events.label import Label
-from service import kafka
-from service.kafka import Connection
+from consumer.loop.labelling import PendingDocumentsError
+from newsreel.common import kafka
+from newsreel.common.kafka import Connection
+from newsreel.events import label as wire
+from newsreel.events import topics
+from newsreel.events.document import Document, encode
+from newsreel.events.label import Label
 
 BEGIN_MS = round(time.time() * 1000) - 60_000
 """Not long ago: brokers delete what is old."""
+
 COUNT = 480
+
 DELAY = 40
 
 
@@ -159,7 +161,7 @@ def test_from_the_producer(run: Run, learn: Learn, topic: str, tmp_path: Path) -
     assert summary["documents"] == 200
     assert 140 < summary["learned_documents"] < 180
     assert summary["prequential_accuracy"] > 0.7
-    with pytest.raises(WaitingError, match="--late-labels"):
+    with pytest.raises(PendingDocumentsError, match="--late-labels"):
         learn(topic, "--learner", "bayes", "--stop-when-idle", 3)
 
 

@@ -10,12 +10,13 @@ from typing import Any
 from helpers import Learn, Publish, Run, Start, documents
 from kafka import KafkaConsumer
 
-from consumer.records import Outgoing, dead_letter_record
-from consumer.source import DeadLetter
-from consumer.transaction import Transactions
-from events import topics
-from events.errors import Reason
-from service.kafka import Connection
+from consumer.commit.writer import dead_letter_record
+from consumer.kafka.batch import DeadLetter
+from consumer.kafka.outbox import Outgoing
+from consumer.kafka.transaction import Transactions
+from newsreel.common.kafka import Connection
+from newsreel.events import topics
+from newsreel.events.errors import Reason
 
 
 def test_labels_are_discovered_and_learned(publish: Publish, learn: Learn, topic: str) -> None:

@@ -10,11 +10,11 @@ from helpers import Polled, Publish, documents
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.record.default_records import DefaultRecordBatch
 
-from consumer import lenient
-from consumer.poller import LostOffsets, Poller, PollError, beginnings, connect
-from events import cloudevents
-from events.errors import DecodeError, Reason
-from service import kafka
+from consumer.kafka.patches import _read_msg
+from consumer.kafka.poller import LostOffsets, Poller, PollError, beginnings, connect
+from newsreel.common import kafka
+from newsreel.events import cloudevents
+from newsreel.events.errors import DecodeError, Reason
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def test_partitions_gained_are_read_from_their_beginning(
     publish: Publish, topic: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was written to a new partition before anybody looked is read; nothing comes twice."""
-    monkeypatch.setattr("consumer.poller.METADATA_MS", 500)
+    monkeypatch.setattr("consumer.kafka.poller.METADATA_MS", 500)
     publish(topic, documents(4))
     with polling(bootstrap_servers, topic) as poller:
         assert take(poller, 4) == [(0, offset) for offset in range(4)]
@@ -168,7 +168,7 @@ def test_a_header_name_that_is_no_utf8(
     publish: Publish, topic: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its record can be read, and is found unusable; those after it come as well."""
-    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", lenient._read_msg)
+    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", _read_msg)
     publish(topic, [])
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
     producer.send(topic, value=b"odd", headers=[(Name("odd"), b"x")]).get(timeout=30)

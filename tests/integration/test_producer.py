@@ -19,19 +19,22 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from demo.broker import EmbeddedKafka, free_port
-from events import change, topics
-from events.document import Document, decode
-from producer import connection, pace
-from producer.publisher import DeliveryError
-from producer.tally import Tally
-from service import kafka
-from service.kafka import Connection
+from harness.broker import EmbeddedKafka, free_port
+from newsreel.common import kafka
+from newsreel.common.kafka import Connection
+from newsreel.events import change, topics
+from newsreel.events.document import Document, decode
+from producer import arrivals, connection
+from producer.publisher import DeliveryError, PublishCounts
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
 Read = Callable[[str], list[Document]]
+
 Values = Callable[[str], list[bytes]]
+
 ROOT = Path(__file__).parent.parent.parent
+
 DOCUMENTS = [
     Document("own.csv:1", "hello, world", "greeting"),
     Document("own.csv:2", "two\nlines", "7"),
@@ -207,7 +210,7 @@ def test_heldout_topic(run: Run, tmp_path: Path, topic: str, published: Read) ->
 
 def test_poisson_rate(run: Run, own: Path, topic: str) -> None:
     """Documents don't come before their moments, which the seed decides."""
-    last = next(itertools.islice(pace.poisson(100.0, Random(3)), 59, None))
+    last = next(itertools.islice(arrivals.poisson(100.0, Random(3)), 59, None))
     result = run(
         "producer", "--corpus", own, "--topic", topic, "--repeat", 99, "--limit", 60,
         "--rate", 100, "--arrivals", "poisson", "--seed", 3,
@@ -283,7 +286,7 @@ def test_broken_row(run: Run, tmp_path: Path, topic: str, published: Read) -> No
 
 def test_lost_broker(tmp_path: Path) -> None:
     """A broker that does not come back ends the stream, with the number delivered."""
-    tally = Tally()
+    tally = PublishCounts()
 
     def stream(broker: EmbeddedKafka) -> None:
         servers = Connection(broker.bootstrap_servers)

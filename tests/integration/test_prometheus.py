@@ -24,20 +24,26 @@ from helpers import ROOT, SMALL, documents
 from kafka import KafkaProducer
 
 from boards import __main__ as boards
-from consumer.metrics.definitions import HELD_OUT, LEARNING
-from demo.broker import free_port
-from events import topics
-from events.document import encode
-from service import kafka
-from service.kafka import Connection
+from consumer.monitoring.definitions import HELD_OUT, LEARNING
+from harness.broker import free_port
+from newsreel.common import kafka
+from newsreel.common.kafka import Connection
+from newsreel.events import topics
+from newsreel.events.document import encode
 
 DEPLOYED = ROOT / "deploy" / "prometheus"
+
 LEARNED = 160
+
 ODD = 0.2
 """Share of wrong labels, so that some are confused."""
+
 RATE = 40
+
 SCENARIO = "shuffled,noise:share=.01,delayed-labels:mean=20"
+
 PATIENCE = "4s"
+
 VARIABLES = {"$consumer": "consumer", "$evaluator": "evaluator", "$producer": "producer"}
 
 pytestmark = pytest.mark.skipif(
@@ -51,12 +57,15 @@ BOARDS = [
     for panel in board["panels"]
     for target in panel.get("targets", [])
 ]
+
 NOTES = [
     pytest.param(note["expr"], id=note["name"])
     for note in next(iter(boards.build().values()))["annotations"]["list"]
     if note["name"] not in {"Takeovers", "Alerts", "Drifts"}  # there is none
 ]
+
 RULES = yaml.safe_load((DEPLOYED / "rules" / "newsreel.yml").read_text())["groups"]
+
 ALERTS = [
     pytest.param(rule["expr"], id=rule.get("alert") or rule["record"])
     for group in RULES

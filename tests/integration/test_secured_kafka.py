@@ -9,13 +9,14 @@ import secure
 from helpers import Learn, Publish, Run, documents
 from secure import PASSWORD, USER, Gate
 
-from consumer import examine
-from events import topics
-from service import cli, kafka
-from service.kafka import BrokerUnreachableError, Connection
-from service.settings import KafkaSettings
+from consumer import evaluate
+from newsreel.common import cli, kafka
+from newsreel.common.kafka import BrokerUnreachableError, Connection
+from newsreel.common.settings import KafkaSettings
+from newsreel.events import topics
 
 PRODUCE, FETCH = 0, 1
+
 COMMITS = {8, 28}
 """Kafka's numbers for OffsetCommit and TxnOffsetCommit."""
 
@@ -88,7 +89,7 @@ def test_producer_and_consumer(
     assert gate.asked & COMMITS
     again = learn(topic, "--stop-when-idle", 1, "--learner", "bayes")
     assert again["documents"] == 64
-    examine.evaluate(["--topic", topics.heldout(topic), "--checkpoint", f"{tmp_path}/checkpoints"])
+    evaluate.evaluate(["--topic", topics.heldout(topic), "--checkpoint", f"{tmp_path}/checkpoints"])
     said = capfd.readouterr()
     assert PASSWORD not in said.out + said.err
     assert told(tmp_path) == []

@@ -16,17 +16,18 @@ from helpers import Consumer, Learn, Publish, Start, documents, started
 from kafka import KafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer import examine
-from consumer.checkpoint import CheckpointStore
-from consumer.heldout import HeldOut
-from consumer.manifest import MANIFEST, Manifest
-from events import topics
-from events.document import Document
-from service import kafka
-from service.kafka import Connection
+from consumer import evaluate
+from consumer.checkpoints.manifest import MANIFEST, Manifest
+from consumer.checkpoints.store import CheckpointStore
+from consumer.heldout.topic import HeldOutTopic
+from newsreel.common import kafka
+from newsreel.common.kafka import Connection
+from newsreel.events import topics
+from newsreel.events.document import Document
 
 SUMS = ("--learner", "blend", "--experts", "analytic,bayes")
 """Experts that soon learn otherwise; one of them stands on frozen layers."""
+
 HERE = ("--precision", "fp32", "--runtime", "torch")
 
 Evaluate = Callable[[], AbstractContextManager[Consumer]]
@@ -93,7 +94,7 @@ def test_beside_a_consumer(
 
             capsys.readouterr()
             where = ("--checkpoint", str(folder), "--topic", topics.heldout(topic))
-            examine.evaluate([*where, *HERE])
+            evaluate.evaluate([*where, *HERE])
             report = json.loads(capsys.readouterr().out)
             for measure in ("accuracy", "macro_f1", "kappa", "documents"):
                 assert found[f"heldout_{measure}"] == pytest.approx(report[f"heldout_{measure}"])
@@ -144,14 +145,14 @@ def test_what_was_not_committed_is_not_examined(
     found = []
     for where in (folder, folder / committed, folder / newer):
         capsys.readouterr()
-        examine.evaluate(["--checkpoint", str(where), "--topic", topics.heldout(topic)])
+        evaluate.evaluate(["--checkpoint", str(where), "--topic", topics.heldout(topic)])
         found.append(json.loads(capsys.readouterr().out)["checkpoint"])
     assert found == [committed, committed, newer]
 
 
 def test_a_held_out_topic_that_grows(publish: Publish, connection: Connection, topic: str) -> None:
     """What is new is read, what has a label counts, and a topic made anew is read anew."""
-    heldout = HeldOut(connection, topic)
+    heldout = HeldOutTopic(connection, topic)
     assert heldout.read() == []
     some: list[Any] = [*documents(5), b"not a document", Document("unlabelled", "text")]
     publish(topic, some, partitions=2)

@@ -10,11 +10,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
 LINES = (ROOT / "constraints.txt").read_text().splitlines()
+
 PINS = {
     canonicalize_name(name): version for name, _, version in (it.partition("==") for it in LINES)
 }
+
 REQUIREMENTS = [
     requirement
     for group in [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]

@@ -7,6 +7,7 @@ from boards.promql import CONSUMER, TOLD
 
 Row = tuple[int, list[tuple[int, Json]]]
 """Height, and panels with their widths in 24ths of the page."""
+
 Section = tuple[str, list[Row]]
 """Heading, and what stands below it."""
 

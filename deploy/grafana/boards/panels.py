@@ -8,9 +8,13 @@ from boards.promql import CONSUMER, quantile
 Json = dict[str, Any]
 
 DATA_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
 GREEN, YELLOW, RED = "green", "yellow", "red"
+
 SHARE: Json = {"unit": "percentunit", "min": 0, "max": 1}
+
 STACKED: Json = {"stacking": {"mode": "normal"}, "fillOpacity": 40, "lineWidth": 1}
+
 LOGARITHMIC: Json = {"scaleDistribution": {"type": "log", "log": 10}}
 
 
@@ -46,6 +50,7 @@ def steps(base: str, *above: tuple[float, str]) -> Json:
 
 GOOD_SHARE: Json = {**SHARE, **steps(RED, (0.5, YELLOW), (0.75, GREEN))}
 """Accuracy or recall, coloured."""
+
 FORGETTING: Json = {**SHARE, **steps(GREEN, (0.05, YELLOW), (0.15, RED))}
 
 

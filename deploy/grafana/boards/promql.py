@@ -1,11 +1,16 @@
 """Expressions that several panels ask for: over all instances of a job, whoever of them learns."""
 
 CONSUMER = '{job="$consumer"}'
+
 EVALUATOR = '{job="$evaluator"}'
+
 TOLD = 'what!="wrong label"'
 """Changes of the whole stream, and not of one document."""
+
 PRODUCER = '{job="$producer"}'
+
 RECENT = '{job="$consumer", window="last_1000"}'
+
 ALL = '{job=~"$consumer|$evaluator|$producer"}'
 
 

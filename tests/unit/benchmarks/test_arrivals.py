@@ -12,9 +12,9 @@ from benchmarks.__main__ import main
 from benchmarks.arrivals import plot, report
 from benchmarks.arrivals.rates import Pace, stream
 from benchmarks.model import verdict
-from consumer.evaluation import Prediction
-from consumer.replay_ratio import FixedRatio, LagAwareRatio
-from events.document import Document
+from consumer.evaluation.evaluator import Prediction
+from consumer.replay.ratio import FixedRatio, LagAwareRatio
+from newsreel.events.document import Document
 
 BATCH = 4
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from helpers import ROOT
 
-from benchmarks import report, results
+from benchmarks import results
+from benchmarks.quality import report
 from benchmarks.results import ResultsError
 
 

@@ -17,9 +17,9 @@ from benchmarks.scenarios.columns import SCENARIOS, Scenario
 from benchmarks.scenarios.measure import measure, recovery
 from benchmarks.scenarios.rows import ROWS, sharing
 from consumer.drift.adaptation import Drift
-from consumer.evaluation import Prediction
-from events.change import Change
-from events.document import Document
+from consumer.evaluation.evaluator import Prediction
+from newsreel.events.change import Change
+from newsreel.events.document import Document
 
 SWAP = Change("label-swap", "labels exchanged", {"pairs": [["a", "b"]]})
 

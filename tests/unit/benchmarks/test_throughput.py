@@ -19,7 +19,7 @@ from benchmarks.throughput import (
 )
 from benchmarks.throughput.comparison import Comparison, Spread, interleave
 from benchmarks.throughput.questions import Effort
-from consumer.features import extract
+from consumer.features.extractor import extract
 
 TINY = Effort(
     streaming=1,

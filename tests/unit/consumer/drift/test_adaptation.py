@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from consumer.drift.adaptation import BOOST, Drift, DriftAdaptation, Predicted, Reaction
-from consumer.drift.detectors import DETECTORS, RiseDetector
-from consumer.features import Example
+from consumer.drift.detectors import DETECTORS, ErrorDriftDetector
+from consumer.features.extractor import Example
 from consumer.labels import LabelSet
-from consumer.replay import ClassBalancedReservoir
-from events.document import Document
+from consumer.replay.buffer import ClassBalancedReservoir
+from newsreel.events.document import Document
 
 LABELS = "abcd"
 
@@ -37,7 +37,7 @@ class Stream:
     """An adaptation with all that it works on."""
 
     def __init__(self, reactions: Collection[Reaction]) -> None:
-        self.adaptation = DriftAdaptation(RiseDetector(DETECTORS["adwin"]), reactions)
+        self.adaptation = DriftAdaptation(ErrorDriftDetector(DETECTORS["adwin"]), reactions)
         self.learner: Any = Listener()
         self.replay = ClassBalancedReservoir(100, 0)
         self.labels = LabelSet(10)

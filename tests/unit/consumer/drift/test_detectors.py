@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.drift.detectors import DETECTORS, DetectorName, Rise, RiseDetector, change_point
+from consumer.drift.detectors import (
+    DETECTORS,
+    DetectorName,
+    ErrorChange,
+    ErrorDriftDetector,
+    change_point,
+)
 
 NAMES: list[DetectorName] = list(DETECTORS)
 
@@ -19,7 +25,7 @@ def errors(*parts: tuple[int, float], seed: int = 0) -> list[float]:
     return [float(random.random() < rate) for count, rate in parts for _ in range(count)]
 
 
-def told(detector: RiseDetector, values: list[float]) -> dict[int, Rise]:
+def told(detector: ErrorDriftDetector, values: list[float]) -> dict[int, ErrorChange]:
     found = {}
     for number, value in enumerate(values):
         if rise := detector.update(value):
@@ -30,7 +36,7 @@ def told(detector: RiseDetector, values: list[float]) -> dict[int, Rise]:
 @pytest.mark.parametrize("name", NAMES)
 def test_rise(name: DetectorName) -> None:
     """A rise is told within 100 values, once, with its beginning and both means."""
-    found = told(RiseDetector(DETECTORS[name]), errors((3000, 0.1), (1000, 0.6)))
+    found = told(ErrorDriftDetector(DETECTORS[name]), errors((3000, 0.1), (1000, 0.6)))
     ((number, rise),) = found.items()
     assert 3000 <= number < 3100
     assert number - rise.since == pytest.approx(3000, abs=15)
@@ -42,7 +48,7 @@ def test_rise(name: DetectorName) -> None:
 def test_rises_again(name: DetectorName) -> None:
     """A second rise is told like the first."""
     parts = [(2000, 0.1), (1500, 0.5), (3000, 0.1), (1000, 0.6)]
-    found = list(told(RiseDetector(DETECTORS[name]), errors(*parts)))
+    found = list(told(ErrorDriftDetector(DETECTORS[name]), errors(*parts)))
     assert [number // 200 for number in found] == [10, 32]
 
 
@@ -51,7 +57,7 @@ def test_rises_again(name: DetectorName) -> None:
 def test_learning_is_no_drift(name: DetectorName, seed: int) -> None:
     """An error that falls, as it does where something is learned, is no drift."""
     rates = [(100, 0.95 - 0.08 * step) for step in range(10)]
-    detector = RiseDetector(DETECTORS[name])
+    detector = ErrorDriftDetector(DETECTORS[name])
     assert told(detector, errors(*rates, (1500, 0.15), (1500, 0.08), seed=seed)) == {}
 
 
@@ -61,7 +67,7 @@ def test_learning_is_no_drift(name: DetectorName, seed: int) -> None:
 def test_goes_on_as_if_never_saved(name: DetectorName, split: int, seed: int) -> None:
     """A detector that was saved and restored tells the same as one that was not."""
     values = errors((700, 0.2), (300, 0.6), (300, 0.3), seed=seed)
-    whole, first, second = (RiseDetector(DETECTORS[name]) for _ in range(3))
+    whole, first, second = (ErrorDriftDetector(DETECTORS[name]) for _ in range(3))
     expected = told(whole, values)
     before = told(first, values[:split])
     second.load_state_dict(first.state_dict())
@@ -72,7 +78,7 @@ def test_goes_on_as_if_never_saved(name: DetectorName, split: int, seed: int) ->
 def test_state_is_bounded() -> None:
     """However long a stream is quiet, what is remembered of it stays small, and rises are told."""
     kind = replace(DETECTORS["adwin"], remembered=500)
-    detector, restored = RiseDetector(kind), RiseDetector(kind)
+    detector, restored = ErrorDriftDetector(kind), ErrorDriftDetector(kind)
     assert told(detector, errors((5300, 0.1))) == {}
     assert 500 <= len(detector.state_dict()["values"]) < 1000
     restored.load_state_dict(detector.state_dict())

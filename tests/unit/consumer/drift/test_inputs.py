@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from consumer.drift.inputs import REFERENCE, WINDOW, InputShift
-from consumer.features import Features
+from consumer.features.extractor import Features
 
 
 def pooled(random: torch.Generator, shift: float = 0.0) -> Features:

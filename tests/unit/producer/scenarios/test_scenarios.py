@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.change import Change
-from events.document import Document
-from events.label import Label
+from newsreel.events.change import Change
+from newsreel.events.document import Document
+from newsreel.events.label import Label
 from producer.scenarios import plan
 from producer.scenarios.plan import AS_IS, SCENARIOS
 from producer.scenarios.stream import Item, ScenarioError
 
 LABELS = [f"label {number:02}" for number in range(8)]
+
 seeds = st.integers(0, 1000)
 
 

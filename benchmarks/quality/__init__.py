@@ -1,0 +1,1 @@
+"""Accuracy of newsreel's learners and of peers, over the same streams."""

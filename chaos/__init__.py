@@ -1,0 +1,1 @@
+"""Fault trials: kill, pause, cut off and feed the consumer with garbage, then count."""

@@ -1,0 +1,89 @@
+"""Kill the producer in mid-stream, too, and go on where it stopped."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from chaos import wire
+from chaos.kills import EVERY
+from chaos.run import Run
+from chaos.trial import Checks, Rig, Row, TrialError, stopwatch, wait_until
+from harness.broker import program_environment
+from newsreel.common import kafka
+
+RATE = 200
+"""Documents a second: slow enough to be killed in mid-stream."""
+
+KILLS = 3
+
+ROOT = Path(__file__).parent.parent
+
+
+def killed(rig: Rig, documents: int) -> list[Row]:
+    """Kill producer and consumer by turns; count what is on the topic, and what was predicted."""
+    items = wire.documents(documents, rig.random("producer"))
+    checks = Checks()
+    run = Run(rig, f"{rig.name}-producer", "--checkpoint-every", str(EVERY))
+    run.folder.mkdir(parents=True)
+    corpus = run.folder / "corpus.jsonl"
+    with corpus.open("w") as file:
+        for item in items:
+            file.write(json.dumps({"id": item.id, "text": item.text, "label": item.label}) + "\n")
+    with stopwatch() as seconds:
+        with kafka.admin(rig.connection) as admin:
+            kafka.ensure(admin, run.topic, 1)
+        for number in range(1, KILLS + 1):
+            _kill_at(rig, run, corpus, number * documents // (KILLS + 1))
+            life = run.start()
+            life.wait_for("committed")
+            life.kill()
+        if code := _produce(rig, run, corpus).wait(120):
+            raise TrialError(f"the producer ended with exit code {code}; see {run.folder}")
+        run.finish()
+        outcome = run.outcome()
+        published = [record.key.decode() for record in kafka.read(rig.connection, run.topic)]
+        times = Counter(published)
+        checks.equal("each published", times.keys(), {item.id for item in items})
+        checks.equal(
+            "one prediction of each record",
+            Counter(prediction.id for prediction in outcome.predictions),
+            times,
+        )
+        checks.equal("learned what is there", outcome.learned, len(published))
+        done = f"{documents:,} documents, {KILLS} kills each of producer and consumer"
+        found = f"{len(published) - len(items)} documents are on the topic twice"
+        return [checks.row("producer", done, seconds(), found)]
+
+
+def _kill_at(rig: Rig, run: Run, corpus: Path, count: int) -> None:
+    """Let a producer go on until so many records are there, and kill it."""
+    process = _produce(rig, run, corpus, "--rate", str(RATE))
+    try:
+        with kafka.admin(rig.connection) as admin:
+            wait_until(
+                lambda: kafka.count(admin, run.topic) >= count or process.poll() is not None,
+                "the producer has published",
+                60,
+            )
+    finally:
+        process.send_signal(signal.SIGKILL)
+        code = process.wait()
+    if code != -signal.SIGKILL:
+        raise TrialError(f"the producer ended with exit code {code}; see {run.folder}")
+
+
+def _produce(rig: Rig, run: Run, corpus: Path, *options: str) -> subprocess.Popen[bytes]:
+    with (run.folder / "producer.log").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [
+                *(sys.executable, "-m", "producer", "--corpus", str(corpus), "--id-column", "id"),
+                *("--topic", run.topic, "--scenario", "as-is", "--resume", *options),
+            ],
+            cwd=ROOT,
+            env=program_environment(rig.connection),
+            stdout=log,
+            stderr=log,
+        )

@@ -1,0 +1,26 @@
+"""What was found, as a table."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from chaos.trial import Row
+
+VERDICTS = {True: "[green]pass[/]", False: "[bold red]FAIL[/]", None: "[yellow]skipped[/]"}
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Lay out rows."""
+    shown = Table(
+        "trial", "what was done", "what was checked", "found", "seconds", "", show_lines=True
+    )
+    for row in rows:
+        shown.add_row(
+            row.trial,
+            row.done,
+            row.checked,
+            row.found,
+            f"{row.seconds:.0f}",
+            VERDICTS[row.passed],
+        )
+    return shown

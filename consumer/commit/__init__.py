@@ -1,0 +1,1 @@
+"""The one commit point, what it publishes, and how a run resumes from it."""

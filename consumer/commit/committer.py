@@ -1,0 +1,279 @@
+"""The one point at which learning and predictions become final."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from consumer.checkpoints.manifest import CheckpointError
+from consumer.checkpoints.state import Snapshot, Stateful, take_snapshot
+from consumer.checkpoints.store import CheckpointStore
+from consumer.kafka.outbox import Outbox, Outgoing
+from consumer.kafka.transaction import AbandonedError, Transactions
+from consumer.loop.step import Step
+from consumer.monitoring.progress import Progress
+
+RETRY_SECONDS = 10.0
+"""Between a checkpoint that could not be written and the next try."""
+
+WAIT_SECONDS = 0.1
+
+RENEW_SECONDS = 6 * 3600.0
+"""Brokers forget offsets that nobody has committed for long, by default a week."""
+
+SLOW_SECONDS = 60.0
+"""A commit that takes longer is complained about."""
+
+PATIENCE_SECONDS = 30.0
+"""How long a commit may take after the time to end has come."""
+
+PENDING_BYTES = 32 << 20
+"""Records that may wait for a commit: more than these are not made before it is through."""
+
+SOON_BYTES = 8 << 20
+"""So much that waits is committed before its time."""
+
+log = structlog.get_logger()
+
+
+class CommitObserver(Protocol):
+    """Told of commits, by the thread that makes them."""
+
+    def committed(self, seconds: float, size: int) -> None:
+        """Take in a commit: seconds from the snapshot on, bytes of its checkpoint."""
+        ...
+
+    def paused(self, seconds: float) -> None:
+        """Take in how long learning has waited for a commit."""
+        ...
+
+    def failed(self) -> None:
+        """Take in a checkpoint that could not be written."""
+        ...
+
+
+@dataclass(slots=True)
+class _Commit:
+    """A commit under way."""
+
+    taken: Snapshot
+    positions: Mapping[int, int]
+    documents: int
+    records: Sequence[tuple[Outgoing, Any | None]]
+    started: float
+    pause: float = 0.0
+    id: str | None = None
+    error: BaseException | None = None
+
+
+class Committer:
+    """Writes checkpoints, and commits the predictions and offsets that go with them.
+
+    0. Between two steps, copy the state of every part. The rest goes on beside the next steps.
+    1. Write the checkpoint, whole, under a name of its own.
+    2. In one Kafka transaction: predictions and dead letters since the last commit, and the
+       offsets, whose metadata names the checkpoint.
+    3. Delete checkpoints that are no longer needed.
+
+    Whatever happens between two of these, the next start finds offsets, predictions and a
+    checkpoint that belong together: those of the last commit.
+
+    Parameters
+    ----------
+    parts
+        What a checkpoint keeps, by name.
+    about
+        What the manifest says beside positions and documents.
+    every, seconds
+        Records between two commits, and the longest time.
+    beyond
+        Positions up to which predictions were published in an earlier life: nothing is committed
+        before they are reached.
+    lost
+        Whether another consumer has taken over.
+    hurry
+        Whether to give up rather than wait for a broker.
+    reached
+        Told when a point is reached that a fault may follow.
+    """
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        transactions: Transactions,
+        outbox: Outbox,
+        parts: Mapping[str, Stateful],
+        about: Mapping[str, Any],
+        progress: Progress,
+        every: int,
+        seconds: float,
+        beyond: Mapping[int, int],
+        observer: CommitObserver,
+        lost: Callable[[], bool],
+        hurry: Callable[[], bool],
+        reached: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._transactions = transactions
+        self._outbox = outbox
+        self._parts = parts
+        self._about = about
+        self._progress = progress
+        self._every = every
+        self._seconds = seconds
+        self._beyond = beyond
+        self._observer = observer
+        self._lost = lost
+        self._hurry = hurry
+        self._reached = reached
+        self._clock = clock
+        self._records = progress.records
+        self._changed = False
+        self._next = clock() + seconds
+        self._not_before = -math.inf
+        self._under_way: _Commit | None = None
+        self._thread: threading.Thread | None = None
+        self.failed = False
+
+    def follow(self, step: Step) -> None:
+        """Take in a step, and begin a commit when it is time for one.
+
+        Raises
+        ------
+        SupersededError, AbandonedError
+            The last commit is not final, and never will be.
+        """
+        self._changed |= bool(step.predictions or step.dead_letters or step.learned or step.fates)
+        self._settle()
+        if not self._far_enough(step.positions):
+            return  # even if much waits: what was published would be published again
+        if self._outbox.size > PENDING_BYTES:
+            self._make_room(step)
+        elif self._under_way is None and self._due():
+            self._begin(step.positions)
+
+    def complaint(self) -> str | None:
+        """Say that the commit under way takes long, if it does."""
+        commit = self._under_way
+        seconds = time.perf_counter() - commit.started if commit else 0.0
+        return f"a commit takes {seconds:.0f} s" if seconds > SLOW_SECONDS else None
+
+    def finish(self, step: Step) -> None:
+        """Commit everything up to a step.
+
+        Raises
+        ------
+        CheckpointError, SupersededError, AbandonedError
+            It is not final; the last commit still stands.
+        """
+        self._wait()
+        if not self._changed or not self._far_enough(step.positions):
+            return
+        self._begin(step.positions)
+        failure = self._wait()
+        if failure is not None:
+            raise failure
+
+    def _due(self) -> bool:
+        if self._clock() < self._not_before:
+            return False
+        if not self._changed:
+            return self._clock() >= self._next + RENEW_SECONDS
+        enough = self._progress.records - self._records >= self._every
+        return enough or self._clock() >= self._next or self._outbox.size > SOON_BYTES
+
+    def _far_enough(self, positions: Mapping[int, int]) -> bool:
+        return all(positions.get(partition, 0) >= end for partition, end in self._beyond.items())
+
+    def _begin(self, positions: Mapping[int, int]) -> None:
+        started = time.perf_counter()
+        taken = take_snapshot(self._parts)
+        self._reached("snapshot")
+        commit = _Commit(
+            taken, positions, self._progress.documents, self._outbox.waiting(), started
+        )
+        self._records = self._progress.records
+        self._changed = False
+        self._next = self._clock() + self._seconds
+        self._under_way = commit
+        self._thread = threading.Thread(
+            target=self._carry_out, args=[commit], name="commit", daemon=True
+        )
+        commit.pause = time.perf_counter() - started
+        self._observer.paused(commit.pause)
+        self._thread.start()
+
+    def _carry_out(self, commit: _Commit) -> None:
+        try:
+            id_ = self._store.save(
+                commit.taken,
+                self._reached,
+                positions={str(partition): end for partition, end in commit.positions.items()},
+                documents=commit.documents,
+                **self._about,
+            )
+            records = self._outbox.undelivered(commit.records)
+            folder = self._store.folder / id_
+            self._transactions.commit(records, commit.positions, id_, folder.exists)
+            self._reached("committed")
+            size = self._store.size(id_)
+            self._store.prune(id_)
+            self._reached("pruned")
+            commit.id = id_
+            seconds = time.perf_counter() - commit.started
+            self._observer.committed(seconds, size)
+            log.info(
+                "committed",
+                checkpoint=id_,
+                seconds=round(seconds, 2),
+                pause=round(commit.pause, 3),
+                bytes=size,
+            )
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            commit.error = error
+            self.failed = not isinstance(error, CheckpointError)
+
+    def _settle(self) -> CheckpointError | None:
+        """See whether the commit under way has ended, and how."""
+        commit, thread = self._under_way, self._thread
+        if commit is None or thread is None or thread.is_alive():
+            return None
+        self._under_way = self._thread = None
+        if commit.error is None:
+            self._outbox.drop(len(commit.records))
+            self._progress.checkpoint = commit.id
+            return None
+        if not isinstance(commit.error, CheckpointError):
+            raise commit.error
+        self._observer.failed()
+        log.error("learning goes on, uncommitted", error=str(commit.error))
+        self._changed = True
+        self._next = self._not_before = self._clock() + RETRY_SECONDS
+        return commit.error
+
+    def _wait(self) -> CheckpointError | None:
+        """Wait for the commit under way, if there is one."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(WAIT_SECONDS)
+            under_way = time.perf_counter() - self._under_way.started if self._under_way else 0.0
+            if self._hurry() and under_way > PATIENCE_SECONDS and self._thread.is_alive():
+                raise AbandonedError(
+                    "the broker did not take the last commit in time; what was learned since the"
+                    " one before will be learned again: start again"
+                )
+        return self._settle()
+
+    def _make_room(self, step: Step) -> None:
+        """Learn no further before what waits is committed: memory is bounded."""
+        started = time.perf_counter()
+        while self._outbox.size > PENDING_BYTES and not (self._hurry() or self._lost()):
+            if self._under_way is None and self._clock() >= self._not_before:
+                self._begin(step.positions)
+            self._wait()
+            time.sleep(WAIT_SECONDS)
+        self._observer.paused(time.perf_counter() - started)

@@ -1,0 +1,1 @@
+"""What is computed of a document once, however often it is learned."""

@@ -1,0 +1,48 @@
+"""Documents and examples as checkpoints keep them: tensors and primitives only."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import torch
+
+from consumer.features.extractor import Example
+from newsreel.events.document import Document
+
+
+def pack(documents: Iterable[Document]) -> list[list[str | None]]:
+    """Turn documents into lists of strings."""
+    return [[d.id, d.text, d.label, d.time.isoformat() if d.time else None] for d in documents]
+
+
+def unpack(packed: Iterable[list[Any]]) -> list[Document]:
+    """Turn what `pack` returned into documents."""
+    return [
+        Document(id_, text, label, time and datetime.fromisoformat(time))
+        for id_, text, label, time in packed
+    ]
+
+
+def pack_examples(examples: Sequence[Example]) -> dict[str, Any]:
+    """Turn examples into lists, and one tensor for each feature: theirs, one behind the other."""
+    names = examples[0].features if examples else ()
+    columns = {name: [example.features[name] for example in examples] for name in names}
+    return {
+        "documents": pack(example.document for example in examples),
+        "features": {
+            name: {"lengths": [len(part) for part in column], "values": torch.cat(column)}
+            for name, column in columns.items()
+        },
+    }
+
+
+def unpack_examples(packed: dict[str, Any]) -> list[Example]:
+    """Turn what `pack_examples` returned into examples."""
+    columns = {
+        name: [part.clone() for part in column["values"].split(column["lengths"])]
+        for name, column in packed["features"].items()
+    }
+    return [
+        Example(document, {name: column[row] for name, column in columns.items()})
+        for row, document in enumerate(unpack(packed["documents"]))
+    ]

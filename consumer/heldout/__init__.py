@@ -1,0 +1,1 @@
+"""Held-out evaluation of committed checkpoints, beside the loop."""

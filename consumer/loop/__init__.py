@@ -1,0 +1,1 @@
+"""The prequential loop: predict, score, learn, remember."""

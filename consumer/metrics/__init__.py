@@ -1,1 +1,0 @@
-"""Prometheus metrics: what there is (`definitions`), and what moves it."""

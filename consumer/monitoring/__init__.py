@@ -1,0 +1,1 @@
+"""Prometheus metrics, progress and the summary of a run."""

@@ -1,0 +1,222 @@
+"""What the consumer exports, and how a step moves it."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from consumer.drift.adaptation import DETECTED
+from consumer.evaluation.scores import Scores
+from consumer.loop.labelling import LabelOutcome
+from consumer.loop.step import Learned, Step
+from consumer.monitoring.counters import CounterFile
+from consumer.monitoring.definitions import LEARNING, MAX_LABEL_SERIES
+from consumer.monitoring.families import Families
+from newsreel.events.errors import Reason
+
+MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
+
+
+class Metrics:
+    """Everything exported at ``/metrics``, in base units.
+
+    Parameters
+    ----------
+    registry
+        Where the metrics are registered.
+    now
+        Seconds since 1970.
+    """
+
+    def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.time) -> None:
+        self._families = Families(LEARNING, registry)
+        self._now = now
+        self._kept: CounterFile | None = None
+        self._families.set("active", 0)
+
+    def observe(self, step: Step) -> None:
+        """Take in a step."""
+        families = self._families
+        self._observe_scores(step)
+        for prediction, written in zip(step.predictions, step.written, strict=True):
+            label = prediction.document.label
+            families.count("documents", 1, str(label is not None).lower())
+            if written is not None:
+                families.observe("prediction_latency_seconds", max(0.0, self._now() - written))
+        self._count_labels(step)
+        for letter in step.dead_letters:
+            families.count("dead_letters", 1, str(letter.reason))
+        families.count("tokens", step.tokens)
+        if step.learned is not None:
+            self._observe_learning(step.learned)
+        self._observe_drift(step)
+        self._observe_late_labels(step)
+        families.set("labels", len(step.labels))
+        families.set("replay_buffer_documents", step.remembered.documents)
+        families.set("replay_buffer_capacity", step.remembered.capacity)
+        families.set("replay_buffer_age_documents", step.remembered.age)
+        families.set("replay_buffer_balance", step.remembered.balance)
+        self._observe_lag(step)
+        for stage, seconds in step.seconds.items():
+            families.observe("stage_seconds", seconds, stage)
+
+    def began(
+        self,
+        kept: CounterFile,
+        checkpoint_time: float | None,
+        silence: Callable[[], float],
+    ) -> None:
+        """Take in that this consumer is the one that learns.
+
+        Parameters
+        ----------
+        kept
+            Counters to go on from.
+        checkpoint_time
+            When the checkpoint that it goes on from was written, in seconds since 1970.
+        silence
+            Asked at each scrape, as the loop may stand still: seconds since the broker answered.
+        """
+        self._families.begin(kept.read())
+        # What is not there at 0 has no increase when it first appears.
+        for reason in Reason:
+            self._families.count("dead_letters", 0, str(reason))
+        for labelled in ("true", "false"):
+            self._families.count("documents", 0, labelled)
+        for fate in LabelOutcome:
+            self._families.count("late_labels", 0, str(fate))
+        for detector in DETECTED:
+            self._families.count("drifts", 0, detector)
+        self._families.count("forgotten_labels", 0)
+        self._kept = kept
+        self._families.ask("poll_gap_seconds", silence)
+        self._families.set("active", 1)
+        if checkpoint_time is not None:
+            self._families.set("checkpoint_timestamp_seconds", checkpoint_time)
+
+    def keep(self) -> None:
+        """Write the counters down: before they are shown, as none shall ever fall."""
+        if self._kept is not None:
+            self._kept.write(self._families.counts)
+
+    def describe(self, **said: str) -> None:
+        """Say what runs."""
+        self._families.set("build_info", 1, *said.values())
+
+    def committed(self, seconds: float, size: int) -> None:
+        """Take in a commit: seconds from the snapshot on, bytes of its checkpoint."""
+        self._families.count("checkpoints", 1)
+        self._families.set("checkpoint_bytes", size)
+        self._families.set("checkpoint_timestamp_seconds", self._now())
+        self._families.observe("commit_seconds", seconds)
+        self.keep()
+
+    def paused(self, seconds: float) -> None:
+        """Take in how long learning has waited for a commit."""
+        self._families.observe("stage_seconds", seconds, "checkpoint")
+
+    def failed(self) -> None:
+        """Take in a checkpoint that could not be written."""
+        self._families.count("checkpoint_failures", 1)
+
+    def retried(self) -> None:
+        """Take in a commit that the broker did not take."""
+        self._families.count("commit_retries", 1)
+
+    def poll_retried(self) -> None:
+        """Take in a read that failed at the broker."""
+        self._families.count("poll_retries", 1)
+
+    def lost(self, records: int) -> None:
+        """Take in that records were deleted before they were read."""
+        self._families.count("lost_documents", records)
+
+    def served(self, texts: int, seconds: float) -> None:
+        """Take in a request: its texts, and the time from its arrival to its answer."""
+        self._families.count("served_texts", texts)
+        self._families.observe("serving_seconds", seconds)
+
+    def _observe_scores(self, step: Step) -> None:
+        families, scores = self._families, step.scores
+        for window, shown in (("whole", scores.whole), ("last_1000", scores.window)):
+            for measure in MEASURES:
+                families.set(f"prequential_{measure}", getattr(shown, measure), window)
+        families.set("prequential_accuracy", scores.fading_accuracy, "fading")
+        shown_labels = step.labels[:MAX_LABEL_SERIES]
+        families.replace("prequential_recall", _recalls(scores.window, shown_labels))
+        families.replace(
+            "prequential_label_share",
+            {
+                (label,): scores.window.counts[label] / scores.window.documents
+                for label in shown_labels
+                if label in scores.window.counts
+            },
+        )
+        families.replace(
+            "prequential_confused",
+            {(truth, predicted): count for truth, predicted, count in scores.confused},
+        )
+        recalls: dict[tuple[str, ...], float] = {}
+        for name, expert in scores.experts.items():
+            for measure in MEASURES:
+                families.set(f"expert_{measure}", getattr(expert, measure), name)
+            recalls |= {(name, *key): at for key, at in _recalls(expert, shown_labels).items()}
+        families.replace("expert_recall", recalls)
+        for name, share in step.shares.items():
+            families.set("expert_share", share, name)
+
+    def _count_labels(self, step: Step) -> None:
+        shown = set(step.labels[:MAX_LABEL_SERIES])
+        for prediction in step.scored:
+            if prediction.document.label in shown:
+                self._families.count("label_documents", 1, prediction.document.label)
+
+    def _observe_learning(self, learned: Learned) -> None:
+        families = self._families
+        families.count("learning_steps", 1)
+        families.count("learned_documents", learned.documents)
+        families.count("replayed_documents", learned.replayed)
+        families.set("replay_ratio", learned.replayed / learned.documents)
+        families.set("loss", learned.loss)
+        for expert, gradient in learned.gradients.items():
+            families.set("gradient_norm", gradient.norm, expert)
+            for part, rate in gradient.rates.items():
+                families.set("learning_rate", rate, expert, part)
+
+    def _observe_drift(self, step: Step) -> None:
+        families = self._families
+        families.set("input_distance", step.distance)
+        for detector, documents in step.noticed.items():
+            families.set("drift_documents", documents, detector)
+        for drift in step.drifts:
+            families.count("forgotten_labels", len(drift.forgotten))
+            if not drift.forgotten:
+                families.count("drifts", 1, drift.detector)
+
+    def _observe_late_labels(self, step: Step) -> None:
+        families = self._families
+        for fate, count in step.fates.items():
+            families.count("late_labels", count, str(fate))
+        for joined in step.joined:
+            if joined.seconds is not None:
+                families.observe("label_delay_seconds", joined.seconds)
+        families.set("pending_documents", step.waiting)
+        families.set("label_lag_records", step.label_lag)
+        accuracy = math.nan if step.repredicted is None else step.repredicted.accuracy
+        families.set("repredicted_accuracy", accuracy)
+
+    def _observe_lag(self, step: Step) -> None:
+        behind = {
+            partition: max(0.0, self._now() - step.reached[partition])
+            if records and partition in step.reached
+            else 0.0
+            for partition, records in step.lag.items()
+        }
+        for name, by in (("consumer_lag_documents", step.lag), ("consumer_lag_seconds", behind)):
+            self._families.replace(name, {(str(number),): at for number, at in by.items()})
+        self._families.set("partitions", len(step.positions))
+
+
+def _recalls(scores: Scores, labels: Sequence[str]) -> Mapping[tuple[str, ...], float]:
+    return {(label,): scores.recall[label] for label in labels if label in scores.recall}

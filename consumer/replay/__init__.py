@@ -1,0 +1,1 @@
+"""Experience replay: the buffer, and how much of it is replayed."""

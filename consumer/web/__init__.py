@@ -1,0 +1,1 @@
+"""HTTP: the live page, POST /predict, metrics and health checks."""

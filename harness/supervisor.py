@@ -1,0 +1,81 @@
+"""Run a command that cannot outlive the process which started it.
+
+``python -m harness.supervisor COMMAND...`` forwards termination signals to the command. When the
+supervisor's standard input closes, the supervisor ends the command: the starter holds the other end
+of that pipe, and the operating system closes it however the starter ends, ``kill -9`` included.
+SIGUSR1 pauses the command (SIGSTOP), SIGUSR2 resumes it; the supervisor itself keeps running.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+GRACE_SECONDS = 20.0
+"""How long a command may take to end after SIGTERM before it is killed."""
+
+
+def start(
+    command: Sequence[str], log: IO[bytes], env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a command on a leash, its output going to ``log``.
+
+    It gets a session of its own: Ctrl-C reaches the starter alone, which ends its children in
+    the order that suits them.
+    """
+    return subprocess.Popen(  # noqa: S603 - our own commands
+        [sys.executable, "-m", "harness.supervisor", *command],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env=env,
+    )
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """End a leashed command and wait for it; returns its exit code."""
+    if process.poll() is None:
+        process.terminate()
+    code = process.wait()
+    if process.stdin:
+        process.stdin.close()
+    return code
+
+
+def main(command: Sequence[str]) -> int:
+    """Run the command until it ends, a signal comes or standard input closes."""
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - our own commands
+    ending = threading.Event()
+
+    def end(*_: object) -> None:
+        if not ending.is_set():
+            ending.set()
+            child.terminate()
+            threading.Thread(target=kill_later, daemon=True).start()
+
+    def kill_later() -> None:
+        try:
+            child.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+    def watch_starter() -> None:
+        os.read(sys.stdin.fileno(), 1)  # unbuffered: a buffer's lock would be held at exit
+        end()
+
+    signal.signal(signal.SIGUSR1, lambda *_: child.send_signal(signal.SIGSTOP))
+    signal.signal(signal.SIGUSR2, lambda *_: child.send_signal(signal.SIGCONT))
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    threading.Thread(target=watch_starter, daemon=True).start()
+    return child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""What every newsreel program needs: command line, log lines, a Kafka connection, shutdown."""

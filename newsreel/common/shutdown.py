@@ -1,0 +1,55 @@
+"""Ctrl-C and SIGTERM as a request to finish what is on its way."""
+
+import signal
+import time
+from types import FrameType, TracebackType
+from typing import Self
+
+WAKE_SECONDS = 0.1
+
+GRACE_SECONDS = 15.0
+"""How long what is on its way may still take after a signal."""
+
+
+class Shutdown:
+    """Notes the first signal; a second one ends the program at once.
+
+    The handler only sets a flag: whatever takes a lock could meet itself there.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._since = 0.0
+
+    def __enter__(self) -> Self:
+        self._handlers = {
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def overdue(self) -> bool:
+        """Whether it is time to end without what is still on its way."""
+        return self.requested and time.monotonic() - self._since > GRACE_SECONDS
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for some seconds, or until shortly after a signal."""
+        end = time.monotonic() + seconds
+        while not self.requested and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, WAKE_SECONDS))
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's own
+        self._since = time.monotonic()
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)

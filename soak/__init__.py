@@ -1,1 +1,0 @@
-"""Fault harness: kill, stop, cut off and feed the consumer with rubbish, then count."""

@@ -1,0 +1,126 @@
+"""Which checkpoint is gone on from, and where, when some of them are broken."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.checkpoints.manifest import BrokenCheckpointError, CheckpointError
+from consumer.checkpoints.state import take_snapshot
+from consumer.checkpoints.store import CheckpointStore
+from consumer.commit import recovery
+from consumer.commit.recovery import StartingPoint
+
+DESCRIBES: dict[str, Any] = {"learner": "bayes", "max_tokens": 16}
+
+
+class Part:
+    """Anything that has a state."""
+
+    def __init__(self, state: Any = None) -> None:
+        self.state = state
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"state": self.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.state = state["state"]
+
+
+class Saved:
+    """Checkpoints after 10, 20 and 30 documents, the last one committed; what comes of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = CheckpointStore(folder, keep=3)
+        self.ids = [self.save(number, {"0": number * 10, "1": number}) for number in (1, 2, 3)]
+        self.part = Part()
+
+    def save(self, state: int, positions: dict[str, int]) -> str:
+        about = {"topic": "documents", "group": "newsreel", "describes": DESCRIBES}
+        taken = take_snapshot({"part": Part(state)})
+        return self.store.save(taken, documents=state * 10, positions=positions, **about)
+
+    def damage(self, *ids: str, file: str = "state.json") -> None:
+        for id_ in ids:
+            path = self.store.folder / id_ / file
+            path.write_bytes(path.read_bytes()[:-2])
+
+    def restore(
+        self, positions: Mapping[int, int], describes: Mapping[str, Any] = DESCRIBES
+    ) -> Mapping[int, int]:
+        start = StartingPoint(positions, self.ids[-1])
+        return recovery.restore(self.store, start, {"part": self.part}, describes)
+
+    def refusal(self, *arguments: Any) -> str:
+        with pytest.raises(CheckpointError) as refused:
+            self.restore(*arguments)
+        assert len(str(refused.value).splitlines()) == 1
+        return str(refused.value)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Saved:
+    return Saved(tmp_path)
+
+
+def test_the_committed_one(saved: Saved) -> None:
+    """It is restored, and all goes on where it was committed; one not committed is left alone."""
+    saved.save(4, {"0": 40, "1": 4})
+    assert saved.restore({0: 30, 1: 3}) == {0: 30, 1: 3}
+    assert saved.part.state == 3
+
+
+def test_a_group_that_has_none(saved: Saved) -> None:
+    """Nothing is restored without a commit that names it."""
+    start = StartingPoint({0: 0}, None)
+    assert recovery.restore(saved.store, start, {"part": saved.part}, {}) == {0: 0}
+    assert saved.part.state is None
+
+
+@pytest.mark.parametrize("file", ["state.json", "tensors.safetensors", "manifest.json"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_broken_ones_are_passed_over(saved: Saved, file: str, count: int) -> None:
+    """The newest that is whole is restored, with the positions that it was written at."""
+    saved.damage(*saved.ids[-count:], file=file)
+    left = 3 - count
+    assert saved.restore({0: 30, 1: 3}) == {0: left * 10, 1: left}
+    assert saved.part.state == left
+
+
+def test_one_of_another_history(saved: Saved) -> None:
+    """An older one that has read further, of which no commit knows, is none to go back to."""
+    saved.ids.insert(2, saved.save(2, {"0": 19, "1": 4}))
+    saved.damage(saved.ids[-1])
+    assert saved.restore({0: 30, 1: 3}) == {0: 20, 1: 2}
+
+
+def test_partitions_gained_since(saved: Saved) -> None:
+    """A partition that the older one does not know is read from 0 on: nothing of it was learned."""
+    saved.damage(saved.ids[-1])
+    assert saved.restore({0: 30, 1: 3, 2: 8}) == {0: 20, 1: 2, 2: 0}
+
+
+@pytest.mark.parametrize("file", ["state.json", "manifest.json"])
+def test_all_broken(saved: Saved, file: str) -> None:
+    """It is told in one line, of the one that should have been restored."""
+    saved.damage(*saved.ids, file=file)
+    with pytest.raises(BrokenCheckpointError, match=saved.ids[-1]):
+        saved.restore({0: 30, 1: 3})
+    assert "--checkpoint-dir" in saved.refusal({0: 30, 1: 3})
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_another_model(saved: Saved, broken: bool) -> None:  # noqa: FBT001
+    """A checkpoint of another model is no broken one: the older ones are not tried instead."""
+    if broken:
+        saved.damage(saved.ids[-1])
+    message = saved.refusal({0: 30, 1: 3}, DESCRIBES | {"max_tokens": 32})
+    assert "of another model" in message
+    assert "--max-tokens is 16 there and 32 here" in message
+    assert saved.part.state is None
+
+
+def test_moved_offsets(saved: Saved) -> None:
+    """Offsets that were moved by hand are told, not followed."""
+    assert "partition 1" in saved.refusal({0: 30, 1: 2})

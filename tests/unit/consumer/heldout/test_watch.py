@@ -1,0 +1,178 @@
+"""What is examined, and when, of checkpoints that come, go and break."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka.errors import KafkaConnectionError
+from prometheus_client import CollectorRegistry
+
+from consumer.checkpoints.manifest import FORMAT, MANIFEST, Manifest
+from consumer.evaluation.scores import Scores
+from consumer.heldout import watch as module
+from consumer.heldout.checkpoint_evaluator import Evaluation
+from consumer.heldout.history import History
+from consumer.heldout.watch import REREAD_SECONDS, Watch
+from consumer.monitoring.heldout_metrics import HeldOutMetrics
+from newsreel.common.shutdown import Shutdown
+from newsreel.events.document import Document
+
+DOCUMENTS = [Document(str(number), f"text {number}", "a") for number in range(3)]
+
+
+class Scene:
+    """A folder of checkpoints, a held-out topic, a clock; and who watches."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.registry = CollectorRegistry()
+        self.stop = Shutdown()
+        self.last: Path | None = None
+        self.documents = list(DOCUMENTS)
+        self.now = 0.0
+        self.examined: list[tuple[str, int]] = []
+        self.during: list[Any] = []
+        self.history = History(folder, "t.heldout")
+        metrics = HeldOutMetrics(self.registry)
+        self.watch = Watch(
+            lambda: self.last, self, self, self.history, metrics, self.stop, lambda: self.now
+        )
+
+    def commit(self, number: int) -> Path:
+        self.last = self.folder / f"{number * 10:012d}-{number:06d}-{'0' * 8}"
+        self.last.mkdir()
+        about: dict[str, Any] = {"topic": "t", "group": "g", "describes": {}, "positions": {}}
+        manifest = Manifest(FORMAT, self.last.name, documents=number * 10, sha256={}, **about)
+        (self.last / MANIFEST).write_bytes(manifest.encode())
+        return self.last
+
+    def read(self) -> list[Document]:
+        """Stands in for the held-out topic."""
+        return list(self.documents)
+
+    def examine(self, folder: Path, documents: Sequence[Document], stopping: Any) -> Evaluation:
+        """Stands in for the examiner: the model is not what matters here."""
+        for event in self.during:
+            event()
+        self.during = []
+        manifest = Manifest.read(folder)
+        self.examined.append((folder.name, len(documents)))
+        counts = {"a": len(documents)}
+        scores = Scores(len(documents), 0.5, 0.5, 0.0, 0.0, 0.0, {"a": 0.5}, counts)
+        return Evaluation(manifest, 0.0, ["a"], scores, scores)
+
+    def count(self, name: str) -> float | None:
+        return self.registry.get_sample_value(f"newsreel_heldout_{name}_total")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_the_newest_is_examined_once(scene: Scene) -> None:
+    """Checkpoints that came while it was busy are skipped; nothing new is nothing to do."""
+    scene.commit(1)
+    scene.watch.look()
+    scene.commit(2)
+    newest = scene.commit(3).name
+    for _ in range(3):
+        scene.watch.look()
+    assert [name for name, _ in scene.examined] == [f"{10:012d}-000001-00000000", newest]
+    assert [point[0] for point in scene.history.curve.points] == [10, 30]
+    assert scene.count("evaluations") == 2
+    assert scene.watch.waiting() is None
+
+
+def test_what_is_waited_for(scene: Scene) -> None:
+    """It is not ready, and says why, while there is no checkpoint or no held-out document."""
+    scene.documents = []
+    assert scene.watch.waiting() == "starting"
+    scene.watch.look()
+    assert "no checkpoint" in str(scene.watch.waiting())
+    scene.commit(1)
+    scene.watch.look()
+    assert "no held-out document" in str(scene.watch.waiting())
+    scene.documents = DOCUMENTS
+    scene.watch.look()
+    assert scene.watch.waiting() is None
+    assert scene.count("failures") == 0
+
+
+def test_held_out_documents_that_come_later(scene: Scene) -> None:
+    """The checkpoint is examined again when there are more; the topic is read now and then."""
+    scene.commit(1)
+    scene.watch.look()
+    scene.documents.append(Document("new", "text", "a"))
+    scene.watch.look()
+    assert len(scene.examined) == 1
+    for _ in range(3):
+        scene.now += REREAD_SECONDS
+        scene.watch.look()
+    assert [count for _, count in scene.examined] == [3, 4]
+
+
+def test_a_broken_checkpoint(scene: Scene) -> None:
+    """It is counted and told, not tried again, and the next one is examined."""
+    (scene.commit(1) / MANIFEST).write_text("{")
+    for _ in range(2):
+        scene.watch.look()
+    assert scene.count("failures") == 1
+    assert "the next checkpoint" in str(scene.watch.waiting())
+    scene.commit(2)
+    scene.watch.look()
+    assert scene.watch.waiting() is None
+    assert len(scene.examined) == 1
+    assert scene.count("failures") == 1
+
+
+def test_a_checkpoint_that_is_deleted_meanwhile(scene: Scene) -> None:
+    """It was replaced by a newer one, which is examined instead: no failure."""
+    old = scene.commit(1)
+    scene.during = [lambda: shutil.rmtree(old), lambda: scene.commit(2)]
+    for _ in range(2):
+        scene.watch.look()
+    assert [name for name, _ in scene.examined] == [scene.last.name if scene.last else None]
+    assert scene.count("failures") == 0
+
+
+@pytest.fixture
+def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Don't wait between looks."""
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_broker_that_is_away(scene: Scene) -> None:
+    """It is asked again until it is back; meanwhile the watch is not ready."""
+    last = scene.commit(1)
+    answers: Iterator[Any] = iter([KafkaConnectionError("gone"), OSError("gone"), last, last])
+    reasons = []
+
+    def newest() -> Path | None:
+        reasons.append(scene.watch.waiting())
+        answer = next(answers)
+        scene.stop.requested = len(reasons) == 4
+        if isinstance(answer, Exception):
+            raise answer
+        return last
+
+    metrics = HeldOutMetrics(CollectorRegistry())
+    scene.watch = Watch(newest, scene, scene, scene.history, metrics, scene.stop)
+    scene.watch.run()
+    assert len(scene.examined) == 1
+    assert reasons[0] == "starting"
+    assert all("gone" in str(reason) for reason in reasons[1:3])
+    assert reasons[3] is None
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_signal_in_the_middle(scene: Scene) -> None:
+    """What was examined by then is no result."""
+    scene.commit(1)
+    scene.during = [lambda: setattr(scene.stop, "asked", True)]
+    scene.watch.run()
+    assert scene.history.curve.points == []
+    assert scene.count("evaluations") == 0

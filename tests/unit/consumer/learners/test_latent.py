@@ -1,0 +1,142 @@
+"""Latent replay: the same as fine-tuning the top layers, without reading a text twice."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import accepted, documents
+
+from consumer.features.encoder import Encoder
+from consumer.features.extractor import extract
+from consumer.features.frozen import FrozenLayers
+from consumer.learners.factory import BuiltModel
+from consumer.learners.gradient import TrainingConfig
+from consumer.learners.latent import LatentReplay
+from consumer.learners.protocol import TrainingBatch
+from newsreel.events.document import Document
+
+NOTHING = TrainingBatch([], [])
+
+LONG = Document(
+    "long", "orbit rocket moon launch satellite shuttle nasa mars probe crater comet " * 3
+)
+
+
+def teach(assembled: BuiltModel, some: list[Document]) -> float:
+    features = extract(assembled.extractor, some)
+    targets = [["sport", "space"].index(str(document.label)) for document in some]
+    lesson = TrainingBatch(features, targets)
+    return accepted(
+        assembled.learner.propose(lesson, NOTHING, assembled.learner.predict_many(lesson.features))
+    )
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2, 3])
+def test_learns_as_finetuning_does(build: Any, layers: int) -> None:
+    """As long as no token is left out, losses and predictions are those of fine-tuning."""
+    latent = build("latent", layers=layers, learn_tokens=16)
+    finetune = build("finetune", layers=layers)
+    for number in range(6):
+        losses = [teach(one, documents(8, 8 * number)) for one in (latent, finetune)]
+        assert losses[0] == pytest.approx(losses[1], rel=2e-2, abs=2e-3)
+    unseen = documents(10, start=500)
+    one, other = [
+        each.learner.predict_many(extract(each.extractor, unseen)).probabilities
+        for each in (latent, finetune)
+    ]
+    np.testing.assert_allclose(one, other, atol=2e-2)
+
+
+def test_frozen_weights_stay(tiny: Callable[[str], Path]) -> None:
+    """Learning changes neither the encoder nor what is extracted from a text."""
+    encoder = Encoder(str(tiny("bert")), 16, "cpu", "fp32")
+    before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    frozen = FrozenLayers(encoder, 2, pooled=True)
+    learner = LatentReplay(encoder, 2, 0, 8, 0, TrainingConfig("sgd", 0.1, 0.1, 0.9, 1.0))
+    (first,) = extract(frozen, [LONG])
+    for number in range(3):
+        features = extract(frozen, documents(4, 4 * number))
+        accepted(
+            learner.propose(
+                TrainingBatch(features, [0, 1, 0, 1]), NOTHING, learner.predict_many(features)
+            )
+        )
+    assert all(torch.equal(tensor, encoder.state_dict()[n]) for n, tensor in before.items())
+    (again,) = extract(frozen, [LONG])
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+@pytest.mark.parametrize("tokens", [2, 8, 15])
+def test_a_step_sees_some_tokens(build: Any, tokens: int) -> None:
+    """Of a long text so many tokens are learned, each once, in order, the first among them."""
+    learner = build("latent", learn_tokens=tokens).learner
+    hidden = torch.arange(16.0).unsqueeze(1)
+    seen = torch.zeros(16)
+    for _ in range(200):
+        chosen = learner._some(hidden, learner._random).squeeze(1)
+        assert len(chosen) == tokens
+        assert chosen[0] == 0
+        assert (chosen.diff() > 0).all()
+        seen[chosen.long()] += 1
+    share = (tokens - 1) / 15
+    assert (seen[1:] / 200 - share).abs().max() < 0.2
+
+
+def test_a_short_text_is_seen_whole(build: Any) -> None:
+    """A text of no more tokens than are learned is learned as it is."""
+    learner = build("latent", learn_tokens=8).learner
+    before = learner._random.get_state()
+    for length in (1, 2, 7, 8):
+        hidden = torch.randn(length, 3)
+        assert learner._some(hidden, learner._random) is hidden
+    assert torch.equal(learner._random.get_state(), before)
+
+
+def test_predictions_see_all_tokens(build: Any) -> None:
+    """Tokens are left out of lessons only: the same text is always predicted the same."""
+    assembled = build("latent", learn_tokens=2)
+    teach(assembled, documents(8))
+    features = extract(assembled.extractor, [LONG])
+    first = assembled.learner.predict_many(features).probabilities
+    for _ in range(3):
+        again = assembled.learner.predict_many(features).probabilities
+        np.testing.assert_array_equal(again, first)
+    cut = [{"hidden": features[0]["hidden"][:-1]}]
+    assert (assembled.learner.predict_many(cut).probabilities != first).any()
+
+
+def test_seed(build: Any, saved: Any) -> None:
+    """The tokens that are chosen depend on the seed."""
+    states = []
+    for seed in (0, 0, 1):
+        assembled = build("latent", learn_tokens=3, seed=seed)
+        teach(assembled, documents(8))
+        state = assembled.learner.steps
+        states.append(saved(state))
+    assert states[0] == states[1] != states[2]
+
+
+def test_choice_of_tokens_goes_on_after_a_restart(build: Any, restore: Any) -> None:
+    """The random generator is part of the state."""
+    one, other = build("latent").learner, build("latent", seed=5).learner
+    hidden = torch.arange(16.0).unsqueeze(1)
+    one._some(hidden, one._random)
+    restore(one, other)
+    assert [one._some(hidden, one._random).tolist() for _ in range(5)] == [
+        other._some(hidden, other._random).tolist() for _ in range(5)
+    ]
+
+
+def test_what_the_buffer_keeps(build: Any) -> None:
+    """The buffer keeps activations of as many real tokens as are learned, in half precision."""
+    assembled = build("blend", learn_tokens=8)
+    short, long = extract(assembled.extractor, [Document("short", "moon"), LONG])
+    for features, tokens in ((short, 3), (long, 8)):
+        kept = assembled.learner.replay_features(features)
+        assert list(kept) == ["hidden"]
+        assert kept["hidden"].dtype == torch.float16
+        assert kept["hidden"].shape == (tokens, 32)
+        assert kept["hidden"].untyped_storage().nbytes() == 2 * 32 * tokens

@@ -1,0 +1,136 @@
+"""What is learned together depends on the stream alone."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.kafka.batch import Origin
+from consumer.loop.micro_batch import MicroBatch
+from newsreel.events.document import Document
+
+streams = st.lists(st.sampled_from(["a", "b", "c", None]), max_size=60)
+
+groups = st.lists(st.integers(0, 9), max_size=40)
+
+
+@settings(deadline=None)
+@given(
+    labels=streams, groups=groups, size=st.integers(1, 9), ratio=st.sampled_from([0.0, 1.0, 2.5])
+)
+def test_grouping_does_not_matter(
+    consumer: Any,
+    numbered: Any,
+    labels: list[str | None],
+    groups: list[int],
+    size: int,
+    ratio: float,
+) -> None:
+    """However documents arrive, the same ones are learned together with the same replayed ones."""
+    documents = numbered(labels)
+    at_once = consumer(size, ratio)
+    at_once.read(documents)
+    grouped = consumer(size, ratio)
+    grouped.read(documents, groups=groups)
+    assert grouped.learner.lessons == at_once.learner.lessons
+    assert repr(grouped.evaluator.scores()) == repr(at_once.evaluator.scores())
+
+
+@settings(deadline=None)
+@given(labels=streams, groups=groups, size=st.integers(1, 9), stop=st.integers(0, 60))
+def test_a_stop_does_not_matter(
+    consumer: Any, numbered: Any, labels: list[str | None], groups: list[int], size: int, stop: int
+) -> None:
+    """Stopped anywhere, saved, and started again, a consumer learns as if it had gone on."""
+    documents = numbered(labels)
+    uninterrupted = consumer(size)
+    uninterrupted.read(documents)
+
+    stopped = consumer(size)
+    stopped.read(documents[:stop], groups=groups, ends=False)
+    restarted = consumer(size)
+    restarted.resume(stopped)
+    restarted.read(documents[stop:])
+
+    learned = stopped.learner.lessons + restarted.learner.lessons
+    assert learned == uninterrupted.learner.lessons
+    assert repr(restarted.evaluator.scores()) == repr(uninterrupted.evaluator.scores())
+
+
+@settings(deadline=None)
+@given(labels=streams, size=st.integers(1, 9))
+def test_every_document_with_a_label_is_learned_once(
+    consumer: Any, numbered: Any, labels: list[str | None], size: int
+) -> None:
+    """Unlabelled documents take room, are never learned, and cost no other its lesson."""
+    documents = numbered(labels)
+    reader = consumer(size, replay_ratio=0.0)
+    reader.read(documents)
+    learned = [id_ for lesson in reader.learner.lessons for id_ in lesson]
+    assert learned == [document.id for document in documents if document.label is not None]
+    expected = [
+        [d.id for d in documents[start : start + size] if d.label is not None]
+        for start in range(0, len(documents), size)
+    ]
+    assert reader.learner.lessons == [lesson for lesson in expected if lesson]
+
+
+@settings(deadline=None)
+@given(labels=streams, groups=groups, size=st.integers(1, 9))
+def test_waiting_does_not_matter(
+    consumer: Any, numbered: Any, labels: list[str | None], groups: list[int], size: int
+) -> None:
+    """Wherever nothing came for a while, the same is learned; such a step only tells of time."""
+    steady, halting = consumer(size), consumer(size)
+    steady.read(numbered(labels), groups=[count for count in groups if count])
+    steps = halting.read(numbered(labels), groups=groups)
+    assert halting.learner.calls == steady.learner.calls
+    assert repr(halting.evaluator.scores()) == repr(steady.evaluator.scores())
+    for step in steps[:-1]:
+        assert len(step.origins) == len(step.predictions)
+        assert bool(step.seconds) == bool(step.predictions)
+        assert step.predictions or step.learned is None
+    offsets = [origin.offset for step in steps for origin in step.origins]
+    assert offsets == [*range(len(labels))]
+
+
+def test_waiting_with_more_than_fits(consumer: Any, numbered: Any) -> None:
+    """Documents saved under a larger size are not learned for having waited: time cuts nothing."""
+    stopped = consumer(batch_size=8, replay_ratio=0.0)
+    stopped.read(numbered("abcabc"), ends=False)
+    restarted = consumer(batch_size=3, replay_ratio=0.0)
+    restarted.resume(stopped)
+    wait = restarted.read(numbered("a"), groups=[0], ends=False)[0]
+    assert (wait.learned, wait.seconds) == (None, {})
+    assert restarted.learner.lessons == [["0", "1", "2", "3", "4", "5", "0"]]
+
+
+@pytest.mark.parametrize("smaller", [3, 2])
+def test_restarted_with_a_smaller_size(consumer: Any, numbered: Any, smaller: int) -> None:
+    """Documents saved under a larger size are learned, and the stream goes on."""
+    documents = numbered("abcabcabc")
+    stopped = consumer(batch_size=8, replay_ratio=0.0)
+    stopped.read(documents[:3], ends=False)
+    restarted = consumer(batch_size=smaller, replay_ratio=0.0)
+    restarted.resume(stopped)
+    restarted.read(documents[3:])
+    learned = [id_ for lesson in restarted.learner.lessons for id_ in lesson]
+    assert learned == [document.id for document in documents]
+
+
+def test_saved_documents_come_back() -> None:
+    """What was gathered is gathered again after a restart, with its origins and the room left."""
+    arrived = [
+        (Document("1", "ein Text", "ä"), Origin(0, 7)),
+        (Document("2", "\u2028", None), Origin(3, 1 << 40)),
+    ]
+    saved, restored = MicroBatch(5), MicroBatch(5)
+    saved.add(arrived)
+    restored.load_state_dict(json.loads(json.dumps(saved.state_dict())))
+    assert (len(restored), restored.room) == (2, 3)
+    taken = restored.take()
+    assert taken == arrived
+    assert taken[1][1].offset == 1 << 40
+    assert (len(restored), restored.room) == (0, 5)

@@ -1,0 +1,271 @@
+"""What Prometheus is told of the loop's steps."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import ROOT
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumer.drift.adaptation import Drift
+from consumer.evaluation.scores import Scores
+from consumer.kafka.batch import DeadLetter
+from consumer.monitoring.counters import CounterFile
+from consumer.monitoring.definitions import LEARNING, MAX_LABEL_SERIES
+from consumer.monitoring.learning_metrics import Metrics
+from newsreel.events.errors import Reason
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+class Exported:
+    """Metrics, and what a scrape reads of them."""
+
+    def __init__(self, file: Path) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry, now=lambda: 1000.0)
+        self.metrics.began(CounterFile(file), None, lambda: 0.5)
+
+    def samples(self) -> Samples:
+        text = generate_latest(self.registry).decode()
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def value(self, name: str, **labels: str) -> float:
+        return self.samples()["newsreel_" + name, tuple(sorted(labels.items()))]
+
+    def series(self, name: str, label: str) -> set[str]:
+        return {
+            dict(labels)[label]
+            for sample, labels in self.samples()
+            if sample == "newsreel_" + name and label in dict(labels)
+        }
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Exported:
+    return Exported(tmp_path / "counters.json")
+
+
+def letter(reason: Reason) -> DeadLetter:
+    return DeadLetter("documents", 0, 7, None, b"{", [], reason, "why")
+
+
+def test_what_steps_brought(exported: Exported, consumer: Any, numbered: Any) -> None:
+    """Counters add up over steps; gauges show the last one."""
+    letters = [letter(Reason.NOT_JSON), letter(Reason.NOT_JSON), letter(Reason.BAD_ID)]
+    reader = consumer(batch_size=4, replay_ratio=1.0, capacity=5)
+    steps = reader.read(
+        numbered(["a", "b", "a", None, "a", "a", "b"]), groups=[4, 1, 2], dead_letters=letters
+    )
+    for step in steps:
+        exported.metrics.observe(step)
+    lessons = [step.learned for step in steps if step.learned]
+    assert exported.value("documents_total", labelled="true") == 6
+    assert exported.value("documents_total", labelled="false") == 1
+    assert exported.value("learned_documents_total") == 6
+    assert exported.value("replayed_documents_total") == sum(x.replayed for x in lessons) == 3
+    assert exported.value("learning_steps_total") == 2
+    assert exported.value("loss") == lessons[-1].loss
+    assert exported.value("replay_ratio") == lessons[-1].replayed / lessons[-1].documents
+    assert exported.value("dead_letters_total", reason="not_json") == 2
+    assert exported.value("dead_letters_total", reason="bad_id") == 1
+    assert exported.value("labels") == 2
+    assert exported.value("replay_buffer_documents") == 5
+    assert exported.value("consumer_lag_documents", partition="0") == 0
+    scores = steps[-1].scores
+    for window, shown in (("whole", scores.whole), ("last_1000", scores.window)):
+        assert exported.value("prequential_accuracy", window=window) == shown.accuracy
+        assert exported.value("prequential_macro_f1", window=window) == shown.macro_f1
+        assert exported.value("prequential_kappa", window=window) == shown.kappa
+        assert exported.value("prequential_log_loss", window=window) == shown.log_loss
+    assert exported.value("prequential_accuracy", window="fading") == scores.fading_accuracy
+    for label in "ab":
+        assert exported.value("prequential_recall", label=label) == scores.window.recall[label]
+
+
+def test_drift(exported: Exported, consumer: Any, numbered: Any) -> None:
+    """A drift is counted; labels that are learned anew are no drift of their own."""
+    assert exported.value("drifts_total", detector="error") == 0
+    (step,) = consumer().read(numbered("ab"))
+    noticed = Drift("error", 70, 50, 0.1, 0.5)
+    forgotten = Drift("error", 70, 50, forgotten=["a", "b"])
+    exported.metrics.observe(
+        replace(step, drifts=[noticed, forgotten], distance=1.25, noticed={"error": 70})
+    )
+    assert exported.value("drifts_total", detector="error") == 1
+    assert exported.value("drifts_total", detector="inputs") == 0
+    assert exported.value("forgotten_labels_total") == 2
+    assert exported.value("drift_documents", detector="error") == 70
+    assert exported.value("input_distance") == 1.25
+
+
+def test_stages(exported: Exported, consumer: Any, numbered: Any) -> None:
+    """The time of each stage is counted once a step; that of a checkpoint when there is one."""
+    ticks = iter(range(1000))
+    for step in consumer().read(numbered("ab" * 6), clock=lambda: float(next(ticks))):
+        exported.metrics.observe(step)
+    exported.metrics.committed(2.5, size=1000)
+    exported.metrics.paused(0.1)
+    assert exported.series("stage_seconds_count", "stage") == {
+        "fetch",
+        "tokenize",
+        "predict",
+        "learn",
+        "checkpoint",
+    }
+    assert exported.value("stage_seconds_count", stage="learn") == 3
+    assert exported.value("stage_seconds_sum", stage="checkpoint") == 0.1
+    assert exported.value("checkpoints_total") == 1
+    assert exported.value("checkpoint_bytes") == 1000
+    assert exported.value("commit_seconds_sum") == 2.5
+
+
+def test_a_lost_partition_has_no_lag(exported: Exported, consumer: Any, numbered: Any) -> None:
+    """Only partitions that the last step names have a lag: a lost one does not keep its last."""
+    (step,) = consumer().read(numbered("a"))
+    exported.metrics.observe(replace(step, lag={0: 10, 1: 20}))
+    assert exported.series("consumer_lag_documents", "partition") == {"0", "1"}
+    exported.metrics.observe(replace(step, lag={1: 5}))
+    assert exported.series("consumer_lag_documents", "partition") == {"1"}
+    assert exported.value("consumer_lag_documents", partition="1") == 5
+
+
+def test_series_are_bounded(exported: Exported, consumer: Any, numbered: Any) -> None:
+    """However many labels a stream brings, the first hundred get a series and no other does."""
+    labels = [f"label {number}" for number in range(MAX_LABEL_SERIES + 150)]
+    for step in consumer(batch_size=16).read(numbered(labels + labels)):
+        exported.metrics.observe(step)
+    assert exported.series("prequential_recall", "label") == set(labels[:MAX_LABEL_SERIES])
+    assert exported.value("labels") == len(labels)
+    assert len(exported.samples()) < 700
+
+
+def test_recall_of_a_label_that_left_the_window(
+    exported: Exported, consumer: Any, numbered: Any
+) -> None:
+    """A label without a document among the last 1000 has no recall over them."""
+    for step in consumer(batch_size=100).read(numbered(["gone"] * 5 + ["here"] * 1000)):
+        exported.metrics.observe(step)
+    assert exported.series("prequential_recall", "label") == {"here"}
+
+
+@pytest.mark.parametrize("label", ['"', "\\", "\n", "{}", "läbel", "a,b=c"])
+def test_any_label_can_be_read_back(
+    exported: Exported, consumer: Any, numbered: Callable[..., Any], label: str
+) -> None:
+    """A label of any characters does not break the page."""
+    for step in consumer().read(numbered([label])):
+        exported.metrics.observe(step)
+    assert exported.series("prequential_recall", "label") == {label}
+
+
+def test_experts(exported: Exported, consumer: Any, numbered: Any) -> None:
+    """A blend's experts have scores and shares of their own; another learner has no experts."""
+    (step,) = consumer().read(numbered("a"))
+    exported.metrics.observe(step)
+    assert exported.series("expert_share", "expert") == set()
+    scores = {
+        "latent": Scores(9, 0.75, 0.5, 0.5, 0.25, 0.125, {}, {}),
+        "bayes": Scores(9, 0.5, 0.5, 0.5, 1.5, 0.5, {}, {}),
+    }
+    shares = {"latent": 0.9, "bayes": 0.1}
+    exported.metrics.observe(
+        replace(step, scores=replace(step.scores, experts=scores), shares=shares)
+    )
+    for name, expert in scores.items():
+        assert exported.value("expert_accuracy", expert=name) == expert.accuracy
+        assert exported.value("expert_log_loss", expert=name) == expert.log_loss
+        assert exported.value("expert_share", expert=name) == shares[name]
+
+
+def test_no_counter_ever_falls(tmp_path: Path, consumer: Any, numbered: Any) -> None:
+    """A consumer that is killed and goes on from an older commit counts on from what was seen."""
+    file = tmp_path / "counters.json"
+    seen = []
+    for life in range(3):
+        exported = Exported(file)
+        for step in consumer(batch_size=4).read(numbered("ab" * (8 - life))):
+            exported.metrics.observe(step)
+        seen.append(exported.value("documents_total", labelled="true"))
+        exported.metrics.keep()
+        exported.metrics.observe(step)  # what nobody has seen is not kept
+    assert seen == [16, 30, 42]
+
+
+def test_commits_keep_counters(tmp_path: Path, consumer: Any, numbered: Any) -> None:
+    """Where nobody reads the metrics, a restart goes on from the last commit."""
+    first = Exported(tmp_path / "counters.json")
+    for step in consumer().read(numbered("ab" * 6)):
+        first.metrics.observe(step)
+    first.metrics.committed(0.5, size=1000)
+    restarted = Exported(tmp_path / "counters.json")
+    assert restarted.value("documents_total", labelled="true") == 12
+
+
+def test_counters_are_left_to_a_successor(tmp_path: Path) -> None:
+    """One that was taken over from writes nothing down any more."""
+    file = tmp_path / "counters.json"
+    lost = False
+    kept = CounterFile(file, lambda: lost)
+    kept.write(lambda: {"documents": {("true",): 1.0}})
+    lost = True
+    kept.write(lambda: {"documents": {("true",): 2.0}})
+    assert kept.read() == {"documents": {("true",): 1.0}}
+
+
+@pytest.mark.parametrize("content", ["", "[[", "{}", '[["documents"]]', '[["gone", "x", 3]]', "7"])
+def test_unreadable_counters(tmp_path: Path, content: str) -> None:
+    """Counters that can't be read begin anew, and nothing else comes of it."""
+    (tmp_path / "counters.json").write_text(content)
+    assert Exported(tmp_path / "counters.json").value("learned_documents_total") == 0
+
+
+def test_a_standby_shows_no_counters() -> None:
+    """Before it learns, there is nothing that could jump when it goes on from another's counts."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    assert not [family.name for family in registry.collect() if family.type == "counter"]
+
+
+def test_latency_and_lag_in_seconds(exported: Exported, consumer: Any, numbered: Any) -> None:
+    """Both are counted from when a record was written; a record that doesn't say has none."""
+    (step,) = consumer().read(numbered("abc"))
+    behind = replace(step, written=[990.0, None, 998.0], lag={0: 5, 1: 0}, reached={0: 940.0, 1: 1})
+    exported.metrics.observe(behind)
+    assert exported.value("prediction_latency_seconds_count") == 2
+    assert exported.value("prediction_latency_seconds_sum") == 12
+    assert exported.value("consumer_lag_seconds", partition="0") == 60
+    assert exported.value("consumer_lag_seconds", partition="1") == 0
+
+
+def test_everything_defined_can_be_exported(exported: Exported) -> None:
+    """What is registered are the definitions, and their names keep Prometheus's rules."""
+    families = {family.name: family for family in exported.registry.collect()}
+    assert families.keys() == {f"newsreel_{one.name}" for one in LEARNING}
+    for one in LEARNING:
+        assert not one.name.endswith("_total")
+        assert one.kind != "histogram" or one.name.endswith("_seconds")
+        assert not one.help.endswith(".")
+
+
+def test_the_reference_is_up_to_date() -> None:
+    """docs/metrics.md is what `make metrics` writes."""
+    written = subprocess.run(
+        [sys.executable, "docs/metrics.py"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert written.stdout == (ROOT / "docs" / "metrics.md").read_text(), "run make metrics"

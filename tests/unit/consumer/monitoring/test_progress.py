@@ -1,0 +1,201 @@
+"""Progress: strict JSON at every moment, bounded, and continued over a restart."""
+
+import itertools
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.evaluation.evaluator import LabelProbability
+from consumer.evaluation.scores import NOTHING, Scores
+from consumer.kafka.batch import DeadLetter
+from consumer.monitoring.progress import CURVE_POINTS, EXCERPT_CHARACTERS, MISTAKES, Progress
+from newsreel.events.document import Document
+from newsreel.events.errors import Reason
+
+
+def strict(value: Any) -> Any:
+    """Pass through JSON that has no NaN and needs no help with keys."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def progress() -> Progress:
+    ticks = itertools.count()
+    return Progress(clock=lambda: float(next(ticks)))
+
+
+@settings(deadline=None)
+@given(
+    labels=st.lists(st.sampled_from(["a", "b", None]), max_size=40),
+    groups=st.lists(st.integers(0, 5), max_size=30),
+)
+def test_strict_json_at_every_stage(
+    consumer: Any, numbered: Any, labels: list[str | None], groups: list[int]
+) -> None:
+    """Before, between and after steps, snapshot and summary are JSON that any reader takes."""
+    shown = progress()
+    steps = [None, *consumer(batch_size=3).read(numbered(labels), groups=groups)]
+    for step in steps:
+        if step is not None:
+            shown.observe(step)
+        assert strict(shown.snapshot()) == shown.snapshot()
+        for heldout in (None, NOTHING):
+            assert strict(shown.summary(heldout, model="m", seed=0))["heldout_accuracy"] is None
+    assert shown.documents == shown.snapshot()["documents"] == len(labels)
+    assert shown.snapshot()["unlabelled"] == labels.count(None)
+
+
+def test_diverged(consumer: Any, numbered: Any) -> None:
+    """A learner whose loss is no number any more does not break the page."""
+    shown = progress()
+    (step,) = consumer().read(numbered("a"))
+    broken = replace(step.predictions[0], predicted=LabelProbability("b", math.nan, math.nan))
+    worse = replace(step.scores, whole=replace(step.scores.whole, log_loss=math.inf))
+    shown.observe(replace(step, scored=[broken], scores=worse))
+    snapshot = strict(shown.snapshot())
+    assert snapshot["mistakes"][0]["probability"] is None
+    assert snapshot["prequential"]["whole"]["log_loss"] is None
+
+
+def test_what_is_shown(consumer: Any, numbered: Any) -> None:
+    """Counts add up over steps; scores, labels, lag and buffer are those of the last."""
+    letter = DeadLetter("documents", 0, 7, None, b"{", [], Reason.NOT_JSON, "why")
+    shown = progress()
+    reader = consumer(batch_size=4, capacity=5)
+    steps = reader.read(
+        numbered(["a", "b", "a", None, "a", "a", "b"]), groups=[4, 1, 2], dead_letters=[letter]
+    )
+    for step in steps[:2]:
+        shown.observe(step)
+    assert shown.snapshot()["lag"] == 2
+    shown.observe(steps[2])
+    snapshot = shown.snapshot()
+    wanted = {"documents": 7, "unlabelled": 1, "learned": 6, "replayed": 3, "dead_letters": 1}
+    assert wanted.items() <= snapshot.items()
+    assert shown.steps == 2
+    assert (snapshot["labels"], snapshot["lag"], snapshot["replay_buffer"]) == (2, 0, 5)
+    scores = steps[-1].scores
+    assert snapshot["prequential"]["whole"]["accuracy"] == scores.whole.accuracy
+    assert snapshot["prequential"]["window"]["recall"] == scores.window.recall
+    summary = shown.summary(scores.whole, model="m")
+    assert summary["model"] == "m"
+    assert summary["documents"] == 7
+    assert summary["unlabelled_documents"] == 1
+    assert summary["prequential_accuracy"] == scores.whole.accuracy
+    assert summary["prequential_accuracy_last_1000"] == scores.window.accuracy
+    assert summary["heldout_accuracy"] == scores.whole.accuracy
+    assert summary["heldout_documents"] == 6
+    assert summary["peak_rss_mb"] > 1
+
+
+def test_documents_per_second(consumer: Any, numbered: Any) -> None:
+    """The rate is that of the work: waiting for its first document or its end is not."""
+    seconds = 0.0
+    shown = Progress(clock=lambda: seconds)
+    (last,) = consumer().read([])
+    shown.observe(last)
+    seconds += 1000.0
+    for step in consumer(batch_size=5).read(numbered("ab" * 10)):
+        seconds += 2.0
+        last = replace(step, seconds={"fetch": 0.0, "predict": 0.5, "learn": 1.5})
+        shown.observe(last)
+    seconds += 1000.0
+    shown.observe(replace(last, predictions=[], learned=None, seconds={}))
+    assert shown.snapshot()["documents_per_second"] == pytest.approx(20 / 8)
+
+
+def test_latest_mistakes(consumer: Any) -> None:
+    """The latest wrong predictions are shown, in excerpts; right ones and guesses are not."""
+    documents = [Document("first", "no label is known yet", "a")]
+    documents += [Document(f"right {n}", "text", "a") for n in range(60)]
+    documents += [Document(f"wrong {n}", "x" * 5000, "b") for n in range(70)]
+    documents += [Document("unlabelled", "text")]
+    shown = progress()
+    for step in consumer(batch_size=1).read(documents):
+        shown.observe(step)
+    mistakes = shown.snapshot()["mistakes"]
+    assert [mistake["id"] for mistake in mistakes] == [f"wrong {n}" for n in range(20, 70)]
+    assert len(mistakes) == MISTAKES
+    assert all(len(mistake["text"]) == EXCERPT_CHARACTERS for mistake in mistakes)
+    assert all((m["label"], m["predicted"]) == ("b", "a") for m in mistakes)
+
+
+def feed(shown: Progress, step: Any, counts: range) -> list[int]:
+    """Pretend that so many documents were scored; returns how long the curve was each time."""
+    lengths = []
+    for count in counts:
+        whole = replace(step.scores.whole, documents=count, accuracy=count / 1e6)
+        shown.observe(replace(step, scores=replace(step.scores, whole=whole)))
+        lengths.append(len(shown.snapshot()["curve"]) if count % 7 == 0 else 0)
+    return lengths
+
+
+@pytest.mark.parametrize("stride", [1, 16, 100])
+def test_curve_is_bounded_and_even(consumer: Any, numbered: Any, stride: int) -> None:
+    """However long the stream, the curve has few points, spread over all of it."""
+    shown = progress()
+    (step,) = consumer().read(numbered("a"))
+    end = stride * 8000
+    lengths = feed(shown, step, range(stride, end + 1, stride))
+    assert max(lengths) <= CURVE_POINTS
+    curve = shown.snapshot()["curve"]
+    assert len(curve) >= CURVE_POINTS / 4
+    places = [scored for scored, _, _ in curve]
+    assert all(accuracy == scored / 1e6 for scored, accuracy, _ in curve)
+    gaps = [after - before for before, after in itertools.pairwise([0, *places, end])]
+    assert min(gaps) >= 0
+    assert max(gaps) <= end / (CURVE_POINTS / 8)
+
+
+@pytest.mark.parametrize("stop", [0, 5, 1500])
+def test_restored_goes_on(consumer: Any, numbered: Callable[..., Any], stop: int) -> None:
+    """Counts and curve go on after a restart as if there had been none."""
+    (step,) = consumer().read(numbered("a"))
+    uninterrupted, stopped, restored = progress(), progress(), progress()
+    feed(uninterrupted, step, range(1, 3001))
+    feed(stopped, step, range(1, stop + 1))
+    restored.load_state_dict(json.loads(json.dumps(stopped.state_dict())))
+    assert strict(restored.snapshot())["documents"] == stop
+    feed(restored, step, range(stop + 1, 3001))
+    assert restored.documents == uninterrupted.documents
+    assert restored.snapshot()["curve"] == uninterrupted.snapshot()["curve"]
+    assert restored.state_dict() == uninterrupted.state_dict()
+
+
+def test_experts(consumer: Any, numbered: Any) -> None:
+    """A blend's experts and their shares are shown; the end of a stream, without any, hides none.
+
+    They outlast a restart, too.
+    """
+    (step,) = consumer().read(numbered("a"))
+    experts = {
+        "latent": Scores(9, 0.75, 0.5, math.nan, 0.25, 0.125, {}, {}),
+        "bayes": NOTHING,
+    }
+    blended = replace(step, scores=replace(step.scores, experts=experts))
+    shown, restored = progress(), progress()
+    assert shown.summary(None)["experts_share"] == {}
+    shown.observe(replace(blended, shares={"latent": 0.9, "bayes": 0.1}))
+    shown.observe(replace(blended, predictions=[], learned=None, shares={}))
+    restored.load_state_dict(strict(shown.state_dict()))
+    for one in (shown, restored):
+        summary = strict(one.summary(None))
+        assert summary["experts_share"] == {"latent": 0.9, "bayes": 0.1}
+        assert summary["experts_accuracy_last_1000"] == {"latent": 0.75, "bayes": None}
+        assert one.snapshot()["prequential"]["experts"]["latent"]["log_loss"] == 0.25
+
+
+def test_pace(consumer: Any, numbered: Any) -> None:
+    """The pace is of work: it does not fall while nothing comes, as the rate of the run does."""
+    seconds = 0.0
+    shown = Progress(lambda: seconds)
+    assert shown.snapshot()["pace"] is None
+    for step in consumer(batch_size=5).read(numbered("ab" * 10)):
+        seconds += 1000.0
+        shown.observe(replace(step, seconds={"fetch": 998.0, "predict": 0.5, "learn": 1.5}))
+    assert shown.snapshot()["pace"] == pytest.approx(20 / 8)

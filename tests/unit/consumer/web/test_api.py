@@ -1,0 +1,193 @@
+"""What is answered over HTTP: as its own OpenAPI says, whatever is asked."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from helpers import documents
+from hypothesis import HealthCheck, given, settings
+from prometheus_client import CollectorRegistry
+from schemathesis import GenerationMode
+from starlette.testclient import TestClient
+
+from consumer.checkpoints.store import CheckpointStore
+from consumer.features.extractor import extract
+from consumer.heldout.history import FILE
+from consumer.labels import LabelSet
+from consumer.learners.protocol import TrainingBatch
+from consumer.learners.shared import SharedModel
+from consumer.monitoring.learning_metrics import Metrics
+from consumer.monitoring.progress import Progress
+from consumer.web import api, middleware, server
+from consumer.web.serving import Serving
+from consumer.web.status import Health, Status
+
+
+class Served:
+    """The application over a small real model that has learned a little."""
+
+    def __init__(self, folder: Path, build: Any, *, ready: bool = True) -> None:
+        assembled = build("blend")
+        labels = LabelSet(limit=10)
+        self.model = SharedModel(assembled.extractor, assembled.learner, labels, apart=True)
+        progress, registry = Progress(), CollectorRegistry()
+        self.metrics = Metrics(registry)
+        self.registry = registry
+        serving = Serving(progress)
+        store = CheckpointStore(folder, keep=1)
+        status = Status(progress, Health(), store, {"learner": "blend", "encoder": "tiny"})
+        if ready:
+            serving.begin(self.model)
+        self.app = api.app(
+            server.monitoring(registry, lambda: None, lambda: None),
+            status.snapshot,
+            serving.predict,
+            lambda: status.model(serving.labels),
+            self.metrics.served,
+            "0",
+        )
+        self.client = TestClient(self.app)
+        for number in range(4):
+            some = documents(8, start=8 * number)
+            features = extract(self.model.extractor, some)
+            targets = [labels.add(one.label or "") for one in some]
+            predictions = self.model.learner.predict_many(features)
+            lesson = TrainingBatch(features, targets)
+            self.model.learner.propose(lesson, TrainingBatch([], []), predictions).apply()
+
+
+@pytest.fixture(scope="module")
+def served(build: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    made = Served(tmp_path_factory.mktemp("checkpoints"), build)
+    with made.client:
+        yield made
+
+
+def test_one_text_or_some(served: Served) -> None:
+    """Predictions come in the order of the texts, with the version of the model."""
+    texts = [one.text for one in documents(3, start=700)]
+    some = served.client.post("/predict", json={"text": texts}).json()
+    alone = [served.client.post("/predict", json={"text": text}).json() for text in texts]
+    for said, one in zip(some["predictions"], alone, strict=True):
+        assert said["probabilities"] == pytest.approx(
+            one["predictions"][0]["probabilities"], abs=1e-3
+        )
+    assert [one["label"] for one in some["predictions"]] == ["sport", "space", "sport"]
+    for one in some["predictions"]:
+        assert next(iter(one["probabilities"])) == one["label"]
+        assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert some["model"] == {"checkpoint": None, "step": 4}
+    assert served.registry.get_sample_value("newsreel_serving_seconds_count") >= 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"text": ""}',
+        b'{"text": NaN}',
+        b'{"text": "\\ud800"}',
+        b'{"\\ud800": 1, "text": "x"}',
+        b'{"text": []}',
+        b'{"text": 7}',
+        b'{"text": ["a", ""]}',
+        b'{"text": "a", "more": 1}',
+        b'{"text": ' + json.dumps(["a"] * 33).encode() + b"}",
+    ],
+)
+def test_a_wrong_question(served: Served, body: bytes) -> None:
+    """It is refused, and told what is wrong."""
+    answer = served.client.post(
+        "/predict", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+def test_no_json(served: Served) -> None:
+    """Who forgets the content type is told of it."""
+    answer = served.client.post("/predict", content=b"text")
+    assert answer.status_code == 422
+    assert "content-type: application/json" in answer.json()["detail"]
+
+
+def test_a_long_text_is_read_as_in_the_stream(served: Served) -> None:
+    """What the stream would not read changes nothing."""
+    text = "goal player " * 5000
+    said = [served.client.post("/predict", json={"text": t}).json() for t in (text, text[:20_000])]
+    assert said[0] == said[1]
+
+
+def test_the_model(served: Served) -> None:
+    """It is described: what it is, which version, what it knows."""
+    said = served.client.get("/model").json()
+    assert (said["learner"], said["encoder"]) == ("blend", "tiny")
+    assert said["labels"] == ["sport", "space"]
+    assert said["accuracy"] is None
+
+
+def test_not_ready(build: Any, tmp_path: Path) -> None:
+    """A standby, or one that is loading, says so and when to ask again."""
+    client = Served(tmp_path, build, ready=False).client
+    answer = client.post("/predict", json={"text": "goal"})
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert "standing by" in answer.json()["detail"]
+    assert client.get("/progress").json()["waiting"] == "loading, or standing by"
+    assert client.get("/model").json()["labels"] == []
+
+
+def test_the_curve_of_an_evaluator(build: Any, tmp_path: Path) -> None:
+    """The page is told of held-out scores; of a file that is none, nothing."""
+    client = Served(tmp_path, build).client
+    assert client.get("/progress").json()["heldout"] == []
+    (tmp_path / FILE).write_text('{"curve": [[10, 0.5, 0.4, 0.1]], "stride": 1}')
+    assert client.get("/progress").json()["heldout"] == [[10, 0.5, 0.4, 0.1]]
+    (tmp_path / FILE).write_text("{")
+    assert client.get("/progress").json()["heldout"] == []
+
+
+@pytest.mark.parametrize("path", sorted(api.FILES))
+def test_pages_run_nothing_of_others(served: Served, path: str) -> None:
+    """Each file says that nothing may run but what is served here."""
+    answer = served.client.get(path)
+    assert answer.status_code == 200
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert "http://" not in answer.text.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in answer.text
+    assert "innerHTML" not in answer.text
+
+
+def test_a_token_is_wanted_for_data_only(served: Served) -> None:
+    """The page itself has nothing of the stream in it, and asks for the token."""
+    guarded = TestClient(middleware.BearerAuth(served.app, "secret", api.OPEN_PATHS))
+    assert {guarded.get(path).status_code for path in api.OPEN_PATHS} == {200}
+    for path in ("/progress", "/model", "/metrics"):
+        assert guarded.get(path).status_code == 401
+        bearer = {"authorization": "Bearer secret"}
+        assert guarded.get(path, headers=bearer).status_code == 200
+    assert guarded.post("/predict", json={"text": "goal"}).status_code == 401
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize("label", ["POST /predict", "GET /model", "GET /progress"])
+def test_whatever_is_asked(served: Served, label: str, mode: GenerationMode) -> None:
+    """No question that its OpenAPI allows, or nearly allows, is answered otherwise than it says."""
+    schema = schemathesis.openapi.from_asgi("/openapi.json", served.app)
+    operations = {one.ok().label: one.ok() for one in schema.get_all_operations()}
+    assert len(operations) == 3
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(operations[label].as_strategy(generation_mode=mode))
+    def check(case: schemathesis.Case) -> None:
+        case.call_and_validate()
+
+    if mode is GenerationMode.POSITIVE or label == "POST /predict":  # others take nothing
+        check()

@@ -1,0 +1,209 @@
+"""How to be let in by Kafka: what fits together, what is refused, and what is never told."""
+
+import os
+from pathlib import Path
+
+import pytest
+from secure import certificate
+
+from consumer.settings import EvaluateSettings
+from consumer.settings import Settings as ConsumerSettings
+from newsreel.common import cli
+from newsreel.common.cli import UsageError
+from newsreel.common.kafka import Connection
+from newsreel.common.settings import KafkaSettings
+from producer.settings import Settings as ProducerSettings
+
+PASSWORD = "correct horse battery"
+
+SCRAM = {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "newsreel",
+    "KAFKA_SASL_PASSWORD": PASSWORD,
+}
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("KAFKA_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+def connection(*argv: object) -> Connection:
+    return cli.parse(KafkaSettings, [str(word) for word in argv]).connection
+
+
+def complaint(*argv: object) -> str:
+    with pytest.raises(UsageError) as refused:
+        connection(*argv)
+    message = str(refused.value)
+    assert len(message.splitlines()) == 1
+    assert PASSWORD not in message
+    return message
+
+
+def test_plain_by_default() -> None:
+    """Without a word on security, a client is told where Kafka is, and nothing else."""
+    assert connection() == Connection("localhost:9092")
+    assert connection().options == {"bootstrap_servers": "localhost:9092"}
+
+
+@pytest.mark.parametrize("settings", [ProducerSettings, ConsumerSettings, EvaluateSettings])
+def test_every_program_has_the_same_options(
+    settings: type[KafkaSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever program it is, the same variables become the same options of the client."""
+    for name, value in SCRAM.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "broker:9093")
+    required = ["--checkpoint", "x"] if settings is EvaluateSettings else []
+    parsed = cli.parse(settings, required)
+    assert parsed.connection.options == {
+        "bootstrap_servers": "broker:9093",
+        "security_protocol": "SASL_SSL",
+        "ssl_check_hostname": True,
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "newsreel",
+        "sasl_plain_password": PASSWORD,
+    }
+    for shown in (repr(parsed), str(parsed), repr(parsed.connection), parsed.model_dump_json()):
+        assert PASSWORD not in shown
+
+
+def test_certificates_of_ones_own(pem: tuple[Path, Path]) -> None:
+    """A broker that asks for a certificate is shown one; the name of a host may be let be."""
+    certificate, key = pem
+    files = ("--ssl-cafile", certificate, "--ssl-certfile", certificate, "--ssl-keyfile", key)
+    given = connection("--security-protocol", "SSL", *files, "--no-ssl-check-hostname")
+    assert given.security == {
+        "security_protocol": "SSL",
+        "ssl_check_hostname": False,
+        "ssl_cafile": str(certificate),
+        "ssl_certfile": str(certificate),
+        "ssl_keyfile": str(key),
+    }
+
+
+def test_password_from_a_file(tmp_path: Path) -> None:
+    """The password is what the file holds, less the end of its line."""
+    file = tmp_path / "password"
+    file.write_text(f" {PASSWORD} \n")
+    options = ("--sasl-mechanism", "PLAIN", "--sasl-username", "u", "--sasl-password-file", file)
+    given = connection("--security-protocol", "SASL_PLAINTEXT", *options)
+    assert given.security["sasl_plain_password"] == f" {PASSWORD} "
+
+
+@pytest.mark.parametrize("missing", ["MECHANISM", "USERNAME", "PASSWORD"])
+def test_sasl_needs_all_of_it(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A protocol with SASL is refused without mechanism, user name or password."""
+    for name, value in SCRAM.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(f"KAFKA_SASL_{missing}")
+    assert complaint().startswith("SASL_SSL needs --sasl-mechanism, --sasl-username and --sasl-pas")
+
+
+@pytest.mark.parametrize(
+    ("argv", "kind"),
+    [
+        (["--sasl-mechanism", "PLAIN"], "SASL"),
+        (["--sasl-username", "u", "--security-protocol", "SSL"], "SASL"),
+        (["--ssl-cafile", "ca.pem"], "SSL"),
+    ],
+)
+def test_security_without_effect(argv: list[str], kind: str) -> None:
+    """Who names a certificate or a user must not be connected in the clear."""
+    message = complaint(*argv)
+    assert message.startswith(f"--{kind.lower()}-... (or KAFKA_{kind}_...) is of no use")
+    assert f"choose one with {kind} in its name" in message
+
+
+def test_password_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a password in the environment."""
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", PASSWORD)
+    assert "is of no use" in complaint()
+
+
+@pytest.mark.parametrize("option", ["--ssl-cafile", "--ssl-certfile", "--ssl-keyfile"])
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_used(
+    option: str, content: str | None, tmp_path: Path, pem: tuple[Path, Path]
+) -> None:
+    """A certificate or key that is missing, or none, is named; nobody waits for a broker."""
+    file = tmp_path / "bad.pem"
+    if content is not None:
+        file.write_text(content)
+    others = ["--ssl-certfile", pem[0]] if option == "--ssl-keyfile" else []
+    message = complaint("--security-protocol", "SSL", *others, option, file)
+    assert "can't be used" in message
+    assert repr(str(file)) in message
+
+
+def test_encrypted_key_is_not_asked_for(tmp_path: Path, pem: tuple[Path, Path]) -> None:
+    """A key with a passphrase is refused; OpenSSL would ask for it on the terminal."""
+    locked = tmp_path / "locked.pem"
+    os.system(f"openssl ec -aes128 -passout pass:x -in {pem[1]} -out {locked} 2>/dev/null")
+    files = ("--ssl-certfile", pem[0], "--ssl-keyfile", locked)
+    assert "can't be used" in complaint("--security-protocol", "SSL", *files)
+
+
+def test_key_without_certificate(pem: tuple[Path, Path]) -> None:
+    """A key alone says nothing."""
+    assert "--ssl-certfile" in complaint("--security-protocol", "SSL", "--ssl-keyfile", pem[1])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe\x00"])
+def test_password_file_that_cannot_be_read(content: bytes | None, tmp_path: Path) -> None:
+    """Of a password file neither name nor content is told: either may be the password."""
+    file = tmp_path / PASSWORD
+    if content is not None:
+        file.write_bytes(content)
+    assert complaint("--sasl-password-file", file).startswith("--sasl-password-file ")
+
+
+def test_password_given_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to know which of two passwords counts."""
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", PASSWORD)
+    assert "choose one" in complaint("--sasl-password-file", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--sasl-password", PASSWORD],
+        [f"--sasl-password={PASSWORD}"],
+        ["--sasl-pasword", PASSWORD],
+        ["--password", PASSWORD],
+    ],
+)
+def test_password_as_a_flag(argv: list[str]) -> None:
+    """A flag shows in the list of processes; the message says how else, and repeats nothing."""
+    message = complaint(*argv)
+    assert "set KAFKA_SASL_PASSWORD, or name a file with --sasl-password-file" in message
+
+
+def test_wrong_protocol_or_mechanism(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that is none of the possible ones is named with option, variable and the others."""
+    for name, value in SCRAM.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "TLS")
+    message = complaint("--sasl-mechanism", "GSSAPI")
+    assert "--security-protocol (or KAFKA_SECURITY_PROTOCOL) is 'TLS'" in message
+    assert "--sasl-mechanism (or KAFKA_SASL_MECHANISM) is 'GSSAPI'" in message
+    assert "'SCRAM-SHA-256'" in message
+
+
+def test_help_does_not_offer_the_password(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help names the file for the password and the variable, and no option for itself."""
+    with pytest.raises(SystemExit):
+        connection("--help")
+    shown = capsys.readouterr().out
+    assert "--sasl-password-file" in shown
+    assert "KAFKA_SASL_PASSWORD" in shown
+    assert "--sasl-password " not in shown
