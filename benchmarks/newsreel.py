@@ -1,28 +1,24 @@
 """newsreel's own learners, through the functions that its loop is made of."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import safetensors.torch
 import torch
 
-from benchmarks.memory import MemorySource
 from benchmarks.model import Size
 from consumer import composition
 from consumer.checkpoints.state import pack_state
-from consumer.drift.adaptation import Drift, DriftAdaptation
-from consumer.evaluation.evaluator import Evaluator, Prediction
+from consumer.drift.adaptation import Drift
+from consumer.evaluation.evaluator import Prediction
 from consumer.features.extractor import Extractor
 from consumer.labels import LabelSet
+from consumer.learners.classifier import TextClassifier
 from consumer.learners.factory import BuiltModel
-from consumer.learners.prediction import PredictedBatch, predict, with_names
-from consumer.loop.labelling import ImmediateLabels
-from consumer.loop.micro_batch import MicroBatch
-from consumer.loop.prequential import learn, observed, run
-from consumer.loop.quarantine import Quarantine
+from consumer.learners.prediction import PredictedBatch
+from consumer.loop.memory_source import MemorySource
+from consumer.loop.prequential import Loop, inputs_of_drift
 from consumer.loop.step import Step
-from consumer.replay.buffer import ReplayBuffer
 from consumer.replay.ratio import ReplayRatio
 from consumer.settings import Settings
 from newsreel.events.document import Document
@@ -35,29 +31,33 @@ LEARNING = (
 
 
 class Newsreel:
-    """The consumer without Kafka.
+    """The consumer without Kafka, driven by a benchmark: predict, then learn.
 
     Parameters
     ----------
     settings
-        As the command line would make them.
-    extracting
-        Takes the extractor, and returns what is used instead.
+        Settings of the consumer.
+    wrap
+        Function that returns the extractor to use in place of the built one.
     """
 
     def __init__(
-        self, settings: Settings, extracting: Callable[[Extractor], Extractor] = lambda it: it
+        self, settings: Settings, wrap: Callable[[Extractor], Extractor] = lambda built: built
     ) -> None:
         self._settings = settings
-        assembled = composition.assembled(settings)
-        self._assembled = replace(assembled, extractor=extracting(assembled.extractor))
-        self._adaptation = composition.adaptation(settings)
+        built = composition.build_model(settings)
+        labels = LabelSet(settings.max_labels)
+        classifier = TextClassifier(wrap(built.extractor), built.learner, labels)
+        self._description = built.describes
+        self._loop = composition.build_loop(settings, classifier)
+        self._predicted: PredictedBatch | None = None
         self.drifts: list[Drift] = []
-        """All that were noticed."""
-        self._replay = composition.replay_buffer(settings)
-        self.replay_ratio = composition.replay_ratio(settings)
-        self._labels = LabelSet(settings.max_labels)
-        self._arrived: PredictedBatch | None = None
+        """All drifts detected so far."""
+
+    @property
+    def replay_ratio(self) -> ReplayRatio:
+        """Replay ratio of the loop."""
+        return self._loop.replay_ratio
 
     @property
     def batch_size(self) -> int:
@@ -65,94 +65,67 @@ class Newsreel:
         return self._settings.batch_size
 
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
-        """Predict documents with what is known now."""
-        assembled = self._assembled
-        self._arrived = predict(assembled.extractor, assembled.learner, documents)
-        return with_names(self._arrived, self._labels)
+        """Predict documents with what has been learned so far."""
+        classifier = self._loop.classifier
+        self._predicted = classifier.predict(documents)
+        return classifier.with_names(self._predicted)
 
     def learn_many(self, documents: Sequence[Document], replayed: int | None = None) -> None:
-        """Learn documents that were just predicted.
+        """Learn the documents predicted last.
 
         Parameters
         ----------
         replayed
-            How many to replay; if not given, as many as while nothing waits.
+            Number of documents to replay; by default, as many as with no lag.
         """
-        assert self._arrived is not None  # noqa: S101 - the protocol says so
+        assert self._predicted is not None  # noqa: S101 - the protocol demands a prediction first
+        loop, classifier = self._loop, self._loop.classifier
         for document in documents:
             if document.label is not None:
-                self._labels.add(document.label)
-        learner, replay, labels = self._assembled.learner, self._replay, self._labels
-        predicted = observed(self._arrived, with_names(self._arrived, labels))
-        self.drifts += self._adaptation.observe(predicted, learner, replay, labels)
+                classifier.labels.add(document.label)
+        seen = inputs_of_drift(self._predicted, classifier.with_names(self._predicted))
+        self.drifts += loop.adaptation.observe(
+            seen, classifier.learner, loop.replay_buffer, classifier.labels
+        )
         if replayed is None:
-            replayed = self.replay_ratio.due(len(documents), lag=0)
-        count = self._adaptation.replayed(replayed)
-        learn(self._arrived, learner, replay, labels, count)
+            replayed = loop.replay_ratio.due(len(documents), lag=0)
+        loop.learn(self._predicted, replayed)
 
     def size(self) -> Size:
-        """Count what is learned of the stream, and the bytes of what a checkpoint keeps."""
+        """Return the number of learned parameters, and the bytes that a checkpoint keeps."""
         tensors: dict[str, torch.Tensor] = {}
-        pack_state(self._assembled.learner.state_dict(), "learner", tensors)
+        pack_state(self._loop.classifier.learner.state_dict(), "learner", tensors)
         trained = {
             name: tensor
             for name, tensor in tensors.items()
             if "/parameters/" in name
             or name.endswith(("/weights", "/weights/numbers", "/sums/numbers"))
         }
-        pack_state(self._replay.state_dict(), "replay", tensors)
+        pack_state(self._loop.replay_buffer.state_dict(), "replay", tensors)
         return Size(
             parameters=sum(tensor.numel() for tensor in trained.values()),
             checkpoint_bytes=len(safetensors.torch.save(tensors)),
         )
 
     def describe(self) -> Mapping[str, Any]:
-        """Return what a checkpoint of it fits, and how it learns."""
+        """Return what a checkpoint of the model fits, and how the model learns."""
         chosen = self._settings.model_dump(include=set(LEARNING))
-        return {**self._assembled.describes, **chosen}
+        return {**self._description, **chosen}
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """The parts of the consumer's loop, its source aside."""
-
-    assembled: BuiltModel
-    replay: ReplayBuffer
-    replay_ratio: ReplayRatio
-    evaluator: Evaluator
-    labels: LabelSet
-    batch_size: int
-    adaptation: DriftAdaptation
-
-    def run(self, documents: Iterable[Document]) -> Iterator[Step]:
-        """Learn documents from memory: a step for each micro-batch."""
-        return run(
-            MemorySource(documents, self.labels),
-            self.assembled.extractor,
-            self.assembled.learner,
-            self.replay,
-            self.replay_ratio,
-            self.evaluator,
-            self.labels,
-            MicroBatch(self.batch_size),
-            Quarantine("benchmark"),
-            self.adaptation,
-            ImmediateLabels(),
-        )
-
-
-def loop(assembled: BuiltModel | None = None, **options: Any) -> Loop:
-    """Build a loop from options of the command line, around what is assembled already, if any."""
+def build_loop(built: BuiltModel | None = None, **options: Any) -> Loop:
+    """Build the consumer's loop from options of the command line, around a model if one is given."""
     settings = Settings.model_validate(options)
-    return Loop(
-        assembled or composition.assembled(settings),
-        composition.replay_buffer(settings),
-        composition.replay_ratio(settings),
-        Evaluator(),
-        LabelSet(settings.max_labels),
-        settings.batch_size,
-        composition.adaptation(settings),
+    built = built or composition.build_model(settings)
+    labels = LabelSet(settings.max_labels)
+    return composition.build_loop(
+        settings, TextClassifier(built.extractor, built.learner, labels)
     )
+
+
+def steps(loop: Loop, documents: Iterable[Document]) -> Iterator[Step]:
+    """Run a loop over documents in memory."""
+    return loop.run(MemorySource(documents, loop.classifier.labels))
 
 
 PLAIN: Mapping[str, Any] = {
@@ -169,13 +142,13 @@ PLAIN: Mapping[str, Any] = {
 
 
 def build(
-    extracting: Callable[[Extractor], Extractor] = lambda it: it, **options: Any
+    wrap: Callable[[Extractor], Extractor] = lambda built: built, **options: Any
 ) -> Callable[[Sequence[str], int], Newsreel]:
     """Make what builds a learner from options of the command line, such as ``learner="latent"``."""
     settings = Settings.model_validate(options)
 
     def call(_labels: Sequence[str], seed: int) -> Newsreel:
-        return Newsreel(settings.model_copy(update={"seed": seed}), extracting)
+        return Newsreel(settings.model_copy(update={"seed": seed}), wrap)
 
     return call
 

@@ -169,8 +169,8 @@ def timed(documents: Sequence[Document], seed: int) -> dict[str, Pace]:
     """Time the steps of each row, with its replay and without."""
 
     def seconds(row: Row, ratio: float) -> float:
-        loop = newsreel.loop(seed=seed, replay_ratio=ratio, **row.options)
-        steps = islice(loop.run(documents), WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS)
+        loop = newsreel.build_loop(seed=seed, replay_ratio=ratio, **row.options)
+        steps = islice(newsreel.steps(loop, documents), WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS)
         took = [(sum(step.seconds.values()), len(step.predictions)) for step in steps]
         return sum(one for one, _ in took) / sum(count for _, count in took)
 

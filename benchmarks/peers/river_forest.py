@@ -41,4 +41,4 @@ def _vector(text: str) -> dict[int, float]:
 @cache
 def _extractor() -> Extractor:
     """Read each text once, however many streams it comes in."""
-    return CachedFeatures(newsreel.loop(learner="analytic").assembled.extractor, ROOM)
+    return CachedFeatures(newsreel.build_loop(learner="analytic").classifier.extractor, ROOM)

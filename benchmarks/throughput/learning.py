@@ -6,6 +6,8 @@ from functools import partial
 from statistics import median
 
 from benchmarks import newsreel
+from consumer import composition
+from consumer.settings import Settings
 from benchmarks.throughput import encoders
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
 from consumer.learners.factory import ModelConfig
@@ -32,18 +34,19 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
     documents
         Enough for all rounds: `needed` says how many.
     """
-    default, plain = newsreel.loop(), newsreel.loop(**newsreel.PLAIN)
-    recipe = ModelConfig.read(default.assembled.describes)
+    built = composition.build_model(Settings())
+    default, plain = newsreel.build_loop(built), newsreel.build_loop(**newsreel.PLAIN)
+    model = ModelConfig.read(built.describes)
     blocks = [documents[start : start + BLOCK] for start in range(0, len(documents), BLOCK)]
     first = [document for block in blocks for document in block[:PLAIN_BLOCK]]
     encoding: Mapping[str, Measure] = {
-        name: partial(_encode, texts, blocks) for name, texts in encoders.build(recipe).items()
+        name: partial(_encode, texts, blocks) for name, texts in encoders.build(model).items()
     }
     figures = interleave(
         {
-            DEFAULT: partial(_learn, default.run(documents), BLOCK),
+            DEFAULT: partial(_learn, newsreel.steps(default, documents), BLOCK),
             **encoding,
-            PLAIN: partial(_learn, plain.run(first), PLAIN_BLOCK),
+            PLAIN: partial(_learn, newsreel.steps(plain, first), PLAIN_BLOCK),
         },
         rounds,
         WARM_UP,
@@ -53,7 +56,7 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         Comparison(
             "learning",
             "Learning, and encoding alone",
-            f"The same {BLOCK} documents a round in one process, of {recipe.max_tokens} tokens at"
+            f"The same {BLOCK} documents a round in one process, of {model.max_tokens} tokens at"
             " most; the default settings predict, score, learn and remember, the encoders tokenize"
             f" and encode (OpenVINO auto: in int8). The fastest encoder is {fastest}.",
             "documents/s",

@@ -6,7 +6,9 @@ from dataclasses import replace
 from itertools import cycle, islice
 
 from benchmarks import newsreel
-from benchmarks.newsreel import Loop
+from consumer import composition
+from consumer.settings import Settings
+from consumer.loop.prequential import Loop
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
 from consumer.evaluation.evaluator import WINDOW, LabelProbability, Prediction
 from consumer.features.extractor import Example, extract
@@ -43,16 +45,16 @@ def compare(
     labels
         Labels that are known, smallest first.
     """
-    usual = newsreel.loop().assembled
+    usual = composition.build_model(Settings())
     features = extract(usual.extractor, documents)
     examples = [Example(*pair) for pair in zip(documents, features, strict=True)]
 
     def measure(remembered: int, labels: int) -> Measure:
         # What a learner knows has no part in what the buffer costs: it may be the same one.
-        assembled = usual if labels == USUAL_LABELS else None
-        loop = newsreel.loop(assembled, replay_capacity=remembered)
-        fill(loop, examples, remembered, labels)
-        steps = loop.run(_relabelled(cycle(documents), labels))
+        built = usual if labels == USUAL_LABELS else None
+        loop = newsreel.build_loop(built, replay_capacity=remembered)
+        fill(loop, usual.describes["experts"], examples, remembered, labels)
+        steps = newsreel.steps(loop, _relabelled(cycle(documents), labels))
         return lambda _: _turns(steps)
 
     buffers = {f"{size:,} documents": measure(size, USUAL_LABELS) for size in remembered}
@@ -80,20 +82,25 @@ def compare(
     ]
 
 
-def fill(loop: Loop, examples: Sequence[Example], remembered: int, labels: int) -> None:
+def fill(
+    loop: Loop,
+    experts: Sequence[str],
+    examples: Sequence[Example],
+    remembered: int,
+    labels: int,
+) -> None:
     """Bring a loop to where it knows so many labels and remembers so many documents."""
-    learner = loop.assembled.learner
+    learner = loop.classifier.learner
     for number in range(labels):
-        loop.labels.add(_label(number))
+        loop.classifier.labels.add(_label(number))
     stream = _relabelled((example.document for example in cycle(examples)), labels)
     documents = list(islice(stream, max(WINDOW, remembered, labels)))
-    experts = loop.assembled.describes["experts"]
     for document in documents[: max(WINDOW, labels)]:
         label = str(document.label)
         opinion = LabelProbability(label, 1.0, 1.0)
         loop.evaluator.update([Prediction(document, opinion, dict.fromkeys(experts, opinion))])
     kept = [learner.replay_features(example.features) for example in examples]
-    loop.replay.add(map(Example, documents[:remembered], cycle(kept)))
+    loop.replay_buffer.add(map(Example, documents[:remembered], cycle(kept)))
 
 
 def _relabelled(documents: Iterator[Document], labels: int) -> Iterator[Document]:

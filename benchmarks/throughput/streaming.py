@@ -111,7 +111,7 @@ def learned(
 def from_memory(documents: Sequence[Document]) -> dict[str, Any]:
     """Learn documents by the default settings; returns a summary as the consumer's."""
     progress = Progress()
-    for step in newsreel.loop().run(documents):
+    for step in newsreel.steps(newsreel.build_loop(), documents):
         progress.observe(step)
     return progress.summary(None)
 

@@ -148,14 +148,14 @@ class Committer:
         SupersededError, AbandonedError
             The last commit is not final, and never will be.
         """
-        self._changed |= bool(step.predictions or step.dead_letters or step.learned or step.fates)
+        self._changed |= bool(step.predictions or step.dead_letters or step.learned or step.labelled.outcomes)
         self._settle()
-        if not self._far_enough(step.positions):
+        if not self._far_enough(step.batch.positions):
             return  # even if much waits: what was published would be published again
         if self._outbox.size > PENDING_BYTES:
             self._make_room(step)
         elif self._under_way is None and self._due():
-            self._begin(step.positions)
+            self._begin(step.batch.positions)
 
     def complaint(self) -> str | None:
         """Say that the commit under way takes long, if it does."""
@@ -172,9 +172,9 @@ class Committer:
             It is not final; the last commit still stands.
         """
         self._wait()
-        if not self._changed or not self._far_enough(step.positions):
+        if not self._changed or not self._far_enough(step.batch.positions):
             return
-        self._begin(step.positions)
+        self._begin(step.batch.positions)
         failure = self._wait()
         if failure is not None:
             raise failure
@@ -273,7 +273,7 @@ class Committer:
         started = time.perf_counter()
         while self._outbox.size > PENDING_BYTES and not (self._hurry() or self._lost()):
             if self._under_way is None and self._clock() >= self._not_before:
-                self._begin(step.positions)
+                self._begin(step.batch.positions)
             self._wait()
             time.sleep(WAIT_SECONDS)
         self._observer.paused(time.perf_counter() - started)

@@ -129,7 +129,7 @@ class OutputWriter:
 
     def write(self, step: Step) -> None:
         """Write predictions, dead letters and drifts."""
-        new = any(self._is_new(partition, end - 1) for partition, end in step.positions.items())
+        new = any(self._is_new(partition, end - 1) for partition, end in step.batch.positions.items())
         for letter in step.dead_letters:
             log.warning(
                 "dead letter",
@@ -148,7 +148,7 @@ class OutputWriter:
                 self._progress.checkpoint,
                 self._progress.steps,
             )
-            for prediction, origin in zip(step.predictions, step.origins, strict=True)
+            for prediction, origin in zip(step.predictions, step.batch.origins, strict=True)
             if self._is_new(origin.partition, origin.offset)
         )
         self._outbox.put(
@@ -162,7 +162,7 @@ class OutputWriter:
         if new:
             self._outbox.put(
                 drift_record(topics.drift(self._topic), drift, self._topic, self._group)
-                for drift in step.drifts
+                for drift in step.drift.detected
             )
 
     def _is_new(self, partition: int, offset: int) -> bool:

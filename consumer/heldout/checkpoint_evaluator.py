@@ -16,7 +16,7 @@ from consumer.features.extractor import CachedFeatures, Extractor
 from consumer.labels import LabelSet
 from consumer.learners.factory import HardwareConfig, ModelConfig, build_model
 from consumer.learners.gradient import TrainingConfig
-from consumer.learners.prediction import predict, with_names
+from consumer.learners.classifier import TextClassifier
 from consumer.learners.protocol import Learner
 from newsreel.events.document import Document
 
@@ -85,7 +85,7 @@ class CheckpointEvaluator:
         labels, evaluator = LabelSet(limit=sys.maxsize), Evaluator()
         parts: dict[str, Stateful] = {"labels": labels, "learner": learner, "evaluator": evaluator}
         restore_checkpoint(folder, parts)
-        scores = score_heldout(extractor, learner, labels, documents, stopping)
+        scores = score_heldout(TextClassifier(extractor, learner, labels), documents, stopping)
         recent = evaluator.scores().window
         return Evaluation(manifest, written, labels.names, scores, recent)
 
@@ -100,9 +100,7 @@ class CheckpointEvaluator:
 
 
 def score_heldout(
-    extractor: Extractor,
-    learner: Learner,
-    labels: LabelSet,
+    classifier: TextClassifier,
     documents: Iterable[Document],
     stopping: Callable[[], bool] = lambda: False,
 ) -> Scores:
@@ -116,6 +114,6 @@ def score_heldout(
     for start in range(0, len(by_length), BATCH_SIZE):
         if stopping():
             break
-        arrived = predict(extractor, learner, by_length[start : start + BATCH_SIZE])
-        evaluator.update(with_names(arrived, labels))
+        batch = classifier.predict(by_length[start : start + BATCH_SIZE])
+        evaluator.update(classifier.with_names(batch))
     return evaluator.scores().whole

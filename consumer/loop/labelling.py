@@ -15,7 +15,7 @@ from newsreel.events.document import Document
 
 
 class LabelOutcome(StrEnum):
-    """What becomes of a label that comes, or of a document that waits: fit for a metric label."""
+    """What became of a late label, or of a pending document; a closed set, fit for a metric."""
 
     JOINED = "joined"
     REPEATED = "repeated"
@@ -25,63 +25,59 @@ class LabelOutcome(StrEnum):
 
 
 class PendingDocumentsError(UserError):
-    """Documents wait for labels that nobody would read."""
+    """A checkpoint holds pending documents, and late labels are not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedLabel:
-    """A document whose label has come, as it was predicted at arrival.
-
-    Both were written ``seconds`` apart, as far as that is known.
-    """
+    """A document with its late label."""
 
     prediction: Prediction
+    """Prediction made when the document arrived."""
     origin: Origin
+    """Place of the document in its topic."""
     seconds: float | None
+    """Seconds from the document's record to the label's record; None if not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledBatch:
-    """What a batch brings: ``ready`` to be learned, ``scored`` as predicted at arrival.
-
-    Both are in the order of the stream. ``joined`` are those that had to wait; ``fates`` count
-    labels that came by themselves, and documents that waited in vain.
-    """
+    """What a batch adds to scoring and learning, in the order of the stream."""
 
     ready: Sequence[tuple[Document, Origin]]
+    """Documents to learn from, and their places in the topic."""
     scored: Sequence[Prediction]
+    """Predictions, made on arrival, whose labels are known now."""
     joined: Sequence[JoinedLabel]
-    fates: Mapping[LabelOutcome, int]
+    """Documents whose label arrived late, in this batch."""
+    outcomes: Mapping[LabelOutcome, int]
+    """Number of late labels and of expired documents, by outcome."""
+    pending: int
+    """Number of documents that still wait for their labels."""
 
 
 class Labelling(Protocol):
-    """What the loop needs to cope with labels that come later.
-
-    ``late`` says whether documents may wait, ``positions`` where the topic of labels goes on, by
-    partition.
-    """
+    """Pairs documents with their labels."""
 
     late: bool
+    """Whether labels may arrive later than their documents."""
     positions: Mapping[int, int]
+    """Next offset to read of the topic of labels, by partition."""
 
-    def __len__(self) -> int:
-        """Return how many documents wait."""
+    def take(self, batch: Batch, predicted: PredictedBatch, labels: LabelSet) -> LabelledBatch:
+        """Return what can be scored and learned now that a batch has been predicted."""
         ...
 
-    def take(self, batch: Batch, arrived: PredictedBatch, labels: LabelSet) -> LabelledBatch:
-        """Take in a batch, and what was predicted of its documents."""
+    def repredict(self, predictions: Sequence[Prediction]) -> None:
+        """Score predictions made just before their documents are learned."""
         ...
 
-    def repredicted(self, predictions: Sequence[Prediction]) -> None:
-        """Take in predictions that were made just before their documents are learned."""
-        ...
-
-    def scores(self) -> Scores | None:
-        """Return the scores of these, over the last 1000; None where no document ever waits."""
+    def repredicted_scores(self) -> Scores | None:
+        """Return the scores of the last 1000 such predictions; None where labels are not late."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that its future depends on."""
+        """Return the state that future batches depend on."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -90,32 +86,33 @@ class Labelling(Protocol):
 
 
 class ImmediateLabels:
-    """Every document comes with its label, or has none."""
+    """Labelling where each document carries its label, or has none."""
 
     late = False
 
     def __init__(self) -> None:
         self.positions: Mapping[int, int] = {}
 
-    def __len__(self) -> int:
-        """Return that none waits."""
-        return 0
+    def take(self, batch: Batch, predicted: PredictedBatch, labels: LabelSet) -> LabelledBatch:
+        """Return all documents to learn from, and the predictions of the labelled ones."""
+        predictions = with_names(predicted, labels)
+        return LabelledBatch(
+            ready=list(zip(batch.documents, batch.origins, strict=True)),
+            scored=[each for each in predictions if each.document.label is not None],
+            joined=[],
+            outcomes={},
+            pending=0,
+        )
 
-    def take(self, batch: Batch, arrived: PredictedBatch, labels: LabelSet) -> LabelledBatch:
-        """Score and learn what has arrived."""
-        ready = list(zip(batch.documents, batch.origins, strict=True))
-        scored = [said for said in with_names(arrived, labels) if said.document.label is not None]
-        return LabelledBatch(ready, scored, [], {})
+    def repredict(self, predictions: Sequence[Prediction]) -> None:
+        """Do nothing: the predictions equal those made on arrival."""
 
-    def repredicted(self, predictions: Sequence[Prediction]) -> None:
-        """Change nothing: they are those made at arrival."""
-
-    def scores(self) -> Scores | None:
-        """Return that there are none."""
+    def repredicted_scores(self) -> Scores | None:
+        """Return None: no prediction is made twice."""
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return that none waits."""
+        """Return that no document is pending."""
         return {"documents": []}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -123,8 +120,8 @@ class ImmediateLabels:
 
         Raises
         ------
-        WaitingError
-            Some wait.
+        PendingDocumentsError
+            The state holds pending documents.
         """
         if state["documents"]:
             raise PendingDocumentsError(

@@ -1,7 +1,7 @@
-"""Documents that wait for their labels, with what was predicted of them when they arrived.
+"""Labels that arrive later than their documents.
 
 Grzenda et al. (2020), "Delayed labelling evaluation for data streams": a prediction is scored as it
-was made at arrival, and once more as it would be made just before its label is learned.
+was made on arrival, and once more as it would be made just before its label is learned.
 """
 
 from collections import Counter, OrderedDict
@@ -23,7 +23,7 @@ from newsreel.events.document import Document
 
 
 class _PendingDocument(NamedTuple):
-    """A document that waits; of the predictions, its row."""
+    """A document without a label, and its row of the predictions made on arrival."""
 
     document: Document
     predictions: Predictions
@@ -32,17 +32,18 @@ class _PendingDocument(NamedTuple):
 
 
 class LateLabels:
-    """Waits for labels, with so many documents at most: then the one that came first expires.
+    """Labelling that keeps documents until their labels arrive.
 
-    The first label of a document counts. Another one that says the same is ``repeated``, one that
-    says something else ``conflicting``: neither changes anything, as what was learned can't be
-    taken back. A label of a document that does not wait, nor was labelled lately, is ``orphaned``.
-    A document that comes again under its id waits in place of the first.
+    The first label of a document counts. A later label for the same document is ``repeated`` if it
+    is equal and ``conflicting`` if it differs; neither changes anything, because learning can't be
+    undone. A label whose document is neither pending nor labelled lately is ``orphaned``. A second
+    document with the id of a pending one replaces the first. When more documents are pending than
+    fit, the oldest one is ``expired``.
 
     Parameters
     ----------
     capacity
-        Documents that wait at most; of as many, labels are remembered.
+        Largest number of pending documents, and of labelled ids that are remembered.
     """
 
     late = True
@@ -50,128 +51,132 @@ class LateLabels:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self.positions: Mapping[int, int] = {}
-        self._waiting: OrderedDict[str, _PendingDocument] = OrderedDict()
+        self._pending: OrderedDict[str, _PendingDocument] = OrderedDict()
         self._labelled: OrderedDict[str, str] = OrderedDict()
-        self._again = Evaluator()
+        self._repredicted = Evaluator()
 
-    def __len__(self) -> int:
-        """Return how many documents wait."""
-        return len(self._waiting)
-
-    def take(self, batch: Batch, arrived: PredictedBatch, labels: LabelSet) -> LabelledBatch:
-        """Take in documents and labels in the order of the stream."""
+    def take(self, batch: Batch, predicted: PredictedBatch, labels: LabelSet) -> LabelledBatch:
+        """Return what can be scored and learned, after each document and label in stream order."""
         ready: list[tuple[Document, Origin]] = []
         scored: list[Prediction] = []
         joined: list[JoinedLabel] = []
-        fates: Counter[LabelOutcome] = Counter()
+        outcomes: Counter[LabelOutcome] = Counter()
         self.positions = dict(batch.label_positions)
 
-        def come(number: int) -> None:
-            for labelled in (one for one in batch.labels if one.after == number):
-                fate, found = self._join(labelled, labels)
-                fates[fate] += 1
-                if found is not None:
-                    joined.append(found)
-                    scored.append(found.prediction)
-                    ready.append((found.prediction.document, found.origin))
+        def join_labels_after(documents: int) -> None:
+            for record in batch.labels:
+                if record.after != documents:
+                    continue
+                outcome, document = self._join(record, labels)
+                outcomes[outcome] += 1
+                if document is not None:
+                    joined.append(document)
+                    scored.append(document.prediction)
+                    ready.append((document.prediction.document, document.origin))
 
-        come(0)
-        predictions = with_names(arrived, labels)
+        join_labels_after(0)
+        predictions = with_names(predicted, labels)
         for row, document in enumerate(batch.documents):
             if document.label is None:
-                kept = _PendingDocument(
-                    document, arrived.predictions.of([row]), batch.origins[row], batch.written[row]
+                pending = _PendingDocument(
+                    document,
+                    predicted.predictions.of([row]),
+                    batch.origins[row],
+                    batch.written[row],
                 )
-                fates[LabelOutcome.EXPIRED] += self._wait(kept)
+                outcomes[LabelOutcome.EXPIRED] += self._keep(pending)
             else:
                 scored.append(predictions[row])
                 ready.append((document, batch.origins[row]))
-            come(row + 1)
-        return LabelledBatch(ready, scored, joined, +fates)
+            join_labels_after(row + 1)
+        return LabelledBatch(ready, scored, joined, +outcomes, len(self._pending))
 
-    def _wait(self, kept: _PendingDocument) -> int:
-        """Let a document wait; returns how many expire for that."""
-        self._waiting.pop(kept.document.id, None)
-        self._waiting[kept.document.id] = kept
-        if len(self._waiting) <= self._capacity:
+    def _keep(self, pending: _PendingDocument) -> int:
+        """Keep a document until its label arrives; return how many documents expire for that."""
+        self._pending.pop(pending.document.id, None)
+        self._pending[pending.document.id] = pending
+        if len(self._pending) <= self._capacity:
             return 0
-        self._waiting.popitem(last=False)
+        self._pending.popitem(last=False)
         return 1
 
     def _join(
-        self, labelled: LabelRecord, labels: LabelSet
+        self, record: LabelRecord, labels: LabelSet
     ) -> tuple[LabelOutcome, JoinedLabel | None]:
-        said = labelled.label
-        kept = self._waiting.pop(said.id, None)
-        if kept is None:
-            known = self._labelled.get(said.id)
-            if known is None:
-                return LabelOutcome.ORPHANED, None
-            return (
-                LabelOutcome.REPEATED if known == said.label else LabelOutcome.CONFLICTING
-            ), None
-        self._labelled[said.id] = said.label
+        """Return the outcome of a label, and its document if the document was pending."""
+        label = record.label
+        pending = self._pending.pop(label.id, None)
+        if pending is None:
+            return self._outcome_without_document(label.id, label.label), None
+        self._labelled[label.id] = label.label
         if len(self._labelled) > self._capacity:
             self._labelled.popitem(last=False)
         seconds = None
-        if kept.written is not None and labelled.written is not None:
-            seconds = max(0.0, labelled.written - kept.written)
-        document = replace(kept.document, label=said.label)
-        (prediction,) = with_names(PredictedBatch([document], [], kept.predictions, 0, 0.0), labels)
-        return LabelOutcome.JOINED, JoinedLabel(prediction, kept.origin, seconds)
+        if pending.written is not None and record.written is not None:
+            seconds = max(0.0, record.written - pending.written)
+        document = replace(pending.document, label=label.label)
+        batch = PredictedBatch([document], [], pending.predictions, 0, 0.0)
+        (prediction,) = with_names(batch, labels)
+        return LabelOutcome.JOINED, JoinedLabel(prediction, pending.origin, seconds)
 
-    def repredicted(self, predictions: Sequence[Prediction]) -> None:
-        """Take in predictions that were made just before their documents are learned."""
-        self._again.update(predictions)
+    def _outcome_without_document(self, id_: str, label: str) -> LabelOutcome:
+        known = self._labelled.get(id_)
+        if known is None:
+            return LabelOutcome.ORPHANED
+        return LabelOutcome.REPEATED if known == label else LabelOutcome.CONFLICTING
 
-    def scores(self) -> Scores | None:
-        """Return the scores of these, over the last 1000."""
-        return self._again.scores().window
+    def repredict(self, predictions: Sequence[Prediction]) -> None:
+        """Score predictions made just before their documents are learned."""
+        self._repredicted.update(predictions)
+
+    def repredicted_scores(self) -> Scores | None:
+        """Return the scores of the last 1000 such predictions."""
+        return self._repredicted.scores().window
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the documents that wait, what was predicted of them, and the labels that came."""
-        waiting = list(self._waiting.values())
-        experts = sorted({name for kept in waiting for name in kept.predictions.experts})
+        """Return pending documents, their predictions, and the labels that arrived."""
+        pending = list(self._pending.values())
+        experts = sorted({name for each in pending for name in each.predictions.experts})
         return {
-            "documents": serialization.pack(kept.document for kept in waiting),
-            "origins": [list(kept.origin) for kept in waiting],
-            "written": [kept.written for kept in waiting],
-            "probabilities": _pack([kept.predictions.probabilities for kept in waiting]),
+            "documents": serialization.pack(each.document for each in pending),
+            "origins": [list(each.origin) for each in pending],
+            "written": [each.written for each in pending],
+            "probabilities": _pack_rows([each.predictions.probabilities for each in pending]),
             "experts": {
-                name: _pack([kept.predictions.experts[name] for kept in waiting])
+                name: _pack_rows([each.predictions.experts[name] for each in pending])
                 for name in experts
             },
             "labelled": [list(pair) for pair in self._labelled.items()],
-            "positions": {str(number): at for number, at in self.positions.items()},
-            "again": self._again.state_dict(),
+            "positions": {str(number): offset for number, offset in self.positions.items()},
+            "again": self._repredicted.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; of more than fit, the first expire.
+        """Restore what `state_dict` returned; if more documents are pending than fit, drop the oldest.
 
-        Of a checkpoint in which none could wait, there is nothing to restore.
+        The state of `ImmediateLabels` holds nothing to restore.
         """
         if "labelled" not in state:
             return
-        said = _unpack(state["probabilities"])
-        experts = {name: _unpack(rows) for name, rows in state["experts"].items()}
-        kept = [
+        rows = _unpack_rows(state["probabilities"])
+        experts = {name: _unpack_rows(packed) for name, packed in state["experts"].items()}
+        pending = [
             _PendingDocument(
                 document,
-                Predictions(said[row], {name: rows[row] for name, rows in experts.items()}),
+                Predictions(rows[row], {name: each[row] for name, each in experts.items()}),
                 Origin(*state["origins"][row]),
                 state["written"][row],
             )
             for row, document in enumerate(serialization.unpack(state["documents"]))
         ]
-        self._waiting = OrderedDict((one.document.id, one) for one in kept[-self._capacity :])
+        self._pending = OrderedDict((each.document.id, each) for each in pending[-self._capacity :])
         self._labelled = OrderedDict((id_, name) for id_, name in state["labelled"])
-        self.positions = {int(number): at for number, at in state["positions"].items()}
-        self._again.load_state_dict(state["again"])
+        self.positions = {int(number): offset for number, offset in state["positions"].items()}
+        self._repredicted.load_state_dict(state["again"])
 
 
-def _pack(rows: Sequence[Probabilities]) -> dict[str, Any]:
-    """Turn rows of different lengths, as more labels became known, into one tensor."""
+def _pack_rows(rows: Sequence[Probabilities]) -> dict[str, Any]:
+    """Concatenate rows into one tensor; their lengths differ as labels were discovered."""
     parts = [torch.from_numpy(row[0].copy()) for row in rows]
     return {
         "lengths": [len(part) for part in parts],
@@ -179,5 +184,5 @@ def _pack(rows: Sequence[Probabilities]) -> dict[str, Any]:
     }
 
 
-def _unpack(packed: dict[str, Any]) -> list[Probabilities]:
+def _unpack_rows(packed: dict[str, Any]) -> list[Probabilities]:
     return [part.numpy().copy()[None] for part in packed["values"].split(packed["lengths"])]

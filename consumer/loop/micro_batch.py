@@ -1,4 +1,4 @@
-"""Where learning is cut: after a number of documents, never after a time."""
+"""Micro-batches: learning is cut after a number of documents, never after a time."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,16 +9,16 @@ from newsreel.events.document import Document
 
 
 class MicroBatch:
-    """Documents that are predicted and scored, and will be learned together.
+    """Documents that have been predicted and scored, and will be learned together.
 
-    Predictions are made as documents arrive, learning waits until ``size`` of them are there. So
-    what the model learns depends on the stream alone: not on timing, and not on where a run was
-    stopped, since the documents gathered so far are part of the checkpoint.
+    Predictions are made as documents arrive; learning waits until ``size`` documents are gathered.
+    So what the model learns depends on the stream alone: not on timing, and not on where a run was
+    stopped, because the documents gathered so far are part of the checkpoint.
 
     Parameters
     ----------
     size
-        Documents learned together, labelled or not.
+        Number of documents learned together, labelled or not.
     """
 
     def __init__(self, size: int) -> None:
@@ -30,28 +30,28 @@ class MicroBatch:
 
     @property
     def room(self) -> int:
-        """How many documents may be added; one at least, should it be fuller than full.
+        """Number of documents to read next, at least one.
 
-        It is when it was saved under a larger size.
+        A micro-batch saved under a larger size can hold more documents than fit now.
         """
         return max(1, self._size - len(self))
 
     @property
     def full(self) -> bool:
-        """Whether its documents are to be learned now."""
+        """Whether the documents gathered are to be learned now."""
         return len(self) >= self._size
 
-    def add(self, arrived: Iterable[tuple[Document, Origin]]) -> None:
-        """Gather documents and where each comes from, `room` of them at most."""
-        self._gathered.extend(arrived)
+    def add(self, documents: Iterable[tuple[Document, Origin]]) -> None:
+        """Gather documents and their places in the topic."""
+        self._gathered.extend(documents)
 
     def take(self) -> list[tuple[Document, Origin]]:
-        """Empty it, returning its documents and where each comes from."""
+        """Return the documents gathered, and begin an empty micro-batch."""
         taken, self._gathered = self._gathered, []
         return taken
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the documents gathered so far, and where each comes from."""
+        """Return the documents gathered so far, and their places in the topic."""
         return {
             "documents": serialization.pack(document for document, _ in self._gathered),
             "origins": [list(origin) for _, origin in self._gathered],

@@ -1,25 +1,28 @@
-"""The loop: predict, score, learn, remember."""
+"""The prequential loop: predict, score, learn, remember."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
-from consumer.drift.adaptation import Adaptation, Predicted
+from consumer.checkpoints.state import Stateful
+from consumer.drift.adaptation import Adaptation, Drift, Predicted
 from consumer.evaluation.evaluator import Evaluator, Prediction
-from consumer.features.extractor import Example, Extractor
-from consumer.kafka.batch import Batch, DeadLetter
+from consumer.features.extractor import Example
+from consumer.kafka.batch import Batch, DeadLetter, Origin
 from consumer.labels import LabelSet
-from consumer.learners.prediction import PredictedBatch, predict, with_names
-from consumer.learners.protocol import Learner, Predictions, RejectedError, TrainingBatch
-from consumer.loop.labelling import Labelling
+from consumer.learners.classifier import TextClassifier
+from consumer.learners.prediction import PredictedBatch
+from consumer.learners.protocol import Predictions, RejectedError, TrainingBatch
+from consumer.loop.labelling import ImmediateLabels, Labelling
 from consumer.loop.micro_batch import MicroBatch
 from consumer.loop.quarantine import Quarantine
-from consumer.loop.step import Learned, Step
+from consumer.loop.step import DriftStatus, Learned, Step
 from consumer.replay.buffer import ReplayBuffer
 from consumer.replay.ratio import ReplayRatio
+from newsreel.events.document import Document
 from newsreel.events.errors import shorten
 
 
@@ -27,167 +30,259 @@ class Source(Protocol):
     """Where batches of documents come from."""
 
     def read(self, at_most: int) -> Batch | None:
-        """Wait for documents; none when there are none yet, None when there will be no more."""
+        """Wait for documents: an empty batch if none arrived for a while, None at the end."""
         ...
 
 
-def run(
-    source: Source,
-    extractor: Extractor,
-    learner: Learner,
-    replay: ReplayBuffer,
-    replay_ratio: ReplayRatio,
-    evaluator: Evaluator,
-    labels: LabelSet,
-    micro_batch: MicroBatch,
-    quarantine: Quarantine,
-    adaptation: Adaptation,
-    waiting: Labelling,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Iterator[Step]:
-    """Learn from a stream: test, then train, each document once (prequential evaluation).
+@dataclass(slots=True)
+class _Turn:
+    """What learning adds to a turn."""
+
+    predicted: PredictedBatch
+    tokens: int
+    drifts: list[Drift]
+    learned: Learned | None = None
+    quarantined: Sequence[DeadLetter] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Test, then train: each document is predicted, scored, learned once and remembered.
+
+    Prequential evaluation after Gama et al. (2013), "On evaluating stream learning algorithms".
 
     Parameters
     ----------
-    clock
-        Seconds, for the time each stage takes.
+    classifier
+        Model that predicts and learns.
+    replay_buffer
+        Memory of learned documents.
+    replay_ratio
+        Number of documents to replay in a step.
+    micro_batch
+        Documents gathered for the next learning step.
+    quarantine
+        Handling of documents that can't be learned.
+    adaptation
+        Detection of drift, and the reaction to it.
+    labelling
+        When labels become known: with their documents, or later.
+    evaluator
+        Scores of the predictions.
 
-    Yields
-    ------
-    Step
-        After each batch read, even an empty one; ``learned`` is in it when the batch made a
-        micro-batch full. If that could not be learned, its documents are dead letters instead.
-
-    Raises
-    ------
-    DivergedError
-        Too many in a row could not be.
+    Examples
+    --------
+    >>> from consumer import composition
+    >>> from consumer.loop.memory_source import MemorySource
+    >>> from consumer.settings import Settings
+    >>> from newsreel.events.document import Document
+    >>> loop = composition.build_loop(Settings(learner="bayes", batch_size=2))
+    >>> goals = [Document(str(n), "a late goal", "sport") for n in range(4)]
+    >>> steps = list(loop.run(MemorySource(goals, loop.classifier.labels)))
+    >>> [step.predictions[0].predicted.label for step in steps]
+    [None, 'sport']
     """
-    while True:
+
+    classifier: TextClassifier
+    replay_buffer: ReplayBuffer
+    replay_ratio: ReplayRatio
+    micro_batch: MicroBatch
+    quarantine: Quarantine
+    adaptation: Adaptation
+    labelling: Labelling = field(default_factory=ImmediateLabels)
+    evaluator: Evaluator = field(default_factory=Evaluator)
+
+    def run(
+        self, source: Source, clock: Callable[[], float] = time.perf_counter
+    ) -> Iterator[Step]:
+        """Learn from a stream.
+
+        Parameters
+        ----------
+        source
+            Stream of batches.
+        clock
+            Clock in seconds, for the time of each stage.
+
+        Yields
+        ------
+        Step
+            One for each batch, also for an empty one.
+
+        Raises
+        ------
+        DivergedError
+            Too many learning steps in a row were rejected.
+        """
         started = clock()
-        batch = source.read(micro_batch.room)
-        if batch is None:
-            return
-        fetched = clock()
-        arrived = predict(extractor, learner, batch.documents, clock)
-        tokens, tokenizing = arrived.tokens, arrived.seconds
-        predictions = with_names(arrived, labels)
-        taken = waiting.take(batch, arrived, labels)
-        evaluator.update(taken.scored)
-        predicted = clock()
-        micro_batch.add(taken.ready)
-        learned = None
-        quarantined: Sequence[DeadLetter] = ()
-        # Labels may never come; where they come at once, what is looked at must depend on the
-        # stream alone, as learning does: then this has to wait until a micro-batch is full.
-        drifts = list(adaptation.look(arrived.features)) if waiting.late else []
-        if batch.last or (taken.ready and micro_batch.full):
-            together = micro_batch.take()
-            documents = [document for document, _ in together]
-            # What came in pieces is read again as a whole: what is learned may depend on the
-            # stream alone, and matrix products of other shapes round differently.
-            if documents != list(arrived.documents):
-                arrived = predict(extractor, learner, documents)
-                tokens += arrived.tokens
-            now = with_names(arrived, labels)
-            waiting.repredicted(now)
-            seen = observed(arrived, now, looked_at=waiting.late)
-            drifts += adaptation.observe(seen, learner, replay, labels)
-            new = [pair for pair in together if pair[0].label is not None]
-            count = adaptation.replayed(replay_ratio.due(len(new), sum(batch.lag.values())))
-            try:
-                learned = learn(arrived, learner, replay, labels, count)
-            except RejectedError as error:
-                detail = f"not learned, with {len(new) - 1} others: {error}"
-                quarantined = quarantine.set_aside(new, detail)
-            if learned is not None:
-                quarantine.passed()
-        yield Step(
-            positions=batch.positions,
-            lag=batch.lag,
-            label_lag=batch.label_lag,
-            reached=batch.reached,
-            predictions=predictions,
-            origins=batch.origins,
-            written=batch.written,
-            tokens=tokens,
-            dead_letters=[*batch.dead_letters, *quarantined],
-            learned=learned,
-            scored=taken.scored,
-            joined=taken.joined,
-            fates=taken.fates,
-            waiting=len(waiting),
-            repredicted=waiting.scores(),
-            drifts=drifts,
-            distance=adaptation.distance,
-            noticed=dict(adaptation.noticed),
-            remembered=replay.stats(),
-            labels=labels.names,
-            scores=evaluator.scores(),
-            shares=arrived.predictions.shares,
-            seconds={
+        while (batch := source.read(self.micro_batch.room)) is not None:
+            fetched = clock()
+            predicted = self.classifier.predict(batch.documents, clock)
+            predictions = self.classifier.with_names(predicted)
+            labelled = self.labelling.take(batch, predicted, self.classifier.labels)
+            self.evaluator.update(labelled.scored)
+            scored = clock()
+            self.micro_batch.add(labelled.ready)
+            turn = self._turn(batch, predicted, due=bool(labelled.ready) and self.micro_batch.full)
+            seconds = {
                 "fetch": fetched - started,
-                "tokenize": tokenizing,
-                "predict": predicted - fetched - tokenizing,
-                "learn": clock() - predicted,
+                "tokenize": predicted.seconds,
+                "predict": scored - fetched - predicted.seconds,
+                "learn": clock() - scored,
             }
-            if batch.documents
-            else {},
+            yield Step(
+                batch=batch,
+                predictions=predictions,
+                labelled=labelled,
+                dead_letters=[*batch.dead_letters, *turn.quarantined],
+                learned=turn.learned,
+                drift=DriftStatus(
+                    turn.drifts, self.adaptation.distance, dict(self.adaptation.noticed)
+                ),
+                repredicted=self.labelling.repredicted_scores(),
+                replay_buffer=self.replay_buffer.stats(),
+                labels=self.classifier.labels.names,
+                scores=self.evaluator.scores(),
+                expert_shares=turn.predicted.predictions.shares,
+                tokens=turn.tokens,
+                seconds=seconds if batch.documents else {},
+            )
+            started = clock()
+
+    def parts(self) -> dict[str, Stateful]:
+        """Return the parts that a checkpoint keeps, by their names in checkpoints."""
+        return {
+            "labels": self.classifier.labels,
+            "learner": self.classifier.learner,
+            "replay": self.replay_buffer,
+            "replay_ratio": self.replay_ratio,
+            "evaluator": self.evaluator,
+            "micro_batch": self.micro_batch,
+            "quarantine": self.quarantine,
+            "adaptation": self.adaptation,
+            "waiting": self.labelling,
+        }
+
+    def _turn(self, batch: Batch, predicted: PredictedBatch, *, due: bool) -> _Turn:
+        """Look for drift, and learn the micro-batch if it is due or the stream ends."""
+        late = self.labelling.late
+        # Labels may never come, so late ones must not delay detection. Where labels come with
+        # their documents, detection must depend on the stream alone, as learning does, and so
+        # waits until a micro-batch is full.
+        drifts = list(self.adaptation.look(predicted.features)) if late else []
+        turn = _Turn(predicted, predicted.tokens, drifts)
+        if due or batch.last:
+            self._learn_micro_batch(turn, lag=sum(batch.lag.values()))
+        return turn
+
+    def _learn_micro_batch(self, turn: _Turn, lag: int) -> None:
+        gathered = self.micro_batch.take()
+        documents = [document for document, _ in gathered]
+        # A micro-batch that arrived in pieces is predicted again as a whole: what is learned may
+        # depend on the stream alone, and matrix products of other shapes round differently.
+        if documents != list(turn.predicted.documents):
+            turn.predicted = self.classifier.predict(documents)
+            turn.tokens += turn.predicted.tokens
+        predictions = self.classifier.with_names(turn.predicted)
+        self.labelling.repredict(predictions)
+        seen = inputs_of_drift(turn.predicted, predictions, with_features=not self.labelling.late)
+        classifier = self.classifier
+        turn.drifts += self.adaptation.observe(
+            seen, classifier.learner, self.replay_buffer, classifier.labels
         )
+        new = [pair for pair in gathered if pair[0].label is not None]
+        try:
+            turn.learned = self.learn(turn.predicted, self.replay_ratio.due(len(new), lag))
+        except RejectedError as error:
+            turn.quarantined = self._set_aside(new, error)
+        else:
+            if turn.learned is not None:
+                self.quarantine.passed()
+
+    def _set_aside(
+        self, new: Sequence[tuple[Document, Origin]], error: RejectedError
+    ) -> list[DeadLetter]:
+        return self.quarantine.set_aside(new, f"not learned, with {len(new) - 1} others: {error}")
+
+    def learn(self, predicted: PredictedBatch, replayed: int) -> Learned | None:
+        """Learn documents mixed with replayed ones, then remember the documents.
+
+        Parameters
+        ----------
+        predicted
+            Documents and what was predicted of them.
+        replayed
+            Number of documents to replay.
+
+        Returns
+        -------
+        Learned or None
+            None if no document has a label.
+
+        Raises
+        ------
+        RejectedError
+            The step must not be taken; learner and buffer are unchanged, random draws aside.
+        """
+        documents = predicted.documents
+        rows = [row for row, document in enumerate(documents) if document.label is not None]
+        if not rows:
+            return None
+        learner, labels = self.classifier.learner, self.classifier.labels
+        predictions = predicted.predictions.of(rows)
+        new = [Example(documents[row], predicted.features[row]) for row in rows]
+        _require_finite(new, predictions)
+        # Sample before adding: replay is of the past.
+        past = self.replay_buffer.sample(replayed)
+        update = learner.propose(
+            training_batch(new, labels), training_batch(past, labels), predictions
+        )
+        update.apply()
+        # A replay needs features only: texts would take more room than the features.
+        self.replay_buffer.add(
+            Example(replace(example.document, text=""), learner.replay_features(example.features))
+            for example in new
+        )
+        return Learned(len(new), len(past), update.loss, update.gradients)
 
 
-def observed(
-    arrived: PredictedBatch, predictions: Sequence[Prediction], *, looked_at: bool = False
+def inputs_of_drift(
+    predicted: PredictedBatch, predictions: Sequence[Prediction], *, with_features: bool = True
 ) -> list[Predicted]:
-    """Say what drift is looked for in; of documents that were looked at already, errors only."""
+    """Return what drift is detected in: features, labels and predicted labels.
+
+    Parameters
+    ----------
+    with_features
+        False where the features were looked at on arrival already.
+    """
     return [
         Predicted(
-            None if looked_at else features, prediction.document.label, prediction.predicted.label
+            features if with_features else None,
+            prediction.document.label,
+            prediction.predicted.label,
         )
-        for features, prediction in zip(arrived.features, predictions, strict=True)
+        for features, prediction in zip(predicted.features, predictions, strict=True)
     ]
 
 
-def learn(
-    arrived: PredictedBatch, learner: Learner, replay: ReplayBuffer, labels: LabelSet, count: int
-) -> Learned | None:
-    """Learn documents mixed with replayed ones, then remember them; None if none has a label.
+def training_batch(examples: Sequence[Example], labels: LabelSet) -> TrainingBatch:
+    """Return examples, all of which have a label, as the learner takes them."""
+    named = [(example, example.document.label) for example in examples]
+    targets = [labels.add(label) for _, label in named if label is not None]
+    return TrainingBatch([example.features for example in examples], targets)
+
+
+def _require_finite(new: Sequence[Example], predictions: Predictions) -> None:
+    """Refuse features and predictions that hold NaN or infinity.
 
     Raises
     ------
     RejectedError
-        They must not be learned: learner and buffer are as before, random draws aside.
     """
-    rows = [row for row, document in enumerate(arrived.documents) if document.label is not None]
-    if not rows:
-        return None
-    predictions = arrived.predictions.of(rows)
-    new = [Example(arrived.documents[row], arrived.features[row]) for row in rows]
-    _check(new, predictions)
-    replayed = replay.sample(count)
-    proposal = learner.propose(
-        training_batch(new, labels), training_batch(replayed, labels), predictions
-    )
-    proposal.apply()
-    # A replay needs features only: texts would take more room than what is kept of them.
-    replay.add(
-        Example(replace(one.document, text=""), learner.replay_features(one.features))
-        for one in new
-    )
-    return Learned(len(new), len(replayed), proposal.loss, proposal.gradients)
-
-
-def _check(new: Sequence[Example], predictions: Predictions) -> None:
-    """Refuse what would be no number in the learner or in the buffer."""
     for example in new:
         for name, feature in example.features.items():
             if not feature.isfinite().all():
                 raise RejectedError(f"{name} of {shorten(example.document.id)} is not finite")
     if not np.isfinite(predictions.probabilities).all():
-        raise RejectedError("a prediction is no number")
-
-
-def training_batch(examples: Sequence[Example], labels: LabelSet) -> TrainingBatch:
-    """Turn examples, all of which have a label, into something to learn."""
-    targets = [labels.add(one.document.label) for one in examples if one.document.label is not None]
-    return TrainingBatch([one.features for one in examples], targets)
+        raise RejectedError("a prediction is not finite")

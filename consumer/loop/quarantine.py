@@ -1,4 +1,4 @@
-"""Documents that the model must not learn from are set aside, and learning goes on without them."""
+"""Documents of rejected learning steps become dead letters, and learning goes on without them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,45 +8,45 @@ from newsreel.common.errors import UserError
 from newsreel.events.document import Document, encode_value
 from newsreel.events.errors import Reason
 
-MOST_IN_A_ROW = 5
-"""So many micro-batches one after the other can't all be bad: it is the model."""
+LARGEST_STREAK = 5
+"""Rejected steps in a row after which the model is at fault, not the documents."""
 
 
 class DivergedError(UserError):
-    """Learning has gone out of bounds."""
+    """The model has diverged."""
 
 
 class Quarantine:
-    """Turns the documents of learning steps that were not taken into dead letters.
+    """Turns the documents of rejected learning steps into dead letters.
 
     Parameters
     ----------
     topic
-        Where the documents come from.
+        Topic of the documents.
     """
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
-        self._in_a_row = 0
+        self._streak = 0
 
     def passed(self) -> None:
-        """Note that a learning step was taken."""
-        self._in_a_row = 0
+        """Note that a learning step was applied."""
+        self._streak = 0
 
     def set_aside(
-        self, arrived: Iterable[tuple[Document, Origin]], detail: str
+        self, documents: Iterable[tuple[Document, Origin]], detail: str
     ) -> list[DeadLetter]:
-        """Return dead letters of the documents of a step that was not taken.
+        """Return dead letters of the documents of a rejected step.
 
         Raises
         ------
         DivergedError
-            It is the last of `MOST_IN_A_ROW`.
+            The step is the last of `LARGEST_STREAK` in a row.
         """
-        self._in_a_row += 1
-        if self._in_a_row >= MOST_IN_A_ROW:
+        self._streak += 1
+        if self._streak >= LARGEST_STREAK:
             raise DivergedError(
-                f"{self._in_a_row} micro-batches in a row can't be learned, the model has diverged"
+                f"{self._streak} micro-batches in a row can't be learned, the model has diverged"
                 f" ({detail}); nothing is committed past the last checkpoint: start again with"
                 " lower --learning-rate and --head-learning-rate, or --precision fp32"
             )
@@ -61,13 +61,13 @@ class Quarantine:
                 reason=Reason.DIVERGED,
                 detail=detail,
             )
-            for document, origin in arrived
+            for document, origin in documents
         ]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return how many steps in a row were not taken."""
-        return {"in_a_row": self._in_a_row}
+        """Return the number of rejected steps in a row."""
+        return {"in_a_row": self._streak}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
-        self._in_a_row = state["in_a_row"]
+        self._streak = state["in_a_row"]

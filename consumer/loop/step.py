@@ -6,62 +6,69 @@ from dataclasses import dataclass
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.evaluator import Prediction, Prequential
 from consumer.evaluation.scores import Scores
-from consumer.kafka.batch import DeadLetter, Origin
+from consumer.kafka.batch import Batch, DeadLetter
 from consumer.learners.protocol import Gradient
-from consumer.loop.labelling import JoinedLabel, LabelOutcome
+from consumer.loop.labelling import LabelledBatch
 from consumer.replay.buffer import BufferStats
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One learning step: its new documents, the replayed ones, and their mean loss in nats.
-
-    ``gradients`` are those of the experts that have one.
-    """
+    """One learning step."""
 
     documents: int
+    """New documents of the step."""
     replayed: int
+    """Documents drawn from the replay buffer."""
     loss: float
+    """Mean loss of the new documents in nats."""
     gradients: Mapping[str, Gradient]
+    """Gradient by expert, of the experts that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftStatus:
+    """What is known of drift after a turn."""
+
+    detected: Sequence[Drift]
+    """Drifts detected, and reactions to drift, in this turn."""
+    input_distance: float
+    """Distance of the last inputs from the reference window; 1 is the mean by chance."""
+    last_detected: Mapping[str, int]
+    """Documents that had arrived at the last drift, by detector; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One turn of the loop: all that metrics, progress and checkpoints need to know of it.
+    """One turn of the loop: all that metrics, progress and checkpoints need to know of a turn.
 
-    ``positions``, ``lag`` and ``reached`` are by partition: the next offset to read, how many
-    records wait behind it, and when the last one before was written. ``label_lag`` records wait in
-    the topic of labels that come later. ``origins`` are where the document of each prediction comes
-    from, ``written`` when its record was, in seconds since 1970. ``tokens`` were read by an
-    encoder. ``scored`` are predictions whose labels are known now, ``joined`` those whose labels
-    came later, ``fates`` count such labels and what waited in vain, ``waiting`` are left, and
-    ``repredicted`` scores what was predicted just before it was learned. ``drifts`` were noticed in
-    the micro-batch that was learned, ``distance`` is that of the inputs from those after the last
-    change, and ``noticed`` says how many documents had come at the last drift, by detector.
-    ``shares`` say how much each expert of a blend weighs. ``seconds`` are by stage. A step without
-    documents has neither: it says that time has passed.
+    A turn that read no documents has none of `tokens`, `expert_shares` and `seconds`: the step says
+    that time has passed.
     """
 
-    positions: Mapping[int, int]
-    lag: Mapping[int, int]
-    label_lag: int
-    reached: Mapping[int, float]
+    batch: Batch
+    """Documents, labels and positions that were read."""
     predictions: Sequence[Prediction]
-    origins: Sequence[Origin]
-    written: Sequence[float | None]
-    tokens: int
+    """Predictions of the batch's documents, made before they are learned."""
+    labelled: LabelledBatch
+    """Predictions whose labels are known now, and the outcomes of late labels."""
     dead_letters: Sequence[DeadLetter]
+    """Unusable records of the batch, then the documents of a rejected learning step."""
     learned: Learned | None
-    scored: Sequence[Prediction]
-    joined: Sequence[JoinedLabel]
-    fates: Mapping[LabelOutcome, int]
-    waiting: int
+    """Learning step, if the batch filled a micro-batch that could be learned."""
+    drift: DriftStatus
+    """Drift of the prequential error and of the inputs."""
     repredicted: Scores | None
-    drifts: Sequence[Drift]
-    distance: float
-    noticed: Mapping[str, int]
-    remembered: BufferStats
+    """Scores of predictions made just before learning; None where no document waits for a label."""
+    replay_buffer: BufferStats
+    """Contents of the replay buffer, counted."""
     labels: Sequence[str]
+    """Labels discovered so far, in order of appearance."""
     scores: Prequential
-    shares: Mapping[str, float]
+    """Prequential scores so far."""
+    expert_shares: Mapping[str, float]
+    """Share of each expert in the blend; the shares add up to 1."""
+    tokens: int
+    """Tokens that the encoder read in this turn."""
     seconds: Mapping[str, float]
+    """Seconds of each stage: fetch, tokenize, predict, learn."""

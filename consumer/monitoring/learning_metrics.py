@@ -39,7 +39,7 @@ class Metrics:
         """Take in a step."""
         families = self._families
         self._observe_scores(step)
-        for prediction, written in zip(step.predictions, step.written, strict=True):
+        for prediction, written in zip(step.predictions, step.batch.written, strict=True):
             label = prediction.document.label
             families.count("documents", 1, str(label is not None).lower())
             if written is not None:
@@ -53,10 +53,10 @@ class Metrics:
         self._observe_drift(step)
         self._observe_late_labels(step)
         families.set("labels", len(step.labels))
-        families.set("replay_buffer_documents", step.remembered.documents)
-        families.set("replay_buffer_capacity", step.remembered.capacity)
-        families.set("replay_buffer_age_documents", step.remembered.age)
-        families.set("replay_buffer_balance", step.remembered.balance)
+        families.set("replay_buffer_documents", step.replay_buffer.documents)
+        families.set("replay_buffer_capacity", step.replay_buffer.capacity)
+        families.set("replay_buffer_age_documents", step.replay_buffer.age)
+        families.set("replay_buffer_balance", step.replay_buffer.balance)
         self._observe_lag(step)
         for stage, seconds in step.seconds.items():
             families.observe("stage_seconds", seconds, stage)
@@ -163,12 +163,12 @@ class Metrics:
                 families.set(f"expert_{measure}", getattr(expert, measure), name)
             recalls |= {(name, *key): at for key, at in _recalls(expert, shown_labels).items()}
         families.replace("expert_recall", recalls)
-        for name, share in step.shares.items():
+        for name, share in step.expert_shares.items():
             families.set("expert_share", share, name)
 
     def _count_labels(self, step: Step) -> None:
         shown = set(step.labels[:MAX_LABEL_SERIES])
-        for prediction in step.scored:
+        for prediction in step.labelled.scored:
             if prediction.document.label in shown:
                 self._families.count("label_documents", 1, prediction.document.label)
 
@@ -186,36 +186,36 @@ class Metrics:
 
     def _observe_drift(self, step: Step) -> None:
         families = self._families
-        families.set("input_distance", step.distance)
-        for detector, documents in step.noticed.items():
+        families.set("input_distance", step.drift.input_distance)
+        for detector, documents in step.drift.last_detected.items():
             families.set("drift_documents", documents, detector)
-        for drift in step.drifts:
+        for drift in step.drift.detected:
             families.count("forgotten_labels", len(drift.forgotten))
             if not drift.forgotten:
                 families.count("drifts", 1, drift.detector)
 
     def _observe_late_labels(self, step: Step) -> None:
         families = self._families
-        for fate, count in step.fates.items():
+        for fate, count in step.labelled.outcomes.items():
             families.count("late_labels", count, str(fate))
-        for joined in step.joined:
+        for joined in step.labelled.joined:
             if joined.seconds is not None:
                 families.observe("label_delay_seconds", joined.seconds)
-        families.set("pending_documents", step.waiting)
-        families.set("label_lag_records", step.label_lag)
+        families.set("pending_documents", step.labelled.pending)
+        families.set("label_lag_records", step.batch.label_lag)
         accuracy = math.nan if step.repredicted is None else step.repredicted.accuracy
         families.set("repredicted_accuracy", accuracy)
 
     def _observe_lag(self, step: Step) -> None:
         behind = {
-            partition: max(0.0, self._now() - step.reached[partition])
-            if records and partition in step.reached
+            partition: max(0.0, self._now() - step.batch.reached[partition])
+            if records and partition in step.batch.reached
             else 0.0
-            for partition, records in step.lag.items()
+            for partition, records in step.batch.lag.items()
         }
-        for name, by in (("consumer_lag_documents", step.lag), ("consumer_lag_seconds", behind)):
+        for name, by in (("consumer_lag_documents", step.batch.lag), ("consumer_lag_seconds", behind)):
             self._families.replace(name, {(str(number),): at for number, at in by.items()})
-        self._families.set("partitions", len(step.positions))
+        self._families.set("partitions", len(step.batch.positions))
 
 
 def _recalls(scores: Scores, labels: Sequence[str]) -> Mapping[tuple[str, ...], float]:

@@ -110,22 +110,22 @@ class Progress:
                 self._counts["replayed"] += step.learned.replayed
             self._remember_mistakes(step)
             self._extend_curve(step)
-            self._lag = sum(step.lag.values())
+            self._lag = sum(step.batch.lag.values())
             if step.repredicted is not None:  # labels may come later
-                self._pending = step.waiting
+                self._pending = step.labelled.pending
             self._latest = without_nan(
                 {
                     "labels": len(step.labels),
-                    "replay_buffer": step.remembered.documents,
+                    "replay_buffer": step.replay_buffer.documents,
                     "prequential": asdict(step.scores),
                     # A step without documents has none.
-                    "shares": dict(step.shares) or self._latest["shares"],
+                    "shares": dict(step.expert_shares) or self._latest["shares"],
                 }
             )
 
     def _remember_mistakes(self, step: Step) -> None:
         self._counts["unlabelled"] += sum(one.document.label is None for one in step.predictions)
-        for prediction in step.scored:
+        for prediction in step.labelled.scored:
             if prediction.predicted.label is not None and not prediction.correct:
                 self._mistakes.append(
                     {

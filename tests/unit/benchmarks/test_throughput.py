@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from helpers import documents
 
+from benchmarks import newsreel
 from benchmarks.throughput import (
     committing,
     learning,
@@ -19,7 +20,7 @@ from benchmarks.throughput import (
 )
 from benchmarks.throughput.comparison import Comparison, Spread, interleave
 from benchmarks.throughput.questions import Effort
-from consumer.features.extractor import extract
+from consumer.features.extractor import Example, extract
 
 TINY = Effort(
     streaming=1,
@@ -100,13 +101,13 @@ def test_scaling() -> None:
 
 def test_filled() -> None:
     """A filled loop remembers and knows as much as is asked for, and learns the last label."""
-    loop = scaling.ours.loop(learner="bayes", replay_capacity=50)
-    extracted = extract(loop.assembled.extractor, documents(4))
-    examples = list(map(scaling.Example, documents(4), extracted))
-    scaling.fill(loop, examples, 50, 30)
-    assert len(loop.replay) == 50
-    assert len(loop.labels) == 30
-    next(loop.run(documents(16)))
+    loop = newsreel.build_loop(learner="bayes", replay_capacity=50)
+    extracted = extract(loop.classifier.extractor, documents(4))
+    examples = list(map(Example, documents(4), extracted))
+    scaling.fill(loop, ["bayes"], examples, 50, 30)
+    assert len(loop.replay_buffer) == 50
+    assert len(loop.classifier.labels) == 30
+    next(newsreel.steps(loop, documents(16)))
     assert len(loop.evaluator.scores().window.recall) > 20
 
 

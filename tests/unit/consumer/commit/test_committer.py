@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loops import build_loop, read
 
 from consumer.checkpoints.manifest import CheckpointError, Manifest
 from consumer.checkpoints.store import CheckpointStore, restore_checkpoint
@@ -155,8 +156,8 @@ def settle(committer: Committer) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path, consumer: Any) -> Run:
-    (idle,) = consumer().read([])
+def run(tmp_path: Path) -> Run:
+    (idle,) = read(build_loop(), [])
     return Run(tmp_path, idle)
 
 

@@ -1,13 +1,13 @@
 """What leaves the consumer: its shape, and that nothing is lost or sent twice."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from loops import build_loop, numbered, read
 
 from consumer.commit.writer import OutputWriter, dead_letter_record, drift_record, prediction_record
 from consumer.drift.adaptation import Drift
@@ -183,10 +183,10 @@ def test_what_was_not_delivered_goes_with_the_commit() -> None:
 # --- the writer ---------------------------------------------------------------------------------
 
 
-def test_what_a_step_brings(consumer: Any, numbered: Callable[[Any], list[Document]]) -> None:
+def test_what_a_step_brings() -> None:
     """Each document has one prediction with its place; what an earlier life published has none."""
     letters = [letter(partition=0, offset=1), letter(partition=0, offset=9)]
-    steps = consumer(batch_size=4).read(numbered("abab"), dead_letters=letters)
+    steps = read(build_loop(batch_size=4), numbered("abab"), dead_letters=letters)
     progress = Progress()
     progress.checkpoint = "01-a"
     outbox = Outbox(TransactionalDelivery())

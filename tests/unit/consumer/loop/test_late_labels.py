@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loops import build_loop, resume
 
 from consumer.kafka.batch import Batch, LabelRecord, Origin
 from consumer.labels import LabelSet
@@ -71,17 +72,17 @@ def document(number: int, label: str | None = None) -> Document:
 
 
 def fates(steps: Sequence[Step]) -> Counter[LabelOutcome]:
-    return sum((Counter(step.fates) for step in steps), Counter[LabelOutcome]())
+    return sum((Counter(step.labelled.outcomes) for step in steps), Counter[LabelOutcome]())
 
 
 Read = Callable[..., tuple[Any, list[Step]]]
 
 
 @pytest.fixture(scope="session")
-def read(consumer: Any) -> Read:
+def read() -> Read:
     def call(events: Iterable[Event], *sizes: int, capacity: int = 100) -> tuple[Any, list[Step]]:
-        made = consumer(batch_size=4, replay_ratio=0.0, waiting=LateLabels(capacity))
-        return made, list(made.run(Events(events, made.labels, *sizes)))
+        made = build_loop(batch_size=4, replay_ratio=0.0, labelling=LateLabels(capacity))
+        return made, list(made.run(Events(events, made.classifier.labels, *sizes)))
 
     return call
 
@@ -93,7 +94,7 @@ def test_scored_as_predicted_at_arrival(read: Read) -> None:
     change = [document(n, "b") for n in range(8, 20)]  # now "b" is most frequent
     labels = [Label(f"d{n}", "b") for n in range(4, 8)]
     made, steps = read([*known, *waits, *change, *labels])
-    joined = [one for step in steps for one in step.joined]
+    joined = [one for step in steps for one in step.labelled.joined]
     assert [one.prediction.predicted.label for one in joined] == ["a"] * 4
     assert not any(one.prediction.correct for one in joined)
     assert steps[-1].repredicted is not None
@@ -109,13 +110,18 @@ def test_learned_when_the_label_comes(read: Read) -> None:
     documents = [document(n) for n in range(8)]
     labels = [Label(f"d{n}", "ab"[n % 2]) for n in (3, 1, 0, 7)]
     made, steps = read([*documents, *labels])
-    assert made.learner.lessons == [["d3", "d1", "d0", "d7"]]
-    assert made.learner.counts == {0: 3, 1: 1}
-    assert made.labels.names == ["b", "a"]
-    assert steps[-1].waiting == 4
+    assert made.classifier.learner.learned == [["d3", "d1", "d0", "d7"]]
+    assert made.classifier.learner.counts == {0: 3, 1: 1}
+    assert made.classifier.labels.names == ["b", "a"]
+    assert steps[-1].labelled.pending == 4
     assert fates(steps) == {LabelOutcome.JOINED: 4}
-    assert [one.origin.offset for step in steps for one in step.joined] == [3, 1, 0, 7]
-    assert [one.seconds for step in steps for one in step.joined] == [55.0, 57.0, 58.0, 51.0]
+    assert [one.origin.offset for step in steps for one in step.labelled.joined] == [3, 1, 0, 7]
+    assert [one.seconds for step in steps for one in step.labelled.joined] == [
+        55.0,
+        57.0,
+        58.0,
+        51.0,
+    ]
 
 
 def test_other_texts_are_noticed_though_no_label_comes(read: Read) -> None:
@@ -124,7 +130,7 @@ def test_other_texts_are_noticed_though_no_label_comes(read: Read) -> None:
     others = [replace(document(number), id=f"zzz{number}") for number in range(300)]
     made, steps = read([*usual, *others], capacity=10)
     assert not any(step.learned for step in steps)
-    (drift,) = [drift for step in steps for drift in step.drifts]
+    (drift,) = [drift for step in steps for drift in step.drift.detected]
     assert drift.detector == "inputs"
     assert 1400 < drift.documents <= 1600
     assert made.adaptation.noticed["inputs"] == drift.documents
@@ -139,7 +145,9 @@ def test_documents_count_as_they_arrive(read: Read) -> None:
         [*waits[:2], *[document(n, "a") for n in range(5000, 5004)], *waits[2:], *labels],
         capacity=3000,
     )
-    first = next(drift for step in steps for drift in step.drifts if drift.detector == "error")
+    first = next(
+        drift for step in steps for drift in step.drift.detected if drift.detector == "error"
+    )
     assert first.documents == 3004
 
 
@@ -174,14 +182,14 @@ def test_the_first_expire(read: Read) -> None:
         LabelOutcome.ORPHANED: 1,
         LabelOutcome.JOINED: 1,
     }
-    assert steps[-1].waiting == 3
+    assert steps[-1].labelled.pending == 3
 
 
 def test_a_document_that_comes_again(read: Read) -> None:
     """Of two under one id, the later one waits: its label is learned once."""
     _, steps = read([document(1), document(2), document(1), Label("d1", "a"), Label("d1", "a")])
     assert fates(steps) == {LabelOutcome.JOINED: 1, LabelOutcome.REPEATED: 1}
-    assert [one.origin.offset for step in steps for one in step.joined] == [2]
+    assert [one.origin.offset for step in steps for one in step.labelled.joined] == [2]
 
 
 @st.composite
@@ -206,9 +214,9 @@ def test_batches_don_t_matter(read: Read, events: list[Event], sizes: list[int])
     """However a stream is cut as it arrives, the same is predicted, scored, learned and kept."""
     whole, expected = read(events)
     cut, found = read(events, *sizes)
-    assert cut.learner.lessons == whole.learner.lessons
+    assert cut.learner.learned == whole.classifier.learner.learned
     assert cut.evaluator.state_dict() == whole.evaluator.state_dict()
-    assert cut.waiting.state_dict()["labelled"] == whole.waiting.state_dict()["labelled"]
+    assert cut.labelling.state_dict()["labelled"] == whole.labelling.state_dict()["labelled"]
     assert fates(found) == fates(expected)
     said = [
         [p.predicted for step in steps for p in step.predictions] for steps in (found, expected)
@@ -218,28 +226,26 @@ def test_batches_don_t_matter(read: Read, events: list[Event], sizes: list[int])
 
 @settings(max_examples=40, deadline=None)
 @given(events=streams(), split=st.integers(1, 40))
-def test_goes_on_as_if_never_stopped(
-    read: Read, consumer: Any, events: list[Event], split: int
-) -> None:
+def test_goes_on_as_if_never_stopped(read: Read, events: list[Event], split: int) -> None:
     """A consumer that was stopped and restored ends like one that was not."""
     whole, _ = read(events)
     first, _ = read(events[:split])
-    second = consumer(batch_size=4, replay_ratio=0.0, waiting=LateLabels(100))
-    second.resume(first)
-    list(second.run(Events(events[split:], second.labels)))
-    assert second.learner.state_dict() == whole.learner.state_dict()
+    second = build_loop(batch_size=4, replay_ratio=0.0, labelling=LateLabels(100))
+    resume(second, first)
+    list(second.run(Events(events[split:], second.classifier.labels)))
+    assert second.classifier.learner.state_dict() == whole.classifier.learner.state_dict()
     assert second.evaluator.state_dict() == whole.evaluator.state_dict()
-    assert len(second.waiting) == len(whole.waiting)
-    assert second.waiting.scores() == whole.waiting.scores()
+    assert second.labelling.state_dict()["documents"] == whole.labelling.state_dict()["documents"]
+    assert second.labelling.repredicted_scores() == whole.labelling.repredicted_scores()
 
 
 def test_nobody_would_read_the_labels(read: Read) -> None:
     """A checkpoint in which documents wait is not gone on from without the labels."""
     made, _ = read([document(1)])
     with pytest.raises(PendingDocumentsError, match=r"1 documents .* --late-labels"):
-        ImmediateLabels().load_state_dict(made.waiting.state_dict())
+        ImmediateLabels().load_state_dict(made.labelling.state_dict())
     empty, _ = read([document(1, "a")])
-    ImmediateLabels().load_state_dict(empty.waiting.state_dict())
+    ImmediateLabels().load_state_dict(empty.labelling.state_dict())
     pending = LateLabels(5)
     pending.load_state_dict(ImmediateLabels().state_dict())
     assert len(pending) == 0
@@ -248,7 +254,7 @@ def test_nobody_would_read_the_labels(read: Read) -> None:
 def test_a_smaller_store(read: Read) -> None:
     """Of more than fit, the first expire; what is kept is what a checkpoint may hold."""
     made, _ = read([document(n) for n in range(6)])
-    state = made.waiting.state_dict()
+    state = made.labelling.state_dict()
     json.dumps({key: state[key] for key in ("documents", "origins", "written", "labelled")})
     smaller = LateLabels(2)
     smaller.load_state_dict(state)

@@ -1,11 +1,11 @@
 """What is learned together depends on the stream alone."""
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loops import build_loop, numbered, read, resume
 
 from consumer.kafka.batch import Origin
 from consumer.loop.micro_batch import MicroBatch
@@ -21,8 +21,6 @@ groups = st.lists(st.integers(0, 9), max_size=40)
     labels=streams, groups=groups, size=st.integers(1, 9), ratio=st.sampled_from([0.0, 1.0, 2.5])
 )
 def test_grouping_does_not_matter(
-    consumer: Any,
-    numbered: Any,
     labels: list[str | None],
     groups: list[int],
     size: int,
@@ -30,93 +28,89 @@ def test_grouping_does_not_matter(
 ) -> None:
     """However documents arrive, the same ones are learned together with the same replayed ones."""
     documents = numbered(labels)
-    at_once = consumer(size, ratio)
-    at_once.read(documents)
-    grouped = consumer(size, ratio)
-    grouped.read(documents, groups=groups)
-    assert grouped.learner.lessons == at_once.learner.lessons
+    at_once = build_loop(size, ratio)
+    read(at_once, documents)
+    grouped = build_loop(size, ratio)
+    read(grouped, documents, groups=groups)
+    assert grouped.classifier.learner.learned == at_once.classifier.learner.learned
     assert repr(grouped.evaluator.scores()) == repr(at_once.evaluator.scores())
 
 
 @settings(deadline=None)
 @given(labels=streams, groups=groups, size=st.integers(1, 9), stop=st.integers(0, 60))
 def test_a_stop_does_not_matter(
-    consumer: Any, numbered: Any, labels: list[str | None], groups: list[int], size: int, stop: int
+    labels: list[str | None], groups: list[int], size: int, stop: int
 ) -> None:
     """Stopped anywhere, saved, and started again, a consumer learns as if it had gone on."""
     documents = numbered(labels)
-    uninterrupted = consumer(size)
-    uninterrupted.read(documents)
+    uninterrupted = build_loop(size)
+    read(uninterrupted, documents)
 
-    stopped = consumer(size)
-    stopped.read(documents[:stop], groups=groups, ends=False)
-    restarted = consumer(size)
-    restarted.resume(stopped)
-    restarted.read(documents[stop:])
+    stopped = build_loop(size)
+    read(stopped, documents[:stop], groups=groups, ends=False)
+    restarted = build_loop(size)
+    resume(restarted, stopped)
+    read(restarted, documents[stop:])
 
-    learned = stopped.learner.lessons + restarted.learner.lessons
-    assert learned == uninterrupted.learner.lessons
+    learned = stopped.classifier.learner.learned + restarted.classifier.learner.learned
+    assert learned == uninterrupted.classifier.learner.learned
     assert repr(restarted.evaluator.scores()) == repr(uninterrupted.evaluator.scores())
 
 
 @settings(deadline=None)
 @given(labels=streams, size=st.integers(1, 9))
-def test_every_document_with_a_label_is_learned_once(
-    consumer: Any, numbered: Any, labels: list[str | None], size: int
-) -> None:
+def test_every_document_with_a_label_is_learned_once(labels: list[str | None], size: int) -> None:
     """Unlabelled documents take room, are never learned, and cost no other its lesson."""
     documents = numbered(labels)
-    reader = consumer(size, replay_ratio=0.0)
-    reader.read(documents)
-    learned = [id_ for lesson in reader.learner.lessons for id_ in lesson]
+    reader = build_loop(size, replay_ratio=0.0)
+    read(reader, documents)
+    learned = [id_ for lesson in reader.classifier.learner.learned for id_ in lesson]
     assert learned == [document.id for document in documents if document.label is not None]
     expected = [
         [d.id for d in documents[start : start + size] if d.label is not None]
         for start in range(0, len(documents), size)
     ]
-    assert reader.learner.lessons == [lesson for lesson in expected if lesson]
+    assert reader.classifier.learner.learned == [lesson for lesson in expected if lesson]
 
 
 @settings(deadline=None)
 @given(labels=streams, groups=groups, size=st.integers(1, 9))
-def test_waiting_does_not_matter(
-    consumer: Any, numbered: Any, labels: list[str | None], groups: list[int], size: int
-) -> None:
+def test_waiting_does_not_matter(labels: list[str | None], groups: list[int], size: int) -> None:
     """Wherever nothing came for a while, the same is learned; such a step only tells of time."""
-    steady, halting = consumer(size), consumer(size)
-    steady.read(numbered(labels), groups=[count for count in groups if count])
-    steps = halting.read(numbered(labels), groups=groups)
-    assert halting.learner.calls == steady.learner.calls
+    steady, halting = build_loop(size), build_loop(size)
+    read(steady, numbered(labels), groups=[count for count in groups if count])
+    steps = read(halting, numbered(labels), groups=groups)
+    assert halting.classifier.learner.calls == steady.classifier.learner.calls
     assert repr(halting.evaluator.scores()) == repr(steady.evaluator.scores())
     for step in steps[:-1]:
-        assert len(step.origins) == len(step.predictions)
+        assert len(step.batch.origins) == len(step.predictions)
         assert bool(step.seconds) == bool(step.predictions)
         assert step.predictions or step.learned is None
-    offsets = [origin.offset for step in steps for origin in step.origins]
+    offsets = [origin.offset for step in steps for origin in step.batch.origins]
     assert offsets == [*range(len(labels))]
 
 
-def test_waiting_with_more_than_fits(consumer: Any, numbered: Any) -> None:
+def test_waiting_with_more_than_fits() -> None:
     """Documents saved under a larger size are not learned for having waited: time cuts nothing."""
-    stopped = consumer(batch_size=8, replay_ratio=0.0)
-    stopped.read(numbered("abcabc"), ends=False)
-    restarted = consumer(batch_size=3, replay_ratio=0.0)
-    restarted.resume(stopped)
-    wait = restarted.read(numbered("a"), groups=[0], ends=False)[0]
+    stopped = build_loop(batch_size=8, replay_ratio=0.0)
+    read(stopped, numbered("abcabc"), ends=False)
+    restarted = build_loop(batch_size=3, replay_ratio=0.0)
+    resume(restarted, stopped)
+    wait = read(restarted, numbered("a"), groups=[0], ends=False)[0]
     assert (wait.learned, wait.seconds) == (None, {})
-    assert restarted.learner.lessons == [["0", "1", "2", "3", "4", "5", "0"]]
+    assert restarted.classifier.learner.learned == [["0", "1", "2", "3", "4", "5", "0"]]
 
 
 @pytest.mark.parametrize("smaller", [3, 2])
-def test_restarted_with_a_smaller_size(consumer: Any, numbered: Any, smaller: int) -> None:
+def test_restarted_with_a_smaller_size(smaller: int) -> None:
     """Documents saved under a larger size are learned, and the stream goes on."""
     documents = numbered("abcabcabc")
-    stopped = consumer(batch_size=8, replay_ratio=0.0)
-    stopped.read(documents[:3], ends=False)
-    restarted = consumer(batch_size=smaller, replay_ratio=0.0)
-    restarted.resume(stopped)
-    restarted.read(documents[3:])
-    learned = [id_ for lesson in restarted.learner.lessons for id_ in lesson]
+    stopped = build_loop(batch_size=8, replay_ratio=0.0)
+    read(stopped, documents[:3], ends=False)
+    restarted = build_loop(batch_size=smaller, replay_ratio=0.0)
+    resume(restarted, stopped)
+    read(restarted, documents[3:])
+    learned = [id_ for lesson in restarted.classifier.learner.learned for id_ in lesson]
     assert learned == [document.id for document in documents]
 
 

@@ -11,6 +11,7 @@ import torch
 from helpers import accepted, documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loops import RecordingLearner, build_loop, numbered, read, resume
 
 from consumer.features.extractor import Features, extract
 from consumer.kafka.batch import Origin
@@ -21,7 +22,7 @@ from consumer.learners.protocol import (
     StagedUpdate,
     TrainingBatch,
 )
-from consumer.loop.quarantine import MOST_IN_A_ROW, DivergedError, Quarantine
+from consumer.loop.quarantine import LARGEST_STREAK, DivergedError, Quarantine
 from consumer.monitoring.progress import Progress
 from newsreel.events.document import Document, decode, encode
 from newsreel.events.errors import Reason
@@ -42,7 +43,7 @@ class Refusing:
     def propose(
         self, new: TrainingBatch, replayed: TrainingBatch, predictions: Predictions
     ) -> StagedUpdate:
-        ids = {bytes(row["name"].tolist()).decode() for row in new.features}
+        ids = {bytes(row["id"].tolist()).decode() for row in new.features}
         if ids & self._bad:
             return StagedUpdate(self._loss, lambda: None)
         proposal: StagedUpdate = self._learner.propose(new, replayed, predictions)
@@ -76,13 +77,11 @@ class Poisoning:
 
 
 @pytest.fixture(scope="session")
-def refusing(consumer: Any) -> Callable[..., Any]:
+def refusing() -> Callable[..., Any]:
     """Build consumers whose learner breaks on some ids."""
 
     def make(bad: Iterable[str], loss: float = math.nan, **how: Any) -> Any:
-        reader = consumer(**how)
-        reader.learner = Refusing(reader.learner, bad, loss)
-        return reader
+        return build_loop(learner=Refusing(RecordingLearner(), bad, loss), **how)
 
     return make
 
@@ -96,7 +95,6 @@ def refusing(consumer: Any) -> Callable[..., Any]:
 )
 def test_micro_batches_are_learned_or_dead_letters(
     refusing: Any,
-    numbered: Any,
     labels: list[str | None],
     groups: list[int],
     size: int,
@@ -104,17 +102,17 @@ def test_micro_batches_are_learned_or_dead_letters(
 ) -> None:
     """A document with a label is in a lesson and the buffer, or it is a dead letter."""
     reader = refusing(map(str, bad), batch_size=size, replay_ratio=0.0)
-    steps = reader.read(numbered(labels), groups=groups)
+    steps = read(reader, numbered(labels), groups=groups)
     known = [
         [n for n in range(s, min(s + size, len(labels))) if labels[n]] for s in range(0, 40, size)
     ]
     good = [batch for batch in known if batch and not bad & set(batch)]
     refused = [batch for batch in known if bad & set(batch)]
-    assert reader.learner.lessons == [[str(n) for n in batch] for batch in good]
+    assert reader.classifier.learner.learned == [[str(n) for n in batch] for batch in good]
     letters = [letter for step in steps for letter in step.dead_letters]
     assert [letter.offset for letter in letters] == [*itertools.chain(*refused)]
     assert {letter.reason for letter in letters} <= {Reason.DIVERGED}
-    assert len(reader.replay) == sum(map(len, good))
+    assert len(reader.replay_buffer) == sum(map(len, good))
     assert reader.evaluator.scores().whole.documents == sum(label is not None for label in labels)
     shown = Progress()
     for step in steps:
@@ -125,10 +123,10 @@ def test_micro_batches_are_learned_or_dead_letters(
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, LARGEST_LOSS * 1.01])
-def test_losses_out_of_bounds(refusing: Any, numbered: Any, loss: float) -> None:
+def test_losses_out_of_bounds(refusing: Any, loss: float) -> None:
     """A loss that is no number or beyond all bounds is not learned, and the letter says it."""
     reader = refusing(["2"], loss, batch_size=2)
-    steps = reader.read(numbered("abab"))
+    steps = read(reader, numbered("abab"))
     assert [len(step.dead_letters) for step in steps] == [0, 2]
     assert [step.learned is None for step in steps] == [False, True]
     assert f"{loss:.4g} nats" in steps[1].dead_letters[0].detail
@@ -164,43 +162,43 @@ def test_letters_are_documents() -> None:
             assert letter.value == b'{"text":" \\n","label":"a"}'
 
 
-def test_five_in_a_row(refusing: Any, numbered: Any) -> None:
+def test_five_in_a_row(refusing: Any) -> None:
     """When micro-batch after micro-batch fails, it is the model: one line says what to do."""
     bad = list(map(str, range(4, 40)))
-    steps = refusing(bad, batch_size=2).read(numbered("ab" * 6))
-    assert [len(step.dead_letters) for step in steps] == [0, 0, *[2] * (MOST_IN_A_ROW - 1)]
+    steps = read(refusing(bad, batch_size=2), numbered("ab" * 6))
+    assert [len(step.dead_letters) for step in steps] == [0, 0, *[2] * (LARGEST_STREAK - 1)]
     with pytest.raises(
         DivergedError, match=r"^5 micro-batches in a row[^\n]*--learning-rate[^\n]*$"
     ):
-        refusing(bad, batch_size=2).read(numbered("ab" * 7))
+        read(refusing(bad, batch_size=2), numbered("ab" * 7))
 
 
-def test_one_that_is_learned_begins_anew(refusing: Any, numbered: Any) -> None:
+def test_one_that_is_learned_begins_anew(refusing: Any) -> None:
     """Bad micro-batches with good ones between them never stop a run."""
-    bad = [str(number) for number in range(60) if number % MOST_IN_A_ROW]
-    steps = refusing(bad, batch_size=1).read(numbered("abc" * 20))
-    assert sum(step.learned is not None for step in steps) == 60 / MOST_IN_A_ROW
+    bad = [str(number) for number in range(60) if number % LARGEST_STREAK]
+    steps = read(refusing(bad, batch_size=1), numbered("abc" * 20))
+    assert sum(step.learned is not None for step in steps) == 60 / LARGEST_STREAK
 
 
-def test_one_that_teaches_nothing_does_not(refusing: Any, numbered: Any) -> None:
+def test_one_that_teaches_nothing_does_not(refusing: Any) -> None:
     """A micro-batch without labels is no sign that the model is well."""
     reader = refusing(map(str, range(10)), batch_size=1)
     with pytest.raises(DivergedError):
-        reader.read(numbered(["a", None] * MOST_IN_A_ROW))
+        read(reader, numbered(["a", None] * LARGEST_STREAK))
 
 
-def test_the_count_outlasts_a_restart(refusing: Any, numbered: Any) -> None:
+def test_the_count_outlasts_a_restart(refusing: Any) -> None:
     """Stopped after three and started again, two more are five."""
     stopped = refusing(map(str, range(40)), batch_size=2)
-    stopped.read(numbered("ab" * 3), ends=False)
+    read(stopped, numbered("ab" * 3), ends=False)
     for more, fails in ((1, False), (2, True)):
         restarted = refusing(map(str, range(40)), batch_size=2)
-        restarted.resume(stopped)
+        resume(restarted, stopped)
         if fails:
             with pytest.raises(DivergedError):
-                restarted.read(numbered("ab" * more))
+                read(restarted, numbered("ab" * more))
         else:
-            assert len(restarted.read(numbered("ab" * more))[0].dead_letters) == 2
+            assert len(read(restarted, numbered("ab" * more))[0].dead_letters) == 2
 
 
 @pytest.mark.parametrize(
@@ -215,7 +213,7 @@ def test_the_count_outlasts_a_restart(refusing: Any, numbered: Any) -> None:
     ],
 )
 def test_the_learner_is_as_if_they_had_never_come(
-    consumer: Any, build: Any, saved: Any, kind: str, feature: str, averaging: float
+    build: Any, saved: Any, kind: str, feature: str, averaging: float
 ) -> None:
     """Bit for bit, the learner is that of a stream without the micro-batch; labels and all."""
     some = documents(40)
@@ -225,10 +223,13 @@ def test_the_learner_is_as_if_they_had_never_come(
     for inserted, states in (([], without), ([*strange, bad], with_bad)):
         assembled = build(kind, averaging=averaging)
         extractor = Poisoning(assembled.extractor, ["bad"], feature)
-        reader = consumer(8, 0.0, extractor=extractor, learner=assembled.learner)
-        steps = reader.read([*some[:24], *inserted, *some[24:]])
-        states += [saved(reader.learner), [step.learned for step in steps if step.learned]]
-        states += [[kept.example.document.id for kept in reader.replay._kept]]
+        reader = build_loop(8, 0.0, extractor=extractor, learner=assembled.learner)
+        steps = read(reader, [*some[:24], *inserted, *some[24:]])
+        states += [
+            saved(reader.classifier.learner),
+            [step.learned for step in steps if step.learned],
+        ]
+        states += [[kept.example.document.id for kept in reader.replay_buffer._kept]]
     assert with_bad == without
     letters = [letter for step in steps for letter in step.dead_letters]
     assert [letter.offset for letter in letters] == [*range(24, 32)]
@@ -237,12 +238,12 @@ def test_the_learner_is_as_if_they_had_never_come(
     assert math.isfinite(steps[-1].scores.whole.log_loss)
 
 
-def test_a_prediction_that_is_no_number(consumer: Any, build: Any) -> None:
+def test_a_prediction_that_is_no_number(build: Any) -> None:
     """It is no opinion: whoever reads it sees no label, and scores stay numbers."""
     assembled = build("latent")
     extractor = Poisoning(assembled.extractor, ["doc-9"], "hidden")
-    reader = consumer(8, extractor=extractor, learner=assembled.learner)
-    steps = reader.read(documents(24))
+    reader = build_loop(8, extractor=extractor, learner=assembled.learner)
+    steps = read(reader, documents(24))
     opinion = steps[1].predictions[1].predicted
     assert (opinion.label, opinion.probability, opinion.truth) == (None, 0.0, 0.0)
     assert math.isfinite(steps[-1].scores.whole.log_loss)

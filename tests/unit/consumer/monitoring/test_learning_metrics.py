@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from helpers import ROOT
+from loops import build_loop, numbered, read
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -60,12 +59,15 @@ def letter(reason: Reason) -> DeadLetter:
     return DeadLetter("documents", 0, 7, None, b"{", [], reason, "why")
 
 
-def test_what_steps_brought(exported: Exported, consumer: Any, numbered: Any) -> None:
+def test_what_steps_brought(exported: Exported) -> None:
     """Counters add up over steps; gauges show the last one."""
     letters = [letter(Reason.NOT_JSON), letter(Reason.NOT_JSON), letter(Reason.BAD_ID)]
-    reader = consumer(batch_size=4, replay_ratio=1.0, capacity=5)
-    steps = reader.read(
-        numbered(["a", "b", "a", None, "a", "a", "b"]), groups=[4, 1, 2], dead_letters=letters
+    reader = build_loop(batch_size=4, replay_ratio=1.0, capacity=5)
+    steps = read(
+        reader,
+        numbered(["a", "b", "a", None, "a", "a", "b"]),
+        groups=[4, 1, 2],
+        dead_letters=letters,
     )
     for step in steps:
         exported.metrics.observe(step)
@@ -93,10 +95,10 @@ def test_what_steps_brought(exported: Exported, consumer: Any, numbered: Any) ->
         assert exported.value("prequential_recall", label=label) == scores.window.recall[label]
 
 
-def test_drift(exported: Exported, consumer: Any, numbered: Any) -> None:
+def test_drift(exported: Exported) -> None:
     """A drift is counted; labels that are learned anew are no drift of their own."""
     assert exported.value("drifts_total", detector="error") == 0
-    (step,) = consumer().read(numbered("ab"))
+    (step,) = read(build_loop(), numbered("ab"))
     noticed = Drift("error", 70, 50, 0.1, 0.5)
     forgotten = Drift("error", 70, 50, forgotten=["a", "b"])
     exported.metrics.observe(
@@ -109,10 +111,10 @@ def test_drift(exported: Exported, consumer: Any, numbered: Any) -> None:
     assert exported.value("input_distance") == 1.25
 
 
-def test_stages(exported: Exported, consumer: Any, numbered: Any) -> None:
+def test_stages(exported: Exported) -> None:
     """The time of each stage is counted once a step; that of a checkpoint when there is one."""
     ticks = iter(range(1000))
-    for step in consumer().read(numbered("ab" * 6), clock=lambda: float(next(ticks))):
+    for step in read(build_loop(), numbered("ab" * 6), clock=lambda: float(next(ticks))):
         exported.metrics.observe(step)
     exported.metrics.committed(2.5, size=1000)
     exported.metrics.paused(0.1)
@@ -130,9 +132,9 @@ def test_stages(exported: Exported, consumer: Any, numbered: Any) -> None:
     assert exported.value("commit_seconds_sum") == 2.5
 
 
-def test_a_lost_partition_has_no_lag(exported: Exported, consumer: Any, numbered: Any) -> None:
+def test_a_lost_partition_has_no_lag(exported: Exported) -> None:
     """Only partitions that the last step names have a lag: a lost one does not keep its last."""
-    (step,) = consumer().read(numbered("a"))
+    (step,) = read(build_loop(), numbered("a"))
     exported.metrics.observe(replace(step, lag={0: 10, 1: 20}))
     assert exported.series("consumer_lag_documents", "partition") == {"0", "1"}
     exported.metrics.observe(replace(step, lag={1: 5}))
@@ -140,38 +142,34 @@ def test_a_lost_partition_has_no_lag(exported: Exported, consumer: Any, numbered
     assert exported.value("consumer_lag_documents", partition="1") == 5
 
 
-def test_series_are_bounded(exported: Exported, consumer: Any, numbered: Any) -> None:
+def test_series_are_bounded(exported: Exported) -> None:
     """However many labels a stream brings, the first hundred get a series and no other does."""
     labels = [f"label {number}" for number in range(MAX_LABEL_SERIES + 150)]
-    for step in consumer(batch_size=16).read(numbered(labels + labels)):
+    for step in read(build_loop(batch_size=16), numbered(labels + labels)):
         exported.metrics.observe(step)
     assert exported.series("prequential_recall", "label") == set(labels[:MAX_LABEL_SERIES])
     assert exported.value("labels") == len(labels)
     assert len(exported.samples()) < 700
 
 
-def test_recall_of_a_label_that_left_the_window(
-    exported: Exported, consumer: Any, numbered: Any
-) -> None:
+def test_recall_of_a_label_that_left_the_window(exported: Exported) -> None:
     """A label without a document among the last 1000 has no recall over them."""
-    for step in consumer(batch_size=100).read(numbered(["gone"] * 5 + ["here"] * 1000)):
+    for step in read(build_loop(batch_size=100), numbered(["gone"] * 5 + ["here"] * 1000)):
         exported.metrics.observe(step)
     assert exported.series("prequential_recall", "label") == {"here"}
 
 
 @pytest.mark.parametrize("label", ['"', "\\", "\n", "{}", "läbel", "a,b=c"])
-def test_any_label_can_be_read_back(
-    exported: Exported, consumer: Any, numbered: Callable[..., Any], label: str
-) -> None:
+def test_any_label_can_be_read_back(exported: Exported, label: str) -> None:
     """A label of any characters does not break the page."""
-    for step in consumer().read(numbered([label])):
+    for step in read(build_loop(), numbered([label])):
         exported.metrics.observe(step)
     assert exported.series("prequential_recall", "label") == {label}
 
 
-def test_experts(exported: Exported, consumer: Any, numbered: Any) -> None:
+def test_experts(exported: Exported) -> None:
     """A blend's experts have scores and shares of their own; another learner has no experts."""
-    (step,) = consumer().read(numbered("a"))
+    (step,) = read(build_loop(), numbered("a"))
     exported.metrics.observe(step)
     assert exported.series("expert_share", "expert") == set()
     scores = {
@@ -188,13 +186,13 @@ def test_experts(exported: Exported, consumer: Any, numbered: Any) -> None:
         assert exported.value("expert_share", expert=name) == shares[name]
 
 
-def test_no_counter_ever_falls(tmp_path: Path, consumer: Any, numbered: Any) -> None:
+def test_no_counter_ever_falls(tmp_path: Path) -> None:
     """A consumer that is killed and goes on from an older commit counts on from what was seen."""
     file = tmp_path / "counters.json"
     seen = []
     for life in range(3):
         exported = Exported(file)
-        for step in consumer(batch_size=4).read(numbered("ab" * (8 - life))):
+        for step in read(build_loop(batch_size=4), numbered("ab" * (8 - life))):
             exported.metrics.observe(step)
         seen.append(exported.value("documents_total", labelled="true"))
         exported.metrics.keep()
@@ -202,10 +200,10 @@ def test_no_counter_ever_falls(tmp_path: Path, consumer: Any, numbered: Any) -> 
     assert seen == [16, 30, 42]
 
 
-def test_commits_keep_counters(tmp_path: Path, consumer: Any, numbered: Any) -> None:
+def test_commits_keep_counters(tmp_path: Path) -> None:
     """Where nobody reads the metrics, a restart goes on from the last commit."""
     first = Exported(tmp_path / "counters.json")
-    for step in consumer().read(numbered("ab" * 6)):
+    for step in read(build_loop(), numbered("ab" * 6)):
         first.metrics.observe(step)
     first.metrics.committed(0.5, size=1000)
     restarted = Exported(tmp_path / "counters.json")
@@ -237,9 +235,9 @@ def test_a_standby_shows_no_counters() -> None:
     assert not [family.name for family in registry.collect() if family.type == "counter"]
 
 
-def test_latency_and_lag_in_seconds(exported: Exported, consumer: Any, numbered: Any) -> None:
+def test_latency_and_lag_in_seconds(exported: Exported) -> None:
     """Both are counted from when a record was written; a record that doesn't say has none."""
-    (step,) = consumer().read(numbered("abc"))
+    (step,) = read(build_loop(), numbered("abc"))
     behind = replace(step, written=[990.0, None, 998.0], lag={0: 5, 1: 0}, reached={0: 940.0, 1: 1})
     exported.metrics.observe(behind)
     assert exported.value("prediction_latency_seconds_count") == 2

@@ -3,13 +3,13 @@
 import itertools
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loops import build_loop, numbered, read
 
 from consumer.evaluation.evaluator import LabelProbability
 from consumer.evaluation.scores import NOTHING, Scores
@@ -34,12 +34,10 @@ def progress() -> Progress:
     labels=st.lists(st.sampled_from(["a", "b", None]), max_size=40),
     groups=st.lists(st.integers(0, 5), max_size=30),
 )
-def test_strict_json_at_every_stage(
-    consumer: Any, numbered: Any, labels: list[str | None], groups: list[int]
-) -> None:
+def test_strict_json_at_every_stage(labels: list[str | None], groups: list[int]) -> None:
     """Before, between and after steps, snapshot and summary are JSON that any reader takes."""
     shown = progress()
-    steps = [None, *consumer(batch_size=3).read(numbered(labels), groups=groups)]
+    steps = [None, *read(build_loop(batch_size=3), numbered(labels), groups=groups)]
     for step in steps:
         if step is not None:
             shown.observe(step)
@@ -50,10 +48,10 @@ def test_strict_json_at_every_stage(
     assert shown.snapshot()["unlabelled"] == labels.count(None)
 
 
-def test_diverged(consumer: Any, numbered: Any) -> None:
+def test_diverged() -> None:
     """A learner whose loss is no number any more does not break the page."""
     shown = progress()
-    (step,) = consumer().read(numbered("a"))
+    (step,) = read(build_loop(), numbered("a"))
     broken = replace(step.predictions[0], predicted=LabelProbability("b", math.nan, math.nan))
     worse = replace(step.scores, whole=replace(step.scores.whole, log_loss=math.inf))
     shown.observe(replace(step, scored=[broken], scores=worse))
@@ -62,13 +60,16 @@ def test_diverged(consumer: Any, numbered: Any) -> None:
     assert snapshot["prequential"]["whole"]["log_loss"] is None
 
 
-def test_what_is_shown(consumer: Any, numbered: Any) -> None:
+def test_what_is_shown() -> None:
     """Counts add up over steps; scores, labels, lag and buffer are those of the last."""
     letter = DeadLetter("documents", 0, 7, None, b"{", [], Reason.NOT_JSON, "why")
     shown = progress()
-    reader = consumer(batch_size=4, capacity=5)
-    steps = reader.read(
-        numbered(["a", "b", "a", None, "a", "a", "b"]), groups=[4, 1, 2], dead_letters=[letter]
+    reader = build_loop(batch_size=4, capacity=5)
+    steps = read(
+        reader,
+        numbered(["a", "b", "a", None, "a", "a", "b"]),
+        groups=[4, 1, 2],
+        dead_letters=[letter],
     )
     for step in steps[:2]:
         shown.observe(step)
@@ -93,14 +94,14 @@ def test_what_is_shown(consumer: Any, numbered: Any) -> None:
     assert summary["peak_rss_mb"] > 1
 
 
-def test_documents_per_second(consumer: Any, numbered: Any) -> None:
+def test_documents_per_second() -> None:
     """The rate is that of the work: waiting for its first document or its end is not."""
     seconds = 0.0
     shown = Progress(clock=lambda: seconds)
-    (last,) = consumer().read([])
+    (last,) = read(build_loop(), [])
     shown.observe(last)
     seconds += 1000.0
-    for step in consumer(batch_size=5).read(numbered("ab" * 10)):
+    for step in read(build_loop(batch_size=5), numbered("ab" * 10)):
         seconds += 2.0
         last = replace(step, seconds={"fetch": 0.0, "predict": 0.5, "learn": 1.5})
         shown.observe(last)
@@ -109,14 +110,14 @@ def test_documents_per_second(consumer: Any, numbered: Any) -> None:
     assert shown.snapshot()["documents_per_second"] == pytest.approx(20 / 8)
 
 
-def test_latest_mistakes(consumer: Any) -> None:
+def test_latest_mistakes() -> None:
     """The latest wrong predictions are shown, in excerpts; right ones and guesses are not."""
     documents = [Document("first", "no label is known yet", "a")]
     documents += [Document(f"right {n}", "text", "a") for n in range(60)]
     documents += [Document(f"wrong {n}", "x" * 5000, "b") for n in range(70)]
     documents += [Document("unlabelled", "text")]
     shown = progress()
-    for step in consumer(batch_size=1).read(documents):
+    for step in read(build_loop(batch_size=1), documents):
         shown.observe(step)
     mistakes = shown.snapshot()["mistakes"]
     assert [mistake["id"] for mistake in mistakes] == [f"wrong {n}" for n in range(20, 70)]
@@ -136,10 +137,10 @@ def feed(shown: Progress, step: Any, counts: range) -> list[int]:
 
 
 @pytest.mark.parametrize("stride", [1, 16, 100])
-def test_curve_is_bounded_and_even(consumer: Any, numbered: Any, stride: int) -> None:
+def test_curve_is_bounded_and_even(stride: int) -> None:
     """However long the stream, the curve has few points, spread over all of it."""
     shown = progress()
-    (step,) = consumer().read(numbered("a"))
+    (step,) = read(build_loop(), numbered("a"))
     end = stride * 8000
     lengths = feed(shown, step, range(stride, end + 1, stride))
     assert max(lengths) <= CURVE_POINTS
@@ -153,9 +154,9 @@ def test_curve_is_bounded_and_even(consumer: Any, numbered: Any, stride: int) ->
 
 
 @pytest.mark.parametrize("stop", [0, 5, 1500])
-def test_restored_goes_on(consumer: Any, numbered: Callable[..., Any], stop: int) -> None:
+def test_restored_goes_on(stop: int) -> None:
     """Counts and curve go on after a restart as if there had been none."""
-    (step,) = consumer().read(numbered("a"))
+    (step,) = read(build_loop(), numbered("a"))
     uninterrupted, stopped, restored = progress(), progress(), progress()
     feed(uninterrupted, step, range(1, 3001))
     feed(stopped, step, range(1, stop + 1))
@@ -167,12 +168,12 @@ def test_restored_goes_on(consumer: Any, numbered: Callable[..., Any], stop: int
     assert restored.state_dict() == uninterrupted.state_dict()
 
 
-def test_experts(consumer: Any, numbered: Any) -> None:
+def test_experts() -> None:
     """A blend's experts and their shares are shown; the end of a stream, without any, hides none.
 
     They outlast a restart, too.
     """
-    (step,) = consumer().read(numbered("a"))
+    (step,) = read(build_loop(), numbered("a"))
     experts = {
         "latent": Scores(9, 0.75, 0.5, math.nan, 0.25, 0.125, {}, {}),
         "bayes": NOTHING,
@@ -190,12 +191,12 @@ def test_experts(consumer: Any, numbered: Any) -> None:
         assert one.snapshot()["prequential"]["experts"]["latent"]["log_loss"] == 0.25
 
 
-def test_pace(consumer: Any, numbered: Any) -> None:
+def test_pace() -> None:
     """The pace is of work: it does not fall while nothing comes, as the rate of the run does."""
     seconds = 0.0
     shown = Progress(lambda: seconds)
     assert shown.snapshot()["pace"] is None
-    for step in consumer(batch_size=5).read(numbered("ab" * 10)):
+    for step in read(build_loop(batch_size=5), numbered("ab" * 10)):
         seconds += 1000.0
         shown.observe(replace(step, seconds={"fetch": 998.0, "predict": 0.5, "learn": 1.5}))
     assert shown.snapshot()["pace"] == pytest.approx(20 / 8)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import structlog
+from loops import build_loop, numbered, read
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
@@ -92,12 +93,12 @@ def test_ill_health(path: str, complaint: dict[str, str]) -> None:
     assert (answer.status_code, answer.text) == (503, *complaint.values())
 
 
-def test_progress(consumer: Any, numbered: Any) -> None:
+def test_progress() -> None:
     """Progress is JSON of the moment at which it is asked for."""
     progress = Progress(clock=lambda: 0.0)
     asking = client(progress=progress.snapshot)
     assert asking.get("/progress").json()["documents"] == 0
-    for step in consumer().read(numbered("ab" * 9)):
+    for step in read(build_loop(), numbered("ab" * 9)):
         progress.observe(step)
     answer = asking.get("/progress")
     assert answer.headers["content-type"] == "application/json"

@@ -1,4 +1,4 @@
-"""Documents from memory where the loop expects Kafka."""
+"""A source of documents in memory, in place of Kafka."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,14 +11,14 @@ from newsreel.events.document import Document
 
 
 class MemorySource:
-    """Gives documents to the loop as `KafkaSource` would, without waiting.
+    """Reads documents from memory as `KafkaSource` reads them from a topic, without waiting.
 
     Parameters
     ----------
     documents
-        What is streamed.
+        The stream.
     labels
-        Learns the labels of the documents that are read.
+        Set that the labels of the documents are added to.
     """
 
     def __init__(self, documents: Iterable[Document], labels: LabelSet) -> None:
@@ -27,7 +27,7 @@ class MemorySource:
         self._position = 0
 
     def read(self, at_most: int) -> Batch | None:
-        """Return up to ``at_most`` documents; None when there are no more."""
+        """Return up to ``at_most`` documents; None at the end."""
         documents = [
             replace(document, text=document.text[:MAX_TEXT_CHARACTERS])
             for document in islice(self._documents, at_most)

@@ -1,0 +1,180 @@
+"""The loop with parts that tests can look into, and a source of documents at hand."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from consumer.checkpoints.state import pack_state, unpack_state
+from consumer.drift.adaptation import DriftAdaptation
+from consumer.drift.detectors import DETECTORS, ErrorDriftDetector
+from consumer.features.extractor import Extractor, Features
+from consumer.kafka.batch import Batch, DeadLetter, Origin
+from consumer.labels import LabelSet
+from consumer.learners.classifier import TextClassifier
+from consumer.learners.protocol import Learner, Predictions, StagedUpdate, TrainingBatch
+from consumer.loop.labelling import ImmediateLabels, Labelling
+from consumer.loop.micro_batch import MicroBatch
+from consumer.loop.prequential import Loop
+from consumer.loop.quarantine import Quarantine
+from consumer.loop.step import Step
+from consumer.replay.buffer import Reservoir
+from consumer.replay.ratio import FixedRatio
+from newsreel.events.document import Document
+
+
+class IdExtractor:
+    """Extracts ``id``: the bytes of the document's id, so that a learner can name what it gets."""
+
+    def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
+        return [
+            {"id": torch.tensor(list(document.id.encode()), dtype=torch.uint8)}
+            for document in documents
+        ]
+
+    def extract_many(self, read: Sequence[Features]) -> list[Features]:
+        return list(read)
+
+
+def ids(features: Iterable[Features]) -> list[str]:
+    """Ids of the documents of `IdExtractor`'s features."""
+    return [bytes(row["id"].tolist()).decode() for row in features]
+
+
+class RecordingLearner:
+    """Predicts how often each label was learned, and records each call."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+        self.calls: list[tuple[str, list[str]]] = []
+        self.given_predictions: list[Predictions] = []
+
+    @property
+    def learned(self) -> list[list[str]]:
+        """Ids of the documents of each learning step, the replayed ones last."""
+        return [ids for call, ids in self.calls if call == "learn"]
+
+    def predict_many(self, features: Sequence[Features]) -> Predictions:
+        self.calls.append(("predict", ids(features)))
+        row = [self.counts[number] for number in range(max(self.counts, default=-1) + 1)]
+        rows = np.array([row] * len(features), dtype=np.float32)
+        return Predictions(rows / max(1, self.counts.total()))
+
+    def propose(
+        self, new: TrainingBatch, replayed: TrainingBatch, predictions: Predictions
+    ) -> StagedUpdate:
+        def apply() -> None:
+            self.calls.append(("learn", ids([*new.features, *replayed.features])))
+            self.given_predictions.append(predictions)
+            self.counts.update([*new.targets, *replayed.targets])
+
+        return StagedUpdate(1.0 / (len(new) + len(replayed)), apply)
+
+    def forget(self, targets: Sequence[int]) -> None:
+        self.calls.append(("forget", [str(target) for target in targets]))
+        for target in targets:
+            del self.counts[target]
+
+    def replay_features(self, features: Features) -> Features:
+        return features
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"counts": {str(number): count for number, count in self.counts.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.counts = Counter({int(number): count for number, count in state["counts"].items()})
+
+
+class ListedSource:
+    """Delivers documents in groups of the given sizes, then in groups of any size."""
+
+    def __init__(
+        self,
+        documents: Iterable[Document],
+        labels: LabelSet,
+        groups: Iterable[int] = (),
+        dead_letters: Sequence[DeadLetter] = (),
+        *,
+        ends: bool = True,
+    ) -> None:
+        self._left = list(documents)
+        self._labels = labels
+        self._groups = iter(groups)
+        self._dead_letters = dead_letters
+        self._ends = ends
+        self._read = 0
+        self._over = False
+
+    def read(self, at_most: int) -> Batch | None:
+        if self._over or at_most < 1 or (not self._left and not self._ends):
+            return None
+        count = min(at_most, next(self._groups, at_most))
+        documents, self._left = self._left[:count], self._left[count:]
+        for document in documents:
+            if document.label is not None:
+                self._labels.add(document.label)
+        origins = [Origin(0, self._read + number) for number in range(len(documents))]
+        self._read += len(documents)
+        self._over = not self._left and self._ends
+        dead_letters, self._dead_letters = self._dead_letters, ()
+        return Batch(
+            documents,
+            origins,
+            [float(origin.offset) for origin in origins],
+            dead_letters,
+            {0: self._read},
+            {0: len(self._left)},
+            {0: float(self._read)},
+            last=self._over,
+        )
+
+
+def build_loop(
+    batch_size: int = 4,
+    replay_ratio: float = 1.0,
+    capacity: int = 50,
+    *,
+    learner: Learner | None = None,
+    extractor: Extractor | None = None,
+    labelling: Labelling | None = None,
+) -> Loop:
+    """Build a loop of a `RecordingLearner`, or of the given parts."""
+    return Loop(
+        TextClassifier(extractor or IdExtractor(), learner or RecordingLearner(), LabelSet(1000)),
+        Reservoir(capacity, seed=0),
+        FixedRatio(replay_ratio),
+        MicroBatch(batch_size),
+        Quarantine("documents"),
+        DriftAdaptation(ErrorDriftDetector(DETECTORS["adwin"]), ["forget"]),
+        labelling or ImmediateLabels(),
+    )
+
+
+def read(
+    loop: Loop,
+    documents: Iterable[Document],
+    clock: Callable[[], float] | None = None,
+    **grouping: Any,
+) -> list[Step]:
+    """Run a loop over documents and return its steps; ``grouping`` as `ListedSource` takes it."""
+    source = ListedSource(documents, loop.classifier.labels, **grouping)
+    return list(loop.run(source) if clock is None else loop.run(source, clock))
+
+
+def numbered(labels: Iterable[str | None]) -> list[Document]:
+    """Make documents of the given labels; their ids count from 0."""
+    return [Document(str(number), f"text {number}", label) for number, label in enumerate(labels)]
+
+
+def resume(loop: Loop, stopped: Loop) -> None:
+    """Load the state of a stopped loop, through what the files of a checkpoint hold."""
+    saved = stopped.parts()
+    for name, part in loop.parts().items():
+        tensors: dict[str, torch.Tensor] = {}
+        tree = json.dumps(pack_state(saved[name].state_dict(), name, tensors))
+        read_back = safetensors.torch.load(safetensors.torch.save(tensors))
+        part.load_state_dict(unpack_state(json.loads(tree), read_back))
