@@ -2,8 +2,12 @@
 
 from consumer.drift.adaptation import DriftAdaptation
 from consumer.drift.detectors import DETECTORS, ErrorDriftDetector
-from consumer.learners.factory import BuiltModel, HardwareConfig, ModelConfig, build_model
-from consumer.learners.gradient import TrainingConfig
+from consumer.features.config import HardwareConfig
+from consumer.learners.config import ModelConfig, TrainingConfig
+from consumer.learners.factory import (
+    BuiltModel,
+    build_model,
+)
 from consumer.loop.labelling import ImmediateLabels, Labelling
 from consumer.loop.late_labels import LateLabels
 from consumer.replay.buffer import ClassBalancedReservoir, ReplayBuffer, Reservoir

@@ -8,7 +8,7 @@ from statistics import median
 from benchmarks import newsreel
 from benchmarks.throughput import encoders
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
-from consumer.learners.factory import ModelConfig
+from consumer.learners.config import ModelConfig
 from consumer.loop.step import Step
 from newsreel.events.document import Document
 

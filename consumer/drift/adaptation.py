@@ -2,17 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from consumer.drift.collapse import Recalls
+from consumer.drift.config import Reaction
 from consumer.drift.detectors import ErrorDriftDetector
 from consumer.drift.inputs import InputShift
 from consumer.features.extractor import Features
 from consumer.labels import LabelSet
 from consumer.learners.protocol import Learner
 from consumer.replay.buffer import ReplayBuffer
-
-Reaction = Literal["forget", "boost", "reweigh"]
 
 ERROR, INPUTS = DETECTED = ("error", "inputs")
 """What is looked at: the prequential error, and without any labels the texts."""

@@ -6,7 +6,10 @@ from typing import Any
 from consumer.features.encoder import Encoder
 from consumer.features.extractor import Features
 from consumer.features.transformer import adapt
-from consumer.learners.gradient import GradientSteps, TrainingConfig
+from consumer.learners.config import TrainingConfig
+from consumer.learners.gradient import (
+    GradientSteps,
+)
 from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch
 
 

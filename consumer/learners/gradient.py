@@ -2,40 +2,22 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from consumer.learners.config import TrainingConfig
 from consumer.learners.protocol import Gradient, RejectedError, StagedUpdate
-
-OptimizerName = Literal["adamw", "sgd"]
 
 GRADIENT_NORM = 1.0
 """Gradients are clipped to this Euclidean norm."""
 
 PRIOR_MEMORY = 0.95
 """What a step leaves of the running label prior: it follows what was learned in some 20 steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """How gradients become steps.
-
-    ``optimizer`` is ``adamw`` (Loshchilov and Hutter 2019) or ``sgd`` with momentum 0.9;
-    ``learning_rate`` is the body's, ``head_learning_rate`` the output layer's. ``averaging`` is
-    what a step leaves of the average of the weights; 0 predicts with the weights themselves.
-    ``logit_adjustment`` is the strength of that adjustment; 0 for none.
-    """
-
-    optimizer: OptimizerName
-    learning_rate: float
-    head_learning_rate: float
-    averaging: float
-    logit_adjustment: float
 
 
 class Classifier(nn.Module):

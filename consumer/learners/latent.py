@@ -19,7 +19,10 @@ from consumer.features.transformer import (
     stack_of,
     without_layers,
 )
-from consumer.learners.gradient import GradientSteps, TrainingConfig
+from consumer.learners.config import TrainingConfig
+from consumer.learners.gradient import (
+    GradientSteps,
+)
 from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch
 from newsreel.events.document import Document
 

@@ -20,11 +20,15 @@ from consumer.checkpoints.state import pack_state, unpack_state
 from consumer.drift.adaptation import DriftAdaptation
 from consumer.drift.detectors import DETECTORS, ErrorDriftDetector
 from consumer.evaluation.evaluator import Evaluator
+from consumer.features.config import HardwareConfig
 from consumer.features.extractor import Features
 from consumer.kafka.batch import Batch, DeadLetter, Origin
 from consumer.labels import LabelSet
-from consumer.learners.factory import BuiltModel, HardwareConfig, ModelConfig, build_model
-from consumer.learners.gradient import TrainingConfig
+from consumer.learners.config import ModelConfig, TrainingConfig
+from consumer.learners.factory import (
+    BuiltModel,
+    build_model,
+)
 from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch
 from consumer.loop.labelling import ImmediateLabels
 from consumer.loop.micro_batch import MicroBatch

@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from consumer.drift.adaptation import BOOST, Drift, DriftAdaptation, Predicted, Reaction
+from consumer.drift.adaptation import (
+    BOOST,
+    Drift,
+    DriftAdaptation,
+    Predicted,
+)
+from consumer.drift.config import Reaction
 from consumer.drift.detectors import DETECTORS, ErrorDriftDetector
 from consumer.features.extractor import Example
 from consumer.labels import LabelSet
