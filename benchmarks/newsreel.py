@@ -87,8 +87,7 @@ class Newsreel:
         self.drifts += self._adaptation.observe(predicted, learner, replay, labels)
         if replayed is None:
             replayed = self.replay_ratio.due(len(documents), lag=0)
-        count = self._adaptation.replayed(replayed)
-        learn(self._arrived, learner, replay, labels, count)
+        learn(self._arrived, learner, replay, labels, replayed)
 
     def size(self) -> Size:
         """Count what is learned of the stream, and the bytes of what a checkpoint keeps."""

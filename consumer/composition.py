@@ -57,7 +57,7 @@ def replay_buffer(settings: Settings) -> ReplayBuffer:
 def adaptation(settings: Settings) -> DriftAdaptation:
     """Build what notices drift, and reacts to it."""
     errors = ErrorDriftDetector(DETECTORS[settings.drift_detector])
-    return DriftAdaptation(errors, settings.reactions)
+    return DriftAdaptation(errors, settings.on_drift)
 
 
 def waiting(settings: Settings) -> Labelling:

@@ -18,8 +18,6 @@ EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
 
 EXPERT = "|".join(EXPERTS)
 
-REACTION = "|".join(get_args(Reaction))
-
 
 class HttpSettings(KafkaSettings):
     """Serve HTTP beside reaching Kafka."""
@@ -170,12 +168,10 @@ class Settings(HttpSettings):
     drift_detector: DetectorName = Field(
         "adwin", description="what tells that the prequential error rises"
     )
-    on_drift: str = Field(
+    on_drift: Reaction = Field(
         "forget",
-        pattern=rf"^({REACTION})(,({REACTION}))*$|^nothing$",
-        description="what is done then: some of forget (what was learned of labels that are not"
-        " recognized any more), boost (learning rates and replay, for a while), reweigh (the"
-        " experts of a blend); or nothing",
+        description="what is done then: forget what was learned of labels that are not recognized"
+        " any more, or nothing",
     )
     seed: int = Field(0, ge=0, description="of everything random")
 
@@ -185,11 +181,6 @@ class Settings(HttpSettings):
         None, gt=0, allow_inf_nan=False, description="end after so many seconds without a document"
     )
     summary: Path | None = Field(None, description="file to write the results to, as JSON")
-
-    @property
-    def reactions(self) -> list[Reaction]:
-        """What is done when there is drift."""
-        return [name for name in get_args(Reaction) if name in self.on_drift.split(",")]
 
 
 class EvaluateSettings(HttpSettings):

@@ -4,4 +4,4 @@ from typing import Literal
 
 DetectorName = Literal["adwin", "page-hinkley", "kswin"]
 
-Reaction = Literal["forget", "boost", "reweigh"]
+Reaction = Literal["forget", "nothing"]

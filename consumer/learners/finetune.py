@@ -62,13 +62,6 @@ class FineTune:
         """Begin anew with some labels' outputs; the layers below stay."""
         self.steps.forget(targets)
 
-    def hasten(self, factor: float) -> None:
-        """Take longer or shorter steps."""
-        self.steps.hasten(factor)
-
-    def reweigh(self) -> None:
-        """Change nothing: it is one expert."""
-
     def replay_features(self, features: Features) -> Features:
         """Return the tokens."""
         return {"tokens": features["tokens"]}

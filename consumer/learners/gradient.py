@@ -91,8 +91,6 @@ class GradientSteps:
             else torch.optim.SGD(groups, momentum=0.9, fused=True)
         )
 
-        self._rates = [group["lr"] for group in self._optimizer.param_groups]
-
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
@@ -161,11 +159,6 @@ class GradientSteps:
         for tensor in (*rows, self._prior):
             tensor[known] = 0
         self._steps = 0
-
-    def hasten(self, factor: float) -> None:
-        """Take steps of so many times their usual length."""
-        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = factor * rate
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -106,13 +106,6 @@ class LatentReplay:
         """Begin anew with some labels' outputs; the layers below stay."""
         self.steps.forget(targets)
 
-    def hasten(self, factor: float) -> None:
-        """Take longer or shorter steps."""
-        self.steps.hasten(factor)
-
-    def reweigh(self) -> None:
-        """Change nothing: it is one expert."""
-
     def replay_features(self, features: Features) -> Features:
         """Return as many activations as a step learns from."""
         return {"hidden": self._some(features["hidden"], self._random)}

@@ -94,7 +94,7 @@ def run(
             seen = observed(arrived, now, looked_at=waiting.late)
             drifts += adaptation.observe(seen, learner, replay, labels)
             new = [pair for pair in together if pair[0].label is not None]
-            count = adaptation.replayed(replay_ratio.due(len(new), sum(batch.lag.values())))
+            count = replay_ratio.due(len(new), sum(batch.lag.values()))
             try:
                 learned = learn(arrived, learner, replay, labels, count)
             except RejectedError as error:

@@ -93,12 +93,6 @@ class Frequencies:
         for target in targets:
             del self.counts[target]
 
-    def hasten(self, factor: float) -> None:
-        pass
-
-    def reweigh(self) -> None:
-        pass
-
     def replay_features(self, features: Features) -> Features:
         return features
 
@@ -174,7 +168,7 @@ class Consumer:
         self.micro_batch = MicroBatch(batch_size)
         self.quarantine = Quarantine("documents")
         self.waiting = ImmediateLabels() if waiting is None else waiting
-        self.adaptation = DriftAdaptation(ErrorDriftDetector(DETECTORS["adwin"]), ["forget"])
+        self.adaptation = DriftAdaptation(ErrorDriftDetector(DETECTORS["adwin"]), "forget")
 
     @property
     def parts(self) -> dict[str, Any]:
