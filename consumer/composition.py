@@ -2,11 +2,12 @@
 
 from consumer.drift.adaptation import DriftAdaptation
 from consumer.drift.detectors import DETECTORS, ErrorDriftDetector
+from consumer.features.config import HardwareConfig
 from consumer.labels import LabelSet
 from consumer.learners import factory
 from consumer.learners.classifier import TextClassifier
-from consumer.learners.factory import BuiltModel, HardwareConfig, ModelConfig
-from consumer.learners.gradient import TrainingConfig
+from consumer.learners.config import ModelConfig, TrainingConfig
+from consumer.learners.factory import BuiltModel
 from consumer.loop.labelling import ImmediateLabels, Labelling
 from consumer.loop.late_labels import LateLabels
 from consumer.loop.micro_batch import MicroBatch
@@ -84,7 +85,7 @@ def build_replay_ratio(settings: Settings) -> ReplayRatio:
 def build_adaptation(settings: Settings) -> DriftAdaptation:
     """Build the drift detectors and the reaction to drift."""
     errors = ErrorDriftDetector(DETECTORS[settings.drift_detector])
-    return DriftAdaptation(errors, settings.reactions)
+    return DriftAdaptation(errors, settings.on_drift)
 
 
 def build_labelling(settings: Settings) -> Labelling:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 import structlog
+import torch
 from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -14,12 +15,12 @@ from consumer.checkpoints.manifest import CheckpointError
 from consumer.checkpoints.store import CheckpointStore, is_checkpoint, newest_checkpoint
 from consumer.commit import recovery
 from consumer.features import hardware
+from consumer.features.config import HardwareConfig
 from consumer.heldout.checkpoint_evaluator import CheckpointEvaluator, Evaluation
 from consumer.heldout.history import History
 from consumer.heldout.topic import HeldOutError, HeldOutTopic
 from consumer.heldout.watch import Watch
 from consumer.kafka.patches import read_any_header_name
-from consumer.learners.factory import HardwareConfig
 from consumer.monitoring.heldout_metrics import HeldOutMetrics
 from consumer.settings import EvaluateSettings
 from consumer.web import server
@@ -44,8 +45,13 @@ def evaluate(argv: Sequence[str]) -> None:
         _once(settings)
 
 
+def cores(settings: EvaluateSettings) -> int:
+    """Return how many cores to use: beside a consumer that learns, one unless set otherwise."""
+    return settings.threads or (1 if settings.watch else torch.get_num_threads())
+
+
 def _once(settings: EvaluateSettings) -> None:
-    hardware.use_cores(settings.threads)
+    hardware.use_cores(cores(settings))
     newest = newest_checkpoint(settings.checkpoint)
     documents = HeldOutTopic(settings.connection, settings.topic).read()
     if not documents:
@@ -66,7 +72,7 @@ def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
             f"{str(store.folder)!r} is a single checkpoint; --watch follows a folder of them: name"
             " the one given to the consumer as --checkpoint-dir"
         )
-    hardware.use_cores(settings.threads)
+    hardware.use_cores(cores(settings))
     stop = stack.enter_context(Shutdown())
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)

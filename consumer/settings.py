@@ -3,18 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-import torch
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import CliSuppress, SettingsConfigDict
 
-from consumer.drift.adaptation import Reaction
-from consumer.drift.detectors import DetectorName
-from consumer.features.hardware import Precision
-from consumer.features.openvino_runtime import RuntimeName
-from consumer.features.transformer import DEFAULT_MODEL
-from consumer.kafka.poller import LostOffsets
-from consumer.learners.factory import LearnerName, TextName
-from consumer.learners.gradient import OptimizerName
+from consumer.drift.config import DetectorName, Reaction
+from consumer.features.config import DEFAULT_MODEL, Precision, RuntimeName, TextName
+from consumer.learners.config import LearnerName, OptimizerName
 from newsreel.common.settings import KafkaSettings, secret
 from newsreel.events import topics
 
@@ -23,8 +17,6 @@ RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd":
 EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
 
 EXPERT = "|".join(EXPERTS)
-
-REACTION = "|".join(get_args(Reaction))
 
 
 class HttpSettings(KafkaSettings):
@@ -73,7 +65,7 @@ class Settings(HttpSettings):
         description="when predictions leave: with the commit of their documents, or at once and,"
         " after a crash, again",
     )
-    lost_offsets: LostOffsets = Field(
+    lost_offsets: Literal["stop", "continue"] = Field(
         "stop",
         description="when records were deleted before they were read: stop, or continue without"
         " them and count them",
@@ -176,12 +168,10 @@ class Settings(HttpSettings):
     drift_detector: DetectorName = Field(
         "adwin", description="what tells that the prequential error rises"
     )
-    on_drift: str = Field(
+    on_drift: Reaction = Field(
         "forget",
-        pattern=rf"^({REACTION})(,({REACTION}))*$|^nothing$",
-        description="what is done then: some of forget (what was learned of labels that are not"
-        " recognized any more), boost (learning rates and replay, for a while), reweigh (the"
-        " experts of a blend); or nothing",
+        description="what is done then: forget what was learned of labels that are not recognized"
+        " any more, or nothing",
     )
     seed: int = Field(0, ge=0, description="of everything random")
 
@@ -191,11 +181,6 @@ class Settings(HttpSettings):
         None, gt=0, allow_inf_nan=False, description="end after so many seconds without a document"
     )
     summary: Path | None = Field(None, description="file to write the results to, as JSON")
-
-    @property
-    def reactions(self) -> list[Reaction]:
-        """What is done when there is drift."""
-        return [name for name in get_args(Reaction) if name in self.on_drift.split(",")]
 
 
 class EvaluateSettings(HttpSettings):
@@ -216,10 +201,8 @@ class EvaluateSettings(HttpSettings):
         topics.heldout(topics.DOCUMENTS), pattern=topics.PATTERN, description="held-out topic"
     )
     watch: bool = Field(False, description="follow the checkpoints of a folder")
-    threads: int = Field(
-        default_factory=lambda set_: 1 if set_["watch"] else torch.get_num_threads(),
-        ge=1,
-        description="cores to take; default: 1 with --watch, else all",
+    threads: int | None = Field(
+        None, ge=1, description="cores to take; default: 1 with --watch, else all"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Precision = Field("auto", description="of matrix products; auto: what is fast here")

@@ -149,7 +149,7 @@ def build_loop(
         FixedRatio(replay_ratio),
         MicroBatch(batch_size),
         Quarantine("documents"),
-        DriftAdaptation(ErrorDriftDetector(DETECTORS["adwin"]), ["forget"]),
+        DriftAdaptation(ErrorDriftDetector(DETECTORS["adwin"]), "forget"),
         labelling or ImmediateLabels(),
     )
 

@@ -1,4 +1,4 @@
-"""Who is compared: newsreel with each of its reactions and without, and peers that adapt."""
+"""Who is compared: newsreel with its reaction and without, and peers that adapt."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,8 +44,6 @@ class Row:
 ROWS: Mapping[str, Row] = {
     "newsreel": Row("**newsreel** (forget)"),
     "nothing": Row("newsreel, no reaction", {"on_drift": "nothing"}),
-    "boost": Row("newsreel, boost", {"on_drift": "boost"}),
-    "reweigh": Row("newsreel, reweigh", {"on_drift": "reweigh"}),
     "ngram": Row("newsreel, n-gram softmax", {"learner": "ngram", "on_drift": "nothing"}),
     "river-adwin": Row("River, naive Bayes with ADWIN", peer="benchmarks.peers.river:retraining"),
     "river-forest": Row(

@@ -6,10 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from consumer.features.config import Precision
 from consumer.features.encoder import Encoder, pad, unit_mean
-from consumer.features.hardware import Precision
 from consumer.features.openvino_runtime import Runtime, find_runtime
-from consumer.learners.factory import TEXTS, ModelConfig
+from consumer.learners.config import ModelConfig
+from consumer.learners.factory import (
+    TEXTS,
+)
 
 BATCH_SIZES = (16, 32)
 

@@ -6,12 +6,12 @@ from functools import partial
 from statistics import median
 
 from benchmarks import newsreel
-from consumer import composition
-from consumer.settings import Settings
 from benchmarks.throughput import encoders
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
-from consumer.learners.factory import ModelConfig
+from consumer import composition
+from consumer.learners.config import ModelConfig
 from consumer.loop.step import Step
+from consumer.settings import Settings
 from newsreel.events.document import Document
 
 BLOCK = 64

@@ -6,13 +6,13 @@ from dataclasses import replace
 from itertools import cycle, islice
 
 from benchmarks import newsreel
-from consumer import composition
-from consumer.settings import Settings
-from consumer.loop.prequential import Loop
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
+from consumer import composition
 from consumer.evaluation.evaluator import WINDOW, LabelProbability, Prediction
 from consumer.features.extractor import Example, extract
+from consumer.loop.prequential import Loop
 from consumer.loop.step import Step
+from consumer.settings import Settings
 from newsreel.events.document import Document
 
 REMEMBERED = (100, 2_000, 20_000)

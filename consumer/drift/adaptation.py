@@ -1,10 +1,11 @@
 """Drift is noticed while learning, and answered."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from consumer.drift.collapse import Recalls
+from consumer.drift.config import Reaction
 from consumer.drift.detectors import ErrorDriftDetector
 from consumer.drift.inputs import InputShift
 from consumer.features.extractor import Features
@@ -12,19 +13,11 @@ from consumer.labels import LabelSet
 from consumer.learners.protocol import Learner
 from consumer.replay.buffer import ReplayBuffer
 
-Reaction = Literal["forget", "boost", "reweigh"]
-
 ERROR, INPUTS = DETECTED = ("error", "inputs")
 """What is looked at: the prequential error, and without any labels the texts."""
 
 WATCHED = 1000
 """Documents after a drift in which collapsed labels are looked for."""
-
-BOOSTED = 1000
-"""Documents after a drift that are learned faster."""
-
-BOOST = 3.0
-"""Times the learning rates, and the replay ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +77,6 @@ class Adaptation(Protocol):
         """Take in a micro-batch that was predicted, before it is learned; returns what is new."""
         ...
 
-    def replayed(self, count: int) -> int:
-        """Return how many documents to replay where ``count`` would be usual."""
-        ...
-
     def state_dict(self) -> dict[str, Any]:
         """Return everything that its future depends on."""
         ...
@@ -104,15 +93,14 @@ class DriftAdaptation:
     ----------
     errors
         Told of each miss and hit.
-    reactions
-        What is done when the error rises: ``forget`` what was learned of labels whose recall
-        collapsed, ``boost`` learning rates and replay for a while, ``reweigh`` the experts of a
-        blend from equal weights on.
+    reaction
+        Reaction to a rise of the error: ``forget`` what was learned of labels whose recall
+        collapsed, or ``nothing``.
     """
 
-    def __init__(self, errors: ErrorDriftDetector, reactions: Collection[Reaction]) -> None:
+    def __init__(self, errors: ErrorDriftDetector, reaction: Reaction) -> None:
         self._errors = errors
-        self._reactions = reactions
+        self._forgets = reaction == "forget"
         self._inputs = InputShift()
         self._recalls = Recalls()
         self.noticed: dict[str, int] = dict.fromkeys(DETECTED, 0)
@@ -121,7 +109,6 @@ class DriftAdaptation:
         self._documents = 0
         self._since = 0
         self._watched_until = 0
-        self._boosted_until = 0
 
     @property
     def distance(self) -> float:
@@ -150,9 +137,8 @@ class DriftAdaptation:
         drifts = [drift for one in documents for drift in self._look_at(one)]
         self._note(drifts)
         if any(drift.detector == ERROR for drift in drifts):
-            self._begin(learner)
-        learner.hasten(BOOST if self._boosted else 1.0)
-        if "forget" in self._reactions and self._documents <= self._watched_until:
+            self._watched_until = self._documents + WATCHED
+        if self._forgets and self._documents <= self._watched_until:
             drifts += self._forget(learner, replay, labels)
         return drifts
 
@@ -172,13 +158,6 @@ class DriftAdaptation:
     def _note(self, drifts: Sequence[Drift]) -> None:
         self.noticed |= {drift.detector: drift.documents for drift in drifts}
 
-    def _begin(self, learner: Learner) -> None:
-        self._watched_until = self._documents + WATCHED
-        if "boost" in self._reactions:
-            self._boosted_until = self._documents + BOOSTED
-        if "reweigh" in self._reactions:
-            learner.reweigh()
-
     def _forget(self, learner: Learner, replay: ReplayBuffer, labels: LabelSet) -> list[Drift]:
         names = self._recalls.collapsed(self._since)
         if not names:
@@ -188,14 +167,6 @@ class DriftAdaptation:
         self._recalls.forget(names)
         since = self._arrived - (self._documents - self._since)
         return [Drift(ERROR, self._arrived, since, forgotten=names)]
-
-    def replayed(self, count: int) -> int:
-        """Return how many documents to replay where ``count`` would be usual."""
-        return round(BOOST * count) if self._boosted else count
-
-    @property
-    def _boosted(self) -> bool:
-        return self._documents < self._boosted_until
 
     def state_dict(self) -> dict[str, Any]:
         """Return detectors, recalls, and until when there is a reaction."""
@@ -208,7 +179,6 @@ class DriftAdaptation:
             "documents": self._documents,
             "since": self._since,
             "watched_until": self._watched_until,
-            "boosted_until": self._boosted_until,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -221,4 +191,3 @@ class DriftAdaptation:
         self._documents = state["documents"]
         self._since = state["since"]
         self._watched_until = state["watched_until"]
-        self._boosted_until = state["boosted_until"]

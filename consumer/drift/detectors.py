@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
-DetectorName = Literal["adwin", "page-hinkley", "kswin"]
+from consumer.drift.config import DetectorName
 
 KSWIN_WINDOW = 600
 

@@ -9,8 +9,13 @@ import structlog
 import torch
 from torch import Tensor, nn
 
+from consumer.features.config import Precision
 from consumer.features.extractor import Features
-from consumer.features.hardware import Precision, autocast, find_device, uses_bf16
+from consumer.features.hardware import (
+    autocast,
+    find_device,
+    uses_bf16,
+)
 from consumer.features.transformer import fingerprint, load, longest_input, stack_of
 from newsreel.common.errors import UserError
 from newsreel.events.document import Document

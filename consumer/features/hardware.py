@@ -3,14 +3,12 @@
 import os
 import platform
 import sys
-from typing import Literal
 
 import threadpoolctl
 import torch
 
+from consumer.features.config import Precision
 from newsreel.common.errors import UserError
-
-Precision = Literal["auto", "bf16", "fp32"]
 
 
 class DeviceError(UserError):

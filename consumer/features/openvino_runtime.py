@@ -5,16 +5,15 @@ import importlib.util
 import warnings
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 import torch
 from torch import Tensor, nn
 
+from consumer.features.config import RuntimeName
 from consumer.features.encoder import Encoder
 from newsreel.common.errors import UserError
-
-RuntimeName = Literal["auto", "torch", "openvino"]
 
 Read = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 

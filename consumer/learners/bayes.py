@@ -71,12 +71,6 @@ class ComplementBayes:
         known = [target for target in targets if target < len(self._totals)]
         self._totals[known] = 0
 
-    def hasten(self, factor: float) -> None:
-        """Change nothing: it learns by no steps."""
-
-    def reweigh(self) -> None:
-        """Change nothing: it is one expert."""
-
     def replay_features(self, features: Features) -> Features:  # noqa: ARG002
         """Return nothing: what is learned is never forgotten."""
         return {}

@@ -50,7 +50,7 @@ class Blend:
         self._experts = experts
         self._weights: NDArray[np.float64]
         self._curvature: NDArray[np.float64]
-        self.reweigh()
+        self._reset_weights()
 
     def predict_many(self, features: Sequence[Features]) -> Predictions:
         """Predict documents with what is known now, with what each expert says by itself."""
@@ -113,18 +113,13 @@ class Blend:
         return np.maximum(self._weights + step, 0.0), curvature
 
     def forget(self, targets: Sequence[int]) -> None:
-        """Have all experts forget, and weigh them anew: they are others now."""
+        """Have all experts forget, and reset their weights: these were learned of other experts."""
         for expert in self._experts.values():
             expert.forget(targets)
-        self.reweigh()
+        self._reset_weights()
 
-    def hasten(self, factor: float) -> None:
-        """Hasten all experts."""
-        for expert in self._experts.values():
-            expert.hasten(factor)
-
-    def reweigh(self) -> None:
-        """Weigh the experts anew, from equal weights on."""
+    def _reset_weights(self) -> None:
+        """Weigh the experts equally, as at the start."""
         count = len(self._experts)
         self._weights = np.full(count, 1.0 / count)
         self._curvature = CAUTION * np.eye(count)

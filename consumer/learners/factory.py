@@ -1,84 +1,32 @@
 """Puts an extractor and a learner together that fit each other."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, Self
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from consumer.features import mail
+from consumer.features.config import HardwareConfig, TextName
 from consumer.features.encoder import Encoder, Tokens
 from consumer.features.extractor import Extractor, FeatureUnion
 from consumer.features.frozen import FrozenLayers
-from consumer.features.hardware import Precision
 from consumer.features.ngrams import Ngrams
-from consumer.features.openvino_runtime import RuntimeName, find_runtime
+from consumer.features.openvino_runtime import (
+    find_runtime,
+)
 from consumer.learners.analytic import AnalyticRidge
 from consumer.learners.bayes import ComplementBayes
 from consumer.learners.blend import Blend
+from consumer.learners.config import LearnerError, ModelConfig, TrainingConfig
 from consumer.learners.finetune import FineTune
-from consumer.learners.gradient import TrainingConfig
 from consumer.learners.latent import LatentReplay
 from consumer.learners.ngram import NgramSoftmax
 from consumer.learners.protocol import Learner
-from newsreel.common.errors import UserError
-
-TextName = Literal["mail", "plain"]
-
-LearnerName = Literal["blend", "latent", "analytic", "bayes", "ngram", "finetune"]
 
 TEXTS: dict[TextName, Callable[[str], str]] = {"mail": mail.strip_headers, "plain": str}
 """What the encoder reads."""
 
 WORDS: dict[TextName, Callable[[str], str]] = {"mail": mail.repeat_subject, "plain": str}
 """What n-grams are of."""
-
-
-class LearnerError(UserError):
-    """There is no such learner, or not of these parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelConfig:
-    """What a checkpoint fits: to restore one, the same parts must be put together.
-
-    ``experts`` are those of a blend, or the one learner that is asked for. ``layers`` are trained
-    from the top, None for all of them.
-    """
-
-    learner: LearnerName
-    experts: tuple[str, ...]
-    model: str
-    text: TextName
-    max_tokens: int
-    latent_tokens: int
-    layers: int | None
-    adapters: int
-    ridge: float
-
-    @classmethod
-    def read(cls, described: dict[str, Any]) -> Self:
-        """Read the recipe in what `BuiltModel.describes` gave to a checkpoint.
-
-        Raises
-        ------
-        LearnerError
-            It is of something else.
-        """
-        try:
-            fields = {name: described[name] for name in cls.__dataclass_fields__}
-        except KeyError as error:
-            raise LearnerError(
-                f"the checkpoint does not say its {error}; it is of another newsreel"
-            ) from error
-        return replace(cls(**fields), experts=tuple(fields["experts"]))
-
-
-@dataclass(frozen=True, slots=True)
-class HardwareConfig:
-    """What it runs on: changes nothing but rounding."""
-
-    device: str
-    precision: Precision
-    runtime: RuntimeName
 
 
 @dataclass(frozen=True, slots=True)

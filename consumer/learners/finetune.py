@@ -6,7 +6,10 @@ from typing import Any
 from consumer.features.encoder import Encoder
 from consumer.features.extractor import Features
 from consumer.features.transformer import adapt
-from consumer.learners.gradient import GradientSteps, TrainingConfig
+from consumer.learners.config import TrainingConfig
+from consumer.learners.gradient import (
+    GradientSteps,
+)
 from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch
 
 
@@ -58,13 +61,6 @@ class FineTune:
     def forget(self, targets: Sequence[int]) -> None:
         """Begin anew with some labels' outputs; the layers below stay."""
         self.steps.forget(targets)
-
-    def hasten(self, factor: float) -> None:
-        """Take longer or shorter steps."""
-        self.steps.hasten(factor)
-
-    def reweigh(self) -> None:
-        """Change nothing: it is one expert."""
 
     def replay_features(self, features: Features) -> Features:
         """Return the tokens."""

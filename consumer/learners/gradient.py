@@ -2,40 +2,22 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from consumer.learners.config import TrainingConfig
 from consumer.learners.protocol import Gradient, RejectedError, StagedUpdate
-
-OptimizerName = Literal["adamw", "sgd"]
 
 GRADIENT_NORM = 1.0
 """Gradients are clipped to this Euclidean norm."""
 
 PRIOR_MEMORY = 0.95
 """What a step leaves of the running label prior: it follows what was learned in some 20 steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """How gradients become steps.
-
-    ``optimizer`` is ``adamw`` (Loshchilov and Hutter 2019) or ``sgd`` with momentum 0.9;
-    ``learning_rate`` is the body's, ``head_learning_rate`` the output layer's. ``averaging`` is
-    what a step leaves of the average of the weights; 0 predicts with the weights themselves.
-    ``logit_adjustment`` is the strength of that adjustment; 0 for none.
-    """
-
-    optimizer: OptimizerName
-    learning_rate: float
-    head_learning_rate: float
-    averaging: float
-    logit_adjustment: float
 
 
 class Classifier(nn.Module):
@@ -109,8 +91,6 @@ class GradientSteps:
             else torch.optim.SGD(groups, momentum=0.9, fused=True)
         )
 
-        self._rates = [group["lr"] for group in self._optimizer.param_groups]
-
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
@@ -179,11 +159,6 @@ class GradientSteps:
         for tensor in (*rows, self._prior):
             tensor[known] = 0
         self._steps = 0
-
-    def hasten(self, factor: float) -> None:
-        """Take steps of so many times their usual length."""
-        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = factor * rate
 
     @torch.no_grad()
     def _follow(self) -> None:

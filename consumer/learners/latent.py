@@ -19,7 +19,10 @@ from consumer.features.transformer import (
     stack_of,
     without_layers,
 )
-from consumer.learners.gradient import GradientSteps, TrainingConfig
+from consumer.learners.config import TrainingConfig
+from consumer.learners.gradient import (
+    GradientSteps,
+)
 from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch
 from newsreel.events.document import Document
 
@@ -102,13 +105,6 @@ class LatentReplay:
     def forget(self, targets: Sequence[int]) -> None:
         """Begin anew with some labels' outputs; the layers below stay."""
         self.steps.forget(targets)
-
-    def hasten(self, factor: float) -> None:
-        """Take longer or shorter steps."""
-        self.steps.hasten(factor)
-
-    def reweigh(self) -> None:
-        """Change nothing: it is one expert."""
 
     def replay_features(self, features: Features) -> Features:
         """Return as many activations as a step learns from."""

@@ -30,7 +30,6 @@ class NgramSoftmax:
         self._weights = Table()
         self._squares = Table()
         self._bias = np.zeros((2, 0), dtype=np.float32)
-        self._hurry = 1.0
 
     def predict_many(self, features: Sequence[Features]) -> Predictions:
         """Predict documents with what is known now."""
@@ -71,9 +70,9 @@ class NgramSoftmax:
         squares = self._squares.numbers[numbers] + gradient**2
         self._squares.numbers[numbers] = squares
         step = gradient / np.sqrt(squares + FIRST_GRADIENT)
-        self._weights.numbers[numbers] -= self._hurry * LEARNING_RATE * step
+        self._weights.numbers[numbers] -= LEARNING_RATE * step
         self._bias[1] += error**2
-        self._bias[0] -= self._hurry * BIAS_LEARNING_RATE * error / np.sqrt(self._bias[1])
+        self._bias[0] -= BIAS_LEARNING_RATE * error / np.sqrt(self._bias[1])
 
     def forget(self, targets: Sequence[int]) -> None:
         """Begin anew with some labels' weights."""
@@ -81,13 +80,6 @@ class NgramSoftmax:
         self._squares.clear(targets)
         known = [target for target in targets if target < self._bias.shape[1]]
         self._bias[:, known] = [[0.0], [FIRST_GRADIENT]]
-
-    def hasten(self, factor: float) -> None:
-        """Take longer or shorter steps."""
-        self._hurry = factor
-
-    def reweigh(self) -> None:
-        """Change nothing: it is one expert."""
 
     def replay_features(self, features: Features) -> Features:
         """Return the n-grams."""

@@ -133,17 +133,6 @@ class Learner(Protocol):
         """
         ...
 
-    def hasten(self, factor: float) -> None:
-        """Learn by steps of so many times their usual length from now on, where it learns by steps.
-
-        Not part of the state: whoever restores a learner says it again.
-        """
-        ...
-
-    def reweigh(self) -> None:
-        """Weigh the experts anew from equal weights on, where there are several."""
-        ...
-
     def replay_features(self, features: Features) -> Features:
         """Return what a replay of a learned document needs of its features; may draw at random."""
         ...

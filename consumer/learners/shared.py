@@ -161,13 +161,6 @@ class _SharedLearner:
         with self._turns.taken():
             self._learner.forget(targets)
 
-    def hasten(self, factor: float) -> None:
-        self._learner.hasten(factor)  # of steps, which only the loop takes
-
-    def reweigh(self) -> None:
-        with self._turns.taken():
-            self._learner.reweigh()
-
     def replay_features(self, features: Features) -> Features:
         return self._learner.replay_features(features)  # of random numbers, which nobody else draws
 

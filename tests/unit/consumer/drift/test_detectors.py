@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer.drift.config import DetectorName
 from consumer.drift.detectors import (
     DETECTORS,
-    DetectorName,
     ErrorChange,
     ErrorDriftDetector,
     change_point,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from consumer.features.config import DEFAULT_MODEL
 from consumer.features.encoder import LENGTH, Encoder, LayersError
-from consumer.features.transformer import DEFAULT_MODEL
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.features import openvino_runtime
+from consumer.features.config import DEFAULT_MODEL, RuntimeName
 from consumer.features.encoder import Encoder, average_neighbours
 from consumer.features.extractor import extract
 from consumer.features.frozen import SMALLEST_BUCKET, SPREAD, FrozenLayers, buckets
-from consumer.features.openvino_runtime import RuntimeMissingError, RuntimeName, find_runtime
-from consumer.features.transformer import DEFAULT_MODEL, UnknownModelError
+from consumer.features.openvino_runtime import (
+    RuntimeMissingError,
+    find_runtime,
+)
+from consumer.features.transformer import (
+    UnknownModelError,
+)
 from consumer.learners.latent import TopLayers
 from newsreel.events.document import Document
 

@@ -10,7 +10,12 @@ import torch
 import transformers
 
 from consumer.features import transformer
-from consumer.features.transformer import DEFAULT_MODEL, UnknownModelError, fingerprint, stack_of
+from consumer.features.config import DEFAULT_MODEL
+from consumer.features.transformer import (
+    UnknownModelError,
+    fingerprint,
+    stack_of,
+)
 
 Tiny = Callable[[str], Path]
 

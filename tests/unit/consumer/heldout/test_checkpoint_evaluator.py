@@ -13,10 +13,13 @@ from consumer.checkpoints.state import take_snapshot
 from consumer.checkpoints.store import CheckpointStore
 from consumer.evaluation.evaluator import Evaluator, LabelProbability, Prediction
 from consumer.features import encoder
+from consumer.features.config import HardwareConfig
 from consumer.features.extractor import extract
 from consumer.heldout.checkpoint_evaluator import CheckpointEvaluator
 from consumer.labels import LabelSet
-from consumer.learners.factory import BuiltModel, HardwareConfig
+from consumer.learners.factory import (
+    BuiltModel,
+)
 from consumer.learners.protocol import TrainingBatch
 from newsreel.events.document import Document
 

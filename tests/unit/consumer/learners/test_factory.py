@@ -9,7 +9,7 @@ import pytest
 from helpers import accepted, documents
 
 from consumer.features.extractor import extract
-from consumer.learners.factory import LearnerError, ModelConfig
+from consumer.learners.config import LearnerError, ModelConfig
 from consumer.learners.protocol import TrainingBatch
 
 

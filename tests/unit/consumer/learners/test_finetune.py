@@ -10,9 +10,9 @@ from helpers import accepted, documents
 
 from consumer.features.encoder import Encoder, LayersError, Tokens
 from consumer.features.extractor import extract
+from consumer.learners.config import TrainingConfig
 from consumer.learners.factory import BuiltModel
 from consumer.learners.finetune import FineTune
-from consumer.learners.gradient import TrainingConfig
 from consumer.learners.protocol import Predictions, TrainingBatch
 
 NOTHING = TrainingBatch([], [])

@@ -10,7 +10,11 @@ import torch
 from helpers import accepted
 from torch import Tensor, nn
 
-from consumer.learners.gradient import PRIOR_MEMORY, GradientSteps, TrainingConfig
+from consumer.learners.config import TrainingConfig
+from consumer.learners.gradient import (
+    PRIOR_MEMORY,
+    GradientSteps,
+)
 from consumer.learners.protocol import RejectedError
 
 WIDTH = 6

@@ -12,8 +12,8 @@ from helpers import accepted, documents
 from consumer.features.encoder import Encoder
 from consumer.features.extractor import extract
 from consumer.features.frozen import FrozenLayers
+from consumer.learners.config import TrainingConfig
 from consumer.learners.factory import BuiltModel
-from consumer.learners.gradient import TrainingConfig
 from consumer.learners.latent import LatentReplay
 from consumer.learners.protocol import TrainingBatch
 from newsreel.events.document import Document

@@ -316,34 +316,3 @@ def test_forgetting_is_kept(fresh: Fresh) -> None:
             teach(one, lesson)
     unseen = documents(8, start=1000)
     np.testing.assert_array_equal(predict(assembled, unseen), predict(restored, unseen))
-
-
-def test_haste(fresh: Fresh) -> None:
-    """Learners by steps take longer ones when they are hastened, and the usual ones again."""
-
-    def learned(*factors: float) -> Any:
-        assembled = fresh()
-        for factor, lesson in zip(factors, lessons(len(factors)), strict=True):
-            assembled.learner.hasten(factor)
-            teach(assembled, lesson)
-        return predict(assembled, documents(8, start=1000))
-
-    usual, hastened, again = learned(1, 1, 1), learned(1, 3, 1), learned(1, 1, 1)
-    np.testing.assert_array_equal(usual, again)
-    steps = type(fresh().learner).__name__ not in {"AnalyticRidge", "ComplementBayes"}
-    assert bool((usual != hastened).any()) == steps
-
-
-def test_reweighed(fresh: Fresh) -> None:
-    """Only where there are several experts there is anything to weigh."""
-    assembled = fresh()
-    for lesson in lessons(6):
-        teach(assembled, lesson)
-    features = extract(assembled.extractor, documents(8, start=1000))
-    before = assembled.learner.predict_many(features)
-    assembled.learner.reweigh()
-    after = assembled.learner.predict_many(features)
-    if before.shares:
-        assert set(after.shares.values()) == {1 / len(after.shares)}
-    else:
-        np.testing.assert_array_equal(before.probabilities, after.probabilities)
