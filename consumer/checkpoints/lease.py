@@ -75,7 +75,7 @@ class Lease:
             self._own.write(b"%020d" % 0)
         _lock(self._own)
         self._missing = self._clock()
-        self._lost, self._asked = False, -math.inf
+        self._fenced, self._asked = False, -math.inf
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
@@ -119,13 +119,13 @@ class Lease:
             time.sleep(LOOK_SECONDS)
         return False
 
-    def lost(self) -> bool:
-        """Whether another consumer has taken over; may be asked for each record."""
+    def fenced(self) -> bool:
+        """Return whether another consumer holds the lease; cheap enough to call for each record."""
         if (now := time.monotonic()) >= self._asked + LOOK_SECONDS:
             # None: the folder was deleted, and will be claimed again.
-            self._lost = self._holder() not in {None, self._id}
+            self._fenced = self._holder() not in {None, self._id}
             self._asked = now
-        return self._lost
+        return self._fenced
 
     def release(self) -> None:
         """Let another take over at once."""

@@ -65,6 +65,23 @@ class Stateful(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointContents:
+    """What every checkpoint of a run holds, beside its positions and its number of documents."""
+
+    parts: Mapping[str, Stateful]
+    """Parts whose state is kept, by name."""
+
+    topic: str
+    """Topic of the documents."""
+
+    group: str
+    """Consumer group that reads the topic."""
+
+    describes: Mapping[str, Any]
+    """Model and options that a consumer must share to restore the checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The state of all parts at one moment, apart from them: they may go on."""
 

@@ -6,13 +6,14 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
 
+from consumer.checkpoints.interrupts import UNINTERRUPTED, Interrupts
 from consumer.checkpoints.manifest import (
     FORMAT,
     MANIFEST,
@@ -68,18 +69,18 @@ class CheckpointStore:
         return sorted(id_ for id_ in found if ID.fullmatch(id_))
 
     def save(
-        self, taken: Snapshot, reached: Callable[[str], None] = lambda _: None, **about: Any
+        self, snapshot: Snapshot, interrupts: Interrupts = UNINTERRUPTED, **manifest: Any
     ) -> str:
         """Write a checkpoint beside the others, in full, then give it its name.
 
         Parameters
         ----------
-        taken
-            What to save.
-        reached
-            Told when a point is reached that a fault may follow.
-        about
-            The fields of `Manifest` that the caller knows.
+        snapshot
+            State of all parts.
+        interrupts
+            Its failpoints "checkpoint-draft" and "checkpoint-written" are passed.
+        manifest
+            Fields of `Manifest`: topic, group, positions, documents and describes.
 
         Returns
         -------
@@ -93,26 +94,25 @@ class CheckpointStore:
         """
         # In order, also where nothing but unusable records came between two; and never the id
         # that a consumer gives which does not know yet that it was taken over from.
-        documents = f"{about['documents']:012d}"
+        documents = f"{manifest['documents']:012d}"
         numbers = [int(id_.split("-")[1]) for id_ in self.ids() if id_.startswith(documents)]
         id_ = f"{documents}-{max(numbers, default=0) + 1:06d}-{uuid.uuid4().hex[:8]}"
         draft = self.folder / f".{id_}"
         try:
             draft.mkdir(parents=True)
             files = {
-                STATE: json.dumps(taken.state).encode(),
-                TENSORS: safetensors.torch.save(taken.tensors),
+                STATE: json.dumps(snapshot.state).encode(),
+                TENSORS: safetensors.torch.save(snapshot.tensors),
             }
             digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-            manifest = Manifest(format=FORMAT, id=id_, sha256=digests, **about)
-            files[MANIFEST] = manifest.encode()
+            files[MANIFEST] = Manifest(format=FORMAT, id=id_, sha256=digests, **manifest).encode()
             for name, data in files.items():
                 _write(draft / name, data)
             _sync(draft)
-            reached("checkpoint-draft")
+            interrupts.failpoint("checkpoint-draft")
             draft.rename(self.folder / id_)
             _sync(self.folder)
-            reached("checkpoint-written")
+            interrupts.failpoint("checkpoint-written")
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
             raise CheckpointError(
@@ -152,20 +152,20 @@ class CheckpointStore:
         whole = [id_ for id_ in older if id_ not in self._broken]
         self._delete(set(older) - set(whole[-self._keep :]))
 
-    def clear(self, newest: str | None, lost: Callable[[], bool]) -> None:
-        """Delete what was never finished or committed, before learning goes on.
+    def clear(self, newest: str | None, interrupts: Interrupts = UNINTERRUPTED) -> None:
+        """Delete drafts and checkpoints newer than the last commit, before learning continues.
 
         Parameters
         ----------
         newest
-            Id of the last one that was committed, if there is one.
-        lost
-            Whether another consumer has taken over: then nothing is deleted. It is asked once it
-            is known what to delete, which so is nothing that the other one has written.
+            Id of the checkpoint that was committed last, if there is one.
+        interrupts
+            Nothing is deleted when fenced. The fence is checked after the list of folders is made,
+            so that checkpoints of the new holder are never on the list.
         """
         unneeded = {id_ for id_ in self.ids() if newest is None or id_ > newest}
         unneeded |= {path.name for path in self.folder.glob(".[0-9]*-*")}
-        if not lost():
+        if not interrupts.fenced():
             self._delete(unneeded)
 
     def _delete(self, names: Iterable[str]) -> None:

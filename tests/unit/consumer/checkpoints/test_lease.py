@@ -88,7 +88,7 @@ def test_the_first_one_learns(make: Make) -> None:
     """Where nobody holds the lease, nobody is waited for."""
     first = make()
     assert acquired(first)
-    assert not first.lost()
+    assert not first.fenced()
 
 
 def test_released(make: Make) -> None:
@@ -101,7 +101,7 @@ def test_released(make: Make) -> None:
     assert standby.acquired is None
     first.release()
     assert standby.outcome()
-    assert not second.lost()
+    assert not second.fenced()
     folder = second._folder
     second.release()
     assert [path.read_text() for path in folder.iterdir()] == [""]
@@ -118,7 +118,7 @@ def test_taken_over_from_by_one_that_has_ended(make: Make) -> None:
     clock.now += PATIENCE_SECONDS + 1
     assert standby.outcome()
     successor.release()
-    assert sleeper.lost()
+    assert sleeper.fenced()
 
 
 def test_a_holder_that_beats_is_waited_for(make: Make) -> None:
@@ -132,7 +132,7 @@ def test_a_holder_that_beats_is_waited_for(make: Make) -> None:
         clock.now += PATIENCE_SECONDS / 2
         time.sleep(0.15)
     assert standby.acquired is None
-    assert not first.lost()
+    assert not first.fenced()
 
 
 def test_a_silent_holder_is_replaced(make: Make) -> None:
@@ -149,11 +149,11 @@ def test_a_silent_holder_is_replaced(make: Make) -> None:
     assert standby.acquired is None
     clock.now += 0.1
     assert standby.outcome()
-    assert first.lost()
-    assert not second.lost()
+    assert first.fenced()
+    assert not second.fenced()
     first.release()
     time.sleep(0.03)  # an answer holds for a moment
-    assert not second.lost()
+    assert not second.fenced()
 
 
 def test_each_holder_has_its_own_patience(make: Make) -> None:
@@ -180,7 +180,7 @@ def test_each_holder_has_its_own_patience(make: Make) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from consumer.lease import Lease
+from consumer.checkpoints.lease import Lease
 lease = Lease(Path(sys.argv[1]))
 assert lease.acquire(lambda: False, print)
 print("held", flush=True)
@@ -215,7 +215,7 @@ def test_a_standby_can_be_stopped(make: Make) -> None:
     standby.told_to_stop = True
     assert standby.outcome() is False
     second.release()
-    assert not first.lost()
+    assert not first.fenced()
 
 
 @pytest.mark.parametrize("vacant", ["never held", "dead", "silent"])
@@ -236,7 +236,7 @@ def test_of_several_one_learns(make: Make, vacant: str) -> None:
     holding = [
         rival
         for rival, one in zip(rivals, standbys, strict=True)
-        if one.acquired and not rival.lost()
+        if one.acquired and not rival.fenced()
     ]
     assert len(holding) == 1
     for one in standbys:
@@ -269,7 +269,7 @@ def test_a_deleted_folder_is_claimed_again(
     first = make()
     assert acquired(first)
     shutil.rmtree(tmp_path)
-    assert not first.lost()
+    assert not first.fenced()
     deadline = time.monotonic() + 5
     while not (tmp_path / ".lease").exists():
         assert time.monotonic() < deadline
@@ -278,7 +278,7 @@ def test_a_deleted_folder_is_claimed_again(
     second = Standby(make())
     assert second.waits.wait(5)
     assert second.holder == first._id
-    assert not first.lost()
+    assert not first.fenced()
     second.told_to_stop = True
 
 

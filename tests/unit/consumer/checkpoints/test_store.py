@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import FORMAT, BrokenCheckpointError, CheckpointError, Manifest
 from consumer.checkpoints.state import take_snapshot
 from consumer.checkpoints.store import CheckpointStore, newest_checkpoint, restore_checkpoint
@@ -215,7 +216,7 @@ def test_killed_while_writing(
             save(store, {"part": 2}, 2)
     assert restorable(store) in ([1], [1, 2])
     third = save(store, {"part": 3}, 3)
-    store.clear(third, lambda: False)
+    store.clear(third)
     assert restorable(store)[-1] == 3
     assert {path.name for path in store.folder.iterdir()} == set(store.ids())
 
@@ -252,10 +253,11 @@ def test_points_that_a_fault_may_follow(store: CheckpointStore) -> None:
     """It is told when all files are there, and when they have their name."""
     seen = []
 
-    def reached(point: str) -> None:
+    def failpoint(point: str) -> None:
         seen.append((point, len(store.ids())))
 
-    store.save(take_snapshot({"part": Part(1)}), reached, documents=1, **ABOUT)
+    interrupts = Interrupts(failpoint=failpoint)
+    store.save(take_snapshot({"part": Part(1)}), interrupts, documents=1, **ABOUT)
     assert seen == [("checkpoint-draft", 0), ("checkpoint-written", 1)]
 
 
@@ -357,10 +359,10 @@ def test_prune(tmp_path: Path, keep: int, left: list[str]) -> None:
     stranger.write_text("not ours")
     store.prune(ids[2])
     assert restorable(store) == [*left, "3"]
-    store.clear(ids[2], lambda: False)  # the fourth was never committed
+    store.clear(ids[2])  # the fourth was never committed
     assert restorable(store) == left
     assert stranger.exists()
-    store.clear(None, lambda: False)
+    store.clear(None)
     assert restorable(store) == []
 
 
@@ -424,9 +426,11 @@ def test_prune_by_one_that_was_taken_over_from(tmp_path: Path) -> None:
         new.append(save(store, {"part": len(new)}, 2 + len(new)))
         return answer
 
-    store.clear(old[1], lambda: write(answer=False))  # written since it has looked
+    store.clear(
+        old[1], Interrupts(fenced=lambda: write(answer=False))
+    )  # written since it has looked
     assert store.ids() == [*old, *new]
-    store.clear(old[1], lambda: write(answer=True))  # written before
+    store.clear(old[1], Interrupts(fenced=lambda: write(answer=True)))  # written before
     assert store.ids() == [*old, *new]
     store.prune(old[1])
     assert store.ids() == [old[1], *new]
