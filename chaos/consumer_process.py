@@ -191,7 +191,7 @@ def _live(argv: list[str], environment: dict[str, str], log: Path, fault: Fault 
                 structlog.get_logger().info("reached", point=point)
                 os.kill(os.getpid(), fault.sent)
 
-    sys.exit(cli.run("consumer", partial(program.learn, reached=reach), argv))
+    sys.exit(cli.run("consumer", partial(program.learn, failpoint=reach), argv))
 
 
 def _die_with_the_harness() -> None:

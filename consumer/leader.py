@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from consumer.checkpoints.lease import Lease
-from consumer.checkpoints.state import Stateful
+from consumer.checkpoints.interrupts import Interrupts
+from consumer.checkpoints.state import CheckpointContents, Stateful
 from consumer.checkpoints.store import CheckpointStore
 from consumer.commit import recovery
-from consumer.commit.committer import Committer
+from consumer.commit.committer import CommitSchedule, Committer
 from consumer.commit.writer import OutputWriter
 from consumer.drift.adaptation import DriftAdaptation
 from consumer.evaluation.evaluator import Evaluator
@@ -87,11 +87,10 @@ class Leader:
     stop: Shutdown
     store: CheckpointStore
     parts: Parts
-    lease: Lease
     transactions: Transactions
     metrics: Metrics
     health: Health
-    reached: Callable[[str], None]
+    interrupts: Interrupts
 
 
 def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None:
@@ -100,7 +99,7 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
     ``restored`` is called when the model is that of the last commit.
     """
     settings, stop, store = leader.settings, leader.stop, leader.store
-    parts, lease, transactions = leader.parts, leader.lease, leader.transactions
+    parts, interrupts, transactions = leader.parts, leader.interrupts, leader.transactions
     metrics = leader.metrics
     committed = transactions.begin()
     reader = kafka.retry(lambda: connect(settings.connection.options), lambda: stop.requested)
@@ -116,7 +115,7 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
     positions = recovery.restore(store, start, parts.stateful(), describes)
     parts.progress.checkpoint = start.checkpoint
     # What was written and never committed is of another history: not to be gone back to.
-    store.clear(start.checkpoint, lease.lost)
+    store.clear(start.checkpoint, interrupts)
     if len(committed) < len(positions) and start.checkpoint is None:
         transactions.commit([], positions, FRESH)
     poller = Poller(
@@ -142,16 +141,11 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
         store,
         transactions,
         outbox,
-        parts.stateful(),
-        about={"topic": settings.topic, "group": settings.group, "describes": describes},
-        progress=parts.progress,
-        every=settings.checkpoint_every,
-        seconds=settings.checkpoint_seconds,
-        beyond=published,
-        observer=metrics,
-        lost=lease.lost,
-        hurry=stop.overdue,
-        reached=leader.reached,
+        CheckpointContents(parts.stateful(), settings.topic, settings.group, describes),
+        parts.progress,
+        CommitSchedule(settings.checkpoint_every, settings.checkpoint_seconds, published),
+        metrics,
+        interrupts,
     )
     records, late_labels = _with_labels(leader, stack, poller)
     source = KafkaSource(
@@ -161,7 +155,7 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
         settings.linger,
         settings.stop_after,
         settings.stop_when_idle,
-        stopping=lambda: stop.requested or committer.failed or lease.lost(),
+        stopping=lambda: stop.requested or committer.failed or interrupts.fenced(),
         late_labels=late_labels,
     )
 
@@ -171,7 +165,7 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
     leader.health.follow(poller, committer)
     restored()
     metrics.began(
-        CounterFile(store.folder / counters.COUNTER_FILE, lease.lost),
+        CounterFile(store.folder / counters.COUNTER_FILE, interrupts.fenced),
         store.written(start.checkpoint),
         lambda: poller.silence,
     )
@@ -196,7 +190,7 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
         metrics.observe(step)
         missing.observe(step)
         committer.follow(step)
-    if lease.lost():
+    if interrupts.fenced():
         raise superseded(settings.group)
     if step is not None:
         committer.finish(step)

@@ -11,6 +11,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from consumer import composition
+from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.lease import Lease
 from consumer.checkpoints.store import CheckpointStore
 from consumer.evaluation.evaluator import Evaluator
@@ -39,19 +40,19 @@ from newsreel.events import topics
 log = structlog.get_logger()
 
 
-def learn(argv: Sequence[str], reached: Callable[[str], None] = lambda _: None) -> None:
+def learn(argv: Sequence[str], failpoint: Callable[[str], None] = lambda _: None) -> None:
     """Learn from the stream until told to stop.
 
-    ``reached`` is told of each point at which a fault is worth testing.
+    ``failpoint`` is called with the name of each point at which a fault is worth testing.
     """
     settings = cli.parse(Settings, argv)
     read_any_header_name()
     keep_requests()
     with ExitStack() as stack:
-        _learn(settings, stack, reached)
+        _learn(settings, stack, failpoint)
 
 
-def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None]) -> None:
+def _learn(settings: Settings, stack: ExitStack, failpoint: Callable[[str], None]) -> None:
     stop = stack.enter_context(Shutdown())
     if settings.summary is not None:
         summary.check_writable(settings.summary)  # better to fail now than after hours
@@ -119,17 +120,16 @@ def _learn(settings: Settings, stack: ExitStack, reached: Callable[[str], None])
         lambda holder: log.info("standing by", group=settings.group, holder=holder, http=address),
     ):
         return
+    interrupts = Interrupts(lease.fenced, stop.overdue, failpoint)
     transactions = Transactions(
         settings.connection,
         settings.group,
         settings.topic,
-        lost=lease.lost,
-        hurry=stop.overdue,
-        retried=metrics.retried,
-        reached=reached,
+        interrupts,
+        metrics,
     )
     stack.callback(transactions.close)
-    leader = Leader(settings, stop, store, parts, lease, transactions, metrics, health, reached)
+    leader = Leader(settings, stop, store, parts, transactions, metrics, health, interrupts)
     lead(leader, stack, lambda: serving.begin(model))
 
     scores = None if stop.requested else _examine(settings, parts, stop)

@@ -64,7 +64,7 @@ class Polled:
     def poll_retried(self) -> None:
         self.retries += 1
 
-    def lost(self, records: int) -> None:
+    def records_lost(self, records: int) -> None:
         self.records += records
 
 

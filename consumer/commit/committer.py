@@ -4,13 +4,14 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 
+from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
-from consumer.checkpoints.state import Snapshot, Stateful, take_snapshot
+from consumer.checkpoints.state import CheckpointContents, Snapshot, take_snapshot
 from consumer.checkpoints.store import CheckpointStore
 from consumer.kafka.outbox import Outbox, Outgoing
 from consumer.kafka.transaction import AbandonedError, Transactions
@@ -41,19 +42,37 @@ log = structlog.get_logger()
 
 
 class CommitObserver(Protocol):
-    """Told of commits, by the thread that makes them."""
+    """Measures commits; called by the thread that makes them."""
 
     def committed(self, seconds: float, size: int) -> None:
-        """Take in a commit: seconds from the snapshot on, bytes of its checkpoint."""
+        """Record a commit: seconds since its snapshot, bytes of its checkpoint."""
         ...
 
-    def paused(self, seconds: float) -> None:
-        """Take in how long learning has waited for a commit."""
+    def learning_paused(self, seconds: float) -> None:
+        """Record how long learning has waited for a commit."""
         ...
 
-    def failed(self) -> None:
-        """Take in a checkpoint that could not be written."""
+    def checkpoint_failed(self) -> None:
+        """Count a checkpoint that could not be written."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSchedule:
+    """When to commit."""
+
+    every: int
+    """Records between two commits, rounded up to whole steps."""
+
+    seconds: float
+    """Longest time between two commits, in seconds, while there is something to commit."""
+
+    not_before: Mapping[int, int] = field(default_factory=dict)
+    """Positions by partition up to which an earlier run has published predictions already.
+    Nothing is committed before the stream has passed them."""
+
+    clock: Callable[[], float] = time.monotonic
+    """Seconds that only go forward."""
 
 
 @dataclass(slots=True)
@@ -84,21 +103,17 @@ class Committer:
 
     Parameters
     ----------
-    parts
-        What a checkpoint keeps, by name.
-    about
-        What the manifest says beside positions and documents.
-    every, seconds
-        Records between two commits, and the longest time.
-    beyond
-        Positions up to which predictions were published in an earlier life: nothing is committed
-        before they are reached.
-    lost
-        Whether another consumer has taken over.
-    hurry
-        Whether to give up rather than wait for a broker.
-    reached
-        Told when a point is reached that a fault may follow.
+    contents
+        What a checkpoint holds.
+    progress
+        Counts records and documents, and is given the id of each committed checkpoint.
+    schedule
+        When to commit.
+    observer
+        Measures commits.
+    interrupts
+        When fenced or overdue, a commit is not waited for; the failpoints are "snapshot",
+        "committed" and "pruned", beside those of the store and of the transaction.
     """
 
     def __init__(
@@ -106,35 +121,24 @@ class Committer:
         store: CheckpointStore,
         transactions: Transactions,
         outbox: Outbox,
-        parts: Mapping[str, Stateful],
-        about: Mapping[str, Any],
+        contents: CheckpointContents,
         progress: Progress,
-        every: int,
-        seconds: float,
-        beyond: Mapping[int, int],
+        schedule: CommitSchedule,
         observer: CommitObserver,
-        lost: Callable[[], bool],
-        hurry: Callable[[], bool],
-        reached: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
+        interrupts: Interrupts,
     ) -> None:
         self._store = store
         self._transactions = transactions
         self._outbox = outbox
-        self._parts = parts
-        self._about = about
+        self._contents = contents
         self._progress = progress
-        self._every = every
-        self._seconds = seconds
-        self._beyond = beyond
+        self._schedule = schedule
         self._observer = observer
-        self._lost = lost
-        self._hurry = hurry
-        self._reached = reached
-        self._clock = clock
+        self._interrupts = interrupts
+        self._clock = schedule.clock
         self._records = progress.records
         self._changed = False
-        self._next = clock() + seconds
+        self._next = self._clock() + schedule.seconds
         self._not_before = -math.inf
         self._under_way: _Commit | None = None
         self._thread: threading.Thread | None = None
@@ -184,46 +188,51 @@ class Committer:
             return False
         if not self._changed:
             return self._clock() >= self._next + RENEW_SECONDS
-        enough = self._progress.records - self._records >= self._every
+        enough = self._progress.records - self._records >= self._schedule.every
         return enough or self._clock() >= self._next or self._outbox.size > SOON_BYTES
 
     def _far_enough(self, positions: Mapping[int, int]) -> bool:
-        return all(positions.get(partition, 0) >= end for partition, end in self._beyond.items())
+        return all(
+            positions.get(partition, 0) >= end
+            for partition, end in self._schedule.not_before.items()
+        )
 
     def _begin(self, positions: Mapping[int, int]) -> None:
         started = time.perf_counter()
-        taken = take_snapshot(self._parts)
-        self._reached("snapshot")
+        taken = take_snapshot(self._contents.parts)
+        self._interrupts.failpoint("snapshot")
         commit = _Commit(
             taken, positions, self._progress.documents, self._outbox.waiting(), started
         )
         self._records = self._progress.records
         self._changed = False
-        self._next = self._clock() + self._seconds
+        self._next = self._clock() + self._schedule.seconds
         self._under_way = commit
         self._thread = threading.Thread(
             target=self._carry_out, args=[commit], name="commit", daemon=True
         )
         commit.pause = time.perf_counter() - started
-        self._observer.paused(commit.pause)
+        self._observer.learning_paused(commit.pause)
         self._thread.start()
 
     def _carry_out(self, commit: _Commit) -> None:
         try:
             id_ = self._store.save(
                 commit.taken,
-                self._reached,
+                self._interrupts,
                 positions={str(partition): end for partition, end in commit.positions.items()},
                 documents=commit.documents,
-                **self._about,
+                topic=self._contents.topic,
+                group=self._contents.group,
+                describes=self._contents.describes,
             )
             records = self._outbox.undelivered(commit.records)
             folder = self._store.folder / id_
             self._transactions.commit(records, commit.positions, id_, folder.exists)
-            self._reached("committed")
+            self._interrupts.failpoint("committed")
             size = self._store.size(id_)
             self._store.prune(id_)
-            self._reached("pruned")
+            self._interrupts.failpoint("pruned")
             commit.id = id_
             seconds = time.perf_counter() - commit.started
             self._observer.committed(seconds, size)
@@ -250,7 +259,7 @@ class Committer:
             return None
         if not isinstance(commit.error, CheckpointError):
             raise commit.error
-        self._observer.failed()
+        self._observer.checkpoint_failed()
         log.error("learning goes on, uncommitted", error=str(commit.error))
         self._changed = True
         self._next = self._not_before = self._clock() + RETRY_SECONDS
@@ -261,19 +270,26 @@ class Committer:
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(WAIT_SECONDS)
             under_way = time.perf_counter() - self._under_way.started if self._under_way else 0.0
-            if self._hurry() and under_way > PATIENCE_SECONDS and self._thread.is_alive():
+            if (
+                self._interrupts.overdue()
+                and under_way > PATIENCE_SECONDS
+                and self._thread.is_alive()
+            ):
                 raise AbandonedError(
                     "the broker did not take the last commit in time; what was learned since the"
                     " one before will be learned again: start again"
                 )
         return self._settle()
 
+    def _interrupted(self) -> bool:
+        return self._interrupts.overdue() or self._interrupts.fenced()
+
     def _make_room(self, step: Step) -> None:
         """Learn no further before what waits is committed: memory is bounded."""
         started = time.perf_counter()
-        while self._outbox.size > PENDING_BYTES and not (self._hurry() or self._lost()):
+        while self._outbox.size > PENDING_BYTES and not self._interrupted():
             if self._under_way is None and self._clock() >= self._not_before:
                 self._begin(step.batch.positions)
             self._wait()
             time.sleep(WAIT_SECONDS)
-        self._observer.paused(time.perf_counter() - started)
+        self._observer.learning_paused(time.perf_counter() - started)

@@ -53,7 +53,7 @@ class PollObserver(Protocol):
         """Take in a read that failed at the broker."""
         ...
 
-    def lost(self, records: int) -> None:
+    def records_lost(self, records: int) -> None:
         """Take in that records were deleted before they were read."""
         ...
 
@@ -336,7 +336,7 @@ class Poller:
                 ) from error
             if gone > 0:
                 log.error("records lost", partition=tp.partition, records=gone)
-                self._observer.lost(gone)
+                self._observer.records_lost(gone)
                 self._consumer.seek(tp, beginnings[tp])
                 with self._changed:
                     self._gaps[tp.partition] = beginnings[tp]

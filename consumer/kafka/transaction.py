@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
@@ -16,6 +16,7 @@ from kafka.errors import (
     TransactionalIdAuthorizationFailedError,
 )
 
+from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
 from consumer.kafka.offsets import FRESH, committed, named
 from consumer.kafka.outbox import Outgoing, send, shortened
@@ -66,6 +67,14 @@ class AbandonedError(UserError):
     """The broker did not take a commit before the consumer had to end."""
 
 
+class TransactionObserver(Protocol):
+    """Counts what happens to transactions; called by the thread that commits."""
+
+    def commit_retried(self) -> None:
+        """Count a commit that failed at the broker."""
+        ...
+
+
 class Transactions:
     """Commits records and offsets of a consumer group, all or nothing.
 
@@ -74,14 +83,11 @@ class Transactions:
 
     Parameters
     ----------
-    lost
-        Whether another consumer has taken over, asked before a fence is lifted.
-    hurry
-        Whether to give up when the broker does not answer.
-    retried
-        Told of each failed try.
-    reached
-        Told when a point is reached that a fault may follow.
+    interrupts
+        The fence is checked before another consumer is fenced; when overdue, a commit is not tried
+        again; the failpoints are "transaction-begun" and "transaction-sent".
+    observer
+        Counts failed attempts.
     """
 
     def __init__(
@@ -89,18 +95,14 @@ class Transactions:
         connection: Connection,
         group: str,
         topic: str,
-        lost: Callable[[], bool],
-        hurry: Callable[[], bool],
-        retried: Callable[[], None],
-        reached: Callable[[str], None],
+        interrupts: Interrupts,
+        observer: TransactionObserver,
     ) -> None:
         self._connection = connection
         self._group = group
         self._topic = topic
-        self._lost = lost
-        self._hurry = hurry
-        self._retried = retried
-        self._reached = reached
+        self._interrupts = interrupts
+        self._observer = observer
         self._producer: KafkaProducer | None = None
         self._last: str | None = None
 
@@ -137,7 +139,7 @@ class Transactions:
                 return self.open()
             except (KafkaError, OSError) as error:
                 self._recover("to begin with", error)
-                if self._lost():
+                if self._interrupts.fenced():
                     raise superseded(self._group) from error
                 time.sleep(wait)
         raise AssertionError
@@ -147,11 +149,11 @@ class Transactions:
         records: Sequence[Outgoing],
         positions: Mapping[int, int],
         id_: str,
-        there: Callable[[], bool] = lambda: True,
+        exists: Callable[[], bool] = lambda: True,
     ) -> None:
         """Commit records and positions, the latter with the id of their checkpoint.
 
-        While the broker is away it is tried again, as long as the checkpoint is ``there``.
+        While the broker is away it is tried again, as long as the checkpoint ``exists``.
 
         Raises
         ------
@@ -171,7 +173,7 @@ class Transactions:
         limits = iter(PART_BYTES)
         for wait in _waits():
             try:
-                if self._producer is None and self._resume(id_, there):
+                if self._producer is None and self._resume(id_, exists):
                     return
                 self._attempt(self._producer, records, offsets)
             except (KafkaError, OSError) as error:
@@ -197,43 +199,43 @@ class Transactions:
         offsets: Mapping[TopicPartition, OffsetAndMetadata],
     ) -> None:
         producer.begin_transaction()
-        self._reached("transaction-begun")
+        self._interrupts.failpoint("transaction-begun")
         for part in _parts(records):
             deliveries = [send(producer, record) for record in part]
             producer.flush()
             for delivery in deliveries:
                 delivery.get(timeout=0.0)  # what was refused says why better than the next call
         producer.send_offsets_to_transaction(offsets, self._group)
-        self._reached("transaction-sent")
+        self._interrupts.failpoint("transaction-sent")
         producer.commit_transaction()
 
     def _recover(self, id_: str, error: Exception) -> None:
         self.close()
-        self._retried()
+        self._observer.commit_retried()
         if isinstance(error, REFUSALS):
             raise RefusedError(
                 f"Kafka refuses a transaction of group {self._group!r} ({error}); allow its user to"
                 " write the topics of predictions, drift and dead letters, to read the group, and"
                 " to write its transactional id, and start again"
             ) from error
-        if self._hurry():
+        if self._interrupts.overdue():
             raise AbandonedError(
                 f"the broker did not take the commit of checkpoint {id_} ({error}); what was"
                 " learned since the last one will be learned again: start again"
             ) from error
         log.warning("commit failed, trying again", checkpoint=id_, error=str(error))
 
-    def _resume(self, id_: str, there: Callable[[], bool]) -> bool:
+    def _resume(self, id_: str, exists: Callable[[], bool]) -> bool:
         """Open again after a failure; whether the commit had gone through all the same."""
-        if self._lost():
+        if self._interrupts.fenced():
             raise superseded(self._group)
         last = self._last
         self.open()
         # Opening may have taken long. Whoever took over meanwhile was fenced by it, and will open
         # again, too; and may have deleted what was never committed.
-        if self._lost() or self._last not in {last, id_}:
+        if self._interrupts.fenced() or self._last not in {last, id_}:
             raise superseded(self._group)
-        if not there():
+        if not exists():
             raise CheckpointError(f"checkpoint {id_} was deleted before it could be committed")
         return self._last == id_
 

@@ -28,20 +28,20 @@ class CounterFile:
     ----------
     file
         Where.
-    lost
-        Whether another consumer has taken over: then the file is that one's.
+    fenced
+        Returns whether another consumer holds the lease: then the file belongs to that consumer.
     """
 
-    def __init__(self, file: Path, lost: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, file: Path, fenced: Callable[[], bool] = lambda: False) -> None:
         self._file = file
         self._written = JsonFile(file, "counters")
-        self._lost = lost
+        self._fenced = fenced
         self._writing = Lock()
 
     def write(self, counts: Callable[[], Counts]) -> None:
         """Write counters down, all or none."""
         with self._writing:
-            if self._lost():
+            if self._fenced():
                 return
             rows = [
                 [name, *labels, value]

@@ -112,15 +112,15 @@ class Metrics:
         self._families.observe("commit_seconds", seconds)
         self.keep()
 
-    def paused(self, seconds: float) -> None:
+    def learning_paused(self, seconds: float) -> None:
         """Take in how long learning has waited for a commit."""
         self._families.observe("stage_seconds", seconds, "checkpoint")
 
-    def failed(self) -> None:
+    def checkpoint_failed(self) -> None:
         """Take in a checkpoint that could not be written."""
         self._families.count("checkpoint_failures", 1)
 
-    def retried(self) -> None:
+    def commit_retried(self) -> None:
         """Take in a commit that the broker did not take."""
         self._families.count("commit_retries", 1)
 
@@ -128,7 +128,7 @@ class Metrics:
         """Take in a read that failed at the broker."""
         self._families.count("poll_retries", 1)
 
-    def lost(self, records: int) -> None:
+    def records_lost(self, records: int) -> None:
         """Take in that records were deleted before they were read."""
         self._families.count("lost_documents", records)
 

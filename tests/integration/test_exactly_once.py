@@ -32,7 +32,7 @@ class LearnWatched(Protocol):
     """Run a consumer to its end, telling of the points that a fault may follow."""
 
     def __call__(
-        self, topic: str, *options: object, reached: Callable[[str], None]
+        self, topic: str, *options: object, failpoint: Callable[[str], None]
     ) -> dict[str, Any]: ...
 
 
@@ -40,9 +40,9 @@ class LearnWatched(Protocol):
 def watched(learn: Learn, monkeypatch: pytest.MonkeyPatch) -> LearnWatched:
     plain = program.learn
 
-    def call(topic: str, *options: object, reached: Callable[[str], None]) -> dict[str, Any]:
+    def call(topic: str, *options: object, failpoint: Callable[[str], None]) -> dict[str, Any]:
         with monkeypatch.context() as patch:
-            patch.setattr(program, "learn", lambda argv: plain(argv, reached))
+            patch.setattr(program, "learn", lambda argv: plain(argv, failpoint))
             return learn(topic, *options)
 
     return call
@@ -130,11 +130,11 @@ def test_nothing_is_seen_before_the_commit(
     publish(topic, documents(20))
     seen = {}
 
-    def reached(point: str) -> None:
+    def failpoint(point: str) -> None:
         if point in {"transaction-sent", "committed"}:
             seen[point] = len(predicted(topic, "read_uncommitted")), len(predicted(topic))
 
-    watched(topic, *BAYES, *NEVER, "--stop-after", 20, reached=reached)
+    watched(topic, *BAYES, *NEVER, "--stop-after", 20, failpoint=failpoint)
     assert seen["committed"] == (20, 20)
     assert seen["transaction-sent"][1] == 0
 
@@ -146,7 +146,7 @@ def test_at_least_once_they_are_seen_at_once(
     publish(topic, documents(20))
     seen = []
 
-    def reached(point: str) -> None:
+    def failpoint(point: str) -> None:
         if point == "snapshot":
             deadline = time.monotonic() + 20
             while len(predicted(topic)) < 20 and time.monotonic() < deadline:
@@ -154,7 +154,7 @@ def test_at_least_once_they_are_seen_at_once(
             seen.extend(predicted(topic))
 
     options = ("--delivery", "at-least-once", "--stop-after", 20)
-    watched(topic, *BAYES, *NEVER, *options, reached=reached)
+    watched(topic, *BAYES, *NEVER, *options, failpoint=failpoint)
     assert seen == places(*range(20))
     assert predicted(topic) == places(*range(20))
 
@@ -206,14 +206,14 @@ def test_partitions_gained(
     monkeypatch.setattr("consumer.kafka.poller.METADATA_MS", 500)
     publish(topic, documents(16))
 
-    def reached(point: str) -> None:
+    def failpoint(point: str) -> None:
         if point == "committed" and len(predicted(topic)) == 16:
             with kafka.admin(kafka.Connection(bootstrap_servers)) as admin:
                 admin.create_partitions({topic: 2})
             publish(topic, documents(16, start=16), partitions=2)
 
     options = ("--checkpoint-every", 16, "--stop-after", 32, "--stop-when-idle", 20)
-    watched(topic, *BAYES, *options, reached=reached)
+    watched(topic, *BAYES, *options, failpoint=failpoint)
     both = [(partition, offset) for partition in (0, 1) for offset in range(8)]
     assert sorted(predicted(topic)) == sorted([*both, *places(*range(8, 24))])
     manifest = json.loads((checkpoints(tmp_path)[-1] / "manifest.json").read_text())
@@ -234,13 +234,13 @@ def test_a_deleted_folder(
     publish(topic, documents(80))
     left = [when]
 
-    def reached(point: str) -> None:
+    def failpoint(point: str) -> None:
         if point in left:
             left.clear()
             shutil.rmtree(tmp_path / "checkpoints")
 
     options = ("--stop-after", 64, "--checkpoint-every", 16)
-    watched(topic, *BAYES, *options, reached=reached)
+    watched(topic, *BAYES, *options, failpoint=failpoint)
     assert not left
     assert learn(topic, *BAYES, "--stop-after", 16)["documents"] == 80
     assert predicted(topic) == places(*range(80))
@@ -316,11 +316,11 @@ def test_a_zombie_changes_nothing(
         zombie.wait_for(lambda: zombie.progress()["documents"] == 40)
         zombie.process.send_signal(signal.SIGSTOP)
 
-        def reached(point: str) -> None:
+        def failpoint(point: str) -> None:
             if point == "committed":
                 assert zombie.end(signal.SIGCONT) == 2
 
-        summary = watched(topic, *BAYES, "--stop-after", 32, reached=reached)
+        summary = watched(topic, *BAYES, "--stop-after", 32, failpoint=failpoint)
         assert summary["documents"] == 32
         last = zombie.log.strip().splitlines()[-1]
         assert last.startswith(f"consumer: another consumer has taken over group '{topic}'")

@@ -9,11 +9,14 @@ from typing import Any
 
 from helpers import Learn, Publish, Run, Start, documents
 from kafka import KafkaConsumer
+from prometheus_client import CollectorRegistry
 
+from consumer.checkpoints.interrupts import UNINTERRUPTED
 from consumer.commit.writer import dead_letter_record
 from consumer.kafka.batch import DeadLetter
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.transaction import Transactions
+from consumer.monitoring.learning_metrics import Metrics
 from newsreel.common.kafka import Connection
 from newsreel.events import topics
 from newsreel.events.errors import Reason
@@ -173,12 +176,8 @@ def test_a_dead_letter_too_large_for_its_topic_goes_without_its_bytes(
     large = os.urandom(65 << 20)
     letter = DeadLetter("stream", 0, 8, None, b"{", [], Reason.NOT_JSON, "value: not JSON")
     records = [Outgoing(topic, None, large, []), dead_letter_record(topic, letter)]
-
-    def never() -> bool:
-        return False
-
     transactions = Transactions(
-        Connection(bootstrap_servers), topic, topic, never, never, lambda: None, lambda _: None
+        Connection(bootstrap_servers), topic, topic, UNINTERRUPTED, Metrics(CollectorRegistry())
     )
     transactions.open()
     transactions.commit(records, {0: 9}, "id")

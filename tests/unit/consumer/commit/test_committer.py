@@ -4,7 +4,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from loops import build_loop, read
 
+from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError, Manifest
+from consumer.checkpoints.state import CheckpointContents
 from consumer.checkpoints.store import CheckpointStore, restore_checkpoint
 from consumer.commit import committer as module
-from consumer.commit.committer import Committer
+from consumer.commit.committer import CommitSchedule, Committer
 from consumer.kafka.batch import DeadLetter
 from consumer.kafka.outbox import RECORD_BYTES, Outbox, Outgoing, TransactionalDelivery
 from consumer.kafka.transaction import AbandonedError, SupersededError, superseded
@@ -48,9 +50,9 @@ class Broker:
         self.away.set()
 
     def commit(
-        self, records: Sequence[Outgoing], positions: Any, id_: str, there: Callable[[], bool]
+        self, records: Sequence[Outgoing], positions: Any, id_: str, exists: Callable[[], bool]
     ) -> None:
-        assert there()
+        assert exists()
         assert self.away.wait(PATIENCE_SECONDS)
         if self.error is not None:
             raise self.error
@@ -72,10 +74,10 @@ class Observed:
         assert seconds >= 0
         self.sizes.append(size)
 
-    def paused(self, seconds: float) -> None:
+    def learning_paused(self, seconds: float) -> None:
         assert seconds >= 0
 
-    def failed(self) -> None:
+    def checkpoint_failed(self) -> None:
         self.failures += 1
 
 
@@ -104,30 +106,23 @@ class Run:
         self.clock = Clock()
         self.part = Count()
         self.points: list[str] = []
-        self.hurry = False
+        self.overdue = False
         self.fault: Exception | None = None
         self._idle = idle
 
-    def committer(self, every: int = 10, seconds: float = 60.0, **how: Any) -> Committer:
+    def committer(
+        self, every: int = 10, seconds: float = 60.0, not_before: Mapping[int, int] | None = None
+    ) -> Committer:
         return Committer(
             self.store,
             self.broker,  # type: ignore[arg-type]
             self.outbox,
-            {"part": self.part, "progress": self.progress},
-            about={"topic": "t", "group": "g", "describes": {}},
-            progress=self.progress,
-            every=every,
-            seconds=seconds,
-            observer=self.observed,
-            lost=lambda: False,
-            hurry=lambda: self.hurry,
-            reached=self._reached,
-            clock=self.clock,
-            **{"beyond": {}} | how,
+            CheckpointContents({"part": self.part, "progress": self.progress}, "t", "g", {}),
+            self.progress,
+            CommitSchedule(every, seconds, not_before or {}, self.clock),
+            self.observed,
+            Interrupts(overdue=lambda: self.overdue, failpoint=self.points.append),
         )
-
-    def _reached(self, point: str) -> None:
-        self.points.append(point)
 
     def step(self) -> Step:
         """Do what the loop does in a step."""
@@ -310,13 +305,13 @@ def test_superseded_at_the_end(run: Run) -> None:
         committer.finish(run.idle())
 
 
-def test_hurry(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overdue(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it has to end, it does not wait for a broker for ever."""
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.5)
     committer = run.committer()
     run.follow(committer, 1)
     run.broker.away.clear()
-    run.hurry = True
+    run.overdue = True
     with pytest.raises(AbandonedError):
         committer.finish(run.idle())
     run.broker.away.set()
@@ -368,7 +363,7 @@ def test_much_that_waits_is_committed_soon(run: Run, monkeypatch: pytest.MonkeyP
 def test_nothing_before_what_was_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier life has committed is passed before anything new is, however much waits."""
     monkeypatch.setattr(module, "PENDING_BYTES", 2 * RECORD_BYTES)
-    committer = run.committer(every=2, beyond={0: 5})
+    committer = run.committer(every=2, not_before={0: 5})
     run.follow(committer, 4)
     run.clock.now += 1000
     committer.follow(run.idle())
@@ -379,7 +374,7 @@ def test_nothing_before_what_was_published(run: Run, monkeypatch: pytest.MonkeyP
 
 def test_it_ends_before_what_was_published(run: Run) -> None:
     """Then nothing is committed: the next start goes back once more."""
-    committer = run.committer(every=2, beyond={0: 5, 1: 1})
+    committer = run.committer(every=2, not_before={0: 5, 1: 1})
     run.follow(committer, 9)
     committer.finish(run.idle())
     assert run.broker.commits == []

@@ -1,7 +1,7 @@
 """Transactions on a broker that fails at any call; what it has committed is what counts."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
@@ -13,6 +13,7 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
 from consumer.kafka import offsets
 from consumer.kafka import transaction as module
@@ -114,7 +115,24 @@ class Consumer:
     def close(self, **_: Any) -> None: ...
 
 
-Make = Callable[..., Transactions]
+class CountRetries:
+    """Counts the commits that failed, and calls a function after each."""
+
+    def __init__(self, afterwards: Callable[[], None] = lambda: None) -> None:
+        self.count = 0
+        self._afterwards = afterwards
+
+    def commit_retried(self) -> None:
+        self.count += 1
+        self._afterwards()
+
+
+class Make(Protocol):
+    """Build transactions on the broker, by default without interrupts."""
+
+    def __call__(
+        self, observer: CountRetries | None = None, **interrupts: Callable[..., Any]
+    ) -> Transactions: ...
 
 
 @pytest.fixture
@@ -132,13 +150,14 @@ def make(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.setattr(module, "RETRY_SECONDS", (0.0,))
 
     def call(
-        lost: Callable[[], bool] = lambda: False,
-        hurry: Callable[[], bool] = lambda: False,
-        retried: Callable[[], None] = lambda: None,
-        reached: Callable[[str], None] = lambda _: None,
+        observer: CountRetries | None = None, **interrupts: Callable[..., Any]
     ) -> Transactions:
         return Transactions(
-            Connection("anywhere"), "group", "documents", lost, hurry, retried, reached
+            Connection("anywhere"),
+            "group",
+            "documents",
+            Interrupts(**interrupts),
+            observer or CountRetries(),
         )
 
     return call
@@ -151,7 +170,7 @@ def record(value: bytes) -> Outgoing:
 def test_all_or_nothing(make: Make, broker: Broker) -> None:
     """Records and offsets are committed together, the offsets with the name of the checkpoint."""
     points: list[str] = []
-    transactions = make(reached=points.append)
+    transactions = make(failpoint=points.append)
     assert transactions.open() == {}
     transactions.commit([record(b"1"), record(b"2")], {0: 7, 1: 9}, "id")
     assert broker.values == [b"1", b"2"]
@@ -163,8 +182,8 @@ def test_all_or_nothing(make: Make, broker: Broker) -> None:
 @pytest.mark.parametrize("call", CALLS)
 def test_a_broker_that_fails(make: Make, broker: Broker, call: str, before: list[str]) -> None:
     """Whichever call fails, even twice, records are committed once."""
-    retried: list[int] = []
-    transactions = make(retried=lambda: retried.append(1))
+    retries = CountRetries()
+    transactions = make(retries)
     transactions.open()
     for id_ in before:
         transactions.commit([], {0: 1}, id_)
@@ -173,7 +192,7 @@ def test_a_broker_that_fails(make: Make, broker: Broker, call: str, before: list
         broker.fails = [call]
     transactions.commit([record(b"1")], {0: 2}, "new")
     assert not broker.fails
-    assert retried
+    assert retries.count
     assert broker.values == [b"1"]
     assert broker.offsets == {TopicPartition("documents", 0): OffsetAndMetadata(2, "new", -1)}
 
@@ -228,12 +247,12 @@ def test_a_topic_that_is_not_seen_for_a_moment(make: Make, broker: Broker) -> No
 
 def test_fenced(make: Make, broker: Broker) -> None:
     """One that another has taken over from commits nothing, and does not fence the other."""
-    lost = False
-    old, new = make(lost=lambda: lost), make()
+    taken = False
+    old, new = make(fenced=lambda: taken), make()
     old.open()
     old.commit([record(b"1")], {0: 1}, "first")
     new.open()
-    lost = True
+    taken = True
     with pytest.raises(SupersededError, match="another consumer has taken over group 'group'"):
         old.commit([record(b"2")], {0: 2}, "old")
     new.commit([record(b"3")], {0: 3}, "new")
@@ -245,12 +264,12 @@ def test_taken_over_while_it_waits(make: Make, broker: Broker) -> None:
     taken = False
     new = make()
 
-    def retried() -> None:
+    def take_over() -> None:
         nonlocal taken
         new.open()
         taken = True
 
-    old = make(lost=lambda: taken, retried=retried)
+    old = make(CountRetries(take_over), fenced=lambda: taken)
     old.open()
     broker.fails = ["send"]
     with pytest.raises(SupersededError):
@@ -263,7 +282,7 @@ def test_taken_over_while_it_opens(make: Make, broker: Broker) -> None:
     """Who lifts a fence looks once more behind it: opening may have taken long."""
     taken = False
     new = make()
-    old = make(lost=lambda: taken)
+    old = make(fenced=lambda: taken)
     old.open()
     old.commit([record(b"1")], {0: 1}, "first")
     broker.fails = ["send"]
@@ -310,7 +329,7 @@ def test_beginning_without_a_broker(make: Make, broker: Broker) -> None:
     assert make().begin() == {}
     broker.fails = ["init"] * 9
     with pytest.raises(AbandonedError):
-        make(hurry=lambda: True).begin()
+        make(overdue=lambda: True).begin()
 
 
 def test_another_has_committed(make: Make, broker: Broker) -> None:
@@ -324,9 +343,9 @@ def test_another_has_committed(make: Make, broker: Broker) -> None:
     assert broker.values == [b"1"]
 
 
-def test_hurry(make: Make, broker: Broker) -> None:
+def test_overdue(make: Make, broker: Broker) -> None:
     """One that has to end does not wait for a broker."""
-    transactions = make(hurry=lambda: True)
+    transactions = make(overdue=lambda: True)
     transactions.open()
     broker.fails = ["commit"] * 9
     with pytest.raises(AbandonedError) as abandoned:

@@ -117,7 +117,7 @@ def test_stages(exported: Exported) -> None:
     for step in read(build_loop(), numbered("ab" * 6), clock=lambda: float(next(ticks))):
         exported.metrics.observe(step)
     exported.metrics.committed(2.5, size=1000)
-    exported.metrics.paused(0.1)
+    exported.metrics.learning_paused(0.1)
     assert exported.series("stage_seconds_count", "stage") == {
         "fetch",
         "tokenize",

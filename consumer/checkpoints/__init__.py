@@ -1,0 +1,1 @@
+"""State on disk, and who may write it."""

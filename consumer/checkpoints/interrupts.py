@@ -1,0 +1,25 @@
+"""What may interrupt the writing of checkpoints: a fence, a deadline, an injected fault."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupts:
+    """Callables that everything which writes or commits a checkpoint consults; all return at once.
+
+    The defaults never interrupt.
+    """
+
+    fenced: Callable[[], bool] = lambda: False
+    """Return whether another consumer holds the lease: then nothing may be written or deleted."""
+
+    overdue: Callable[[], bool] = lambda: False
+    """Return whether the grace period after a stop signal is over: then nothing is waited for."""
+
+    failpoint: Callable[[str], None] = lambda _: None
+    """Pass a named point, such as "checkpoint-draft", at which a test may inject a fault."""
+
+
+UNINTERRUPTED = Interrupts()
+"""Never fenced, never overdue, and without faults."""

@@ -1,0 +1,248 @@
+"""Checkpoints: written whole or not at all, and never restored into something else."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+
+from consumer.checkpoints.interrupts import UNINTERRUPTED, Interrupts
+from consumer.checkpoints.manifest import (
+    FORMAT,
+    MANIFEST,
+    BrokenCheckpointError,
+    CheckpointError,
+    Manifest,
+    broken,
+)
+from consumer.checkpoints.state import Snapshot, Stateful, unpack_state
+
+ID = re.compile(r"\d{12}-\d{6}-[0-9a-f]{8}")
+"""Documents, number of the checkpoint, something random."""
+
+STATE, TENSORS = "state.json", "tensors.safetensors"
+
+
+class CheckpointStore:
+    """A folder of checkpoints, each a folder of its own named by its id.
+
+    Parameters
+    ----------
+    folder
+        Created when missing.
+    keep
+        Whole checkpoints left after `prune`.
+
+    Raises
+    ------
+    CheckpointError
+        The folder can't be written.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder = folder
+        self._keep = keep
+        self._broken: set[str] = set()
+
+    def create(self) -> None:
+        """Create the folder, and see that it can be written to."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".writable").touch()
+            (self.folder / ".writable").unlink(missing_ok=True)  # another may do the same
+        except OSError as error:
+            raise CheckpointError(
+                f"can't write to {str(self.folder)!r} ({error.strerror});"
+                " name another folder with --checkpoint-dir"
+            ) from error
+
+    def ids(self) -> list[str]:
+        """Return the ids of complete checkpoints, oldest first."""
+        found = (path.parent.name for path in self.folder.glob(f"[!.]*/{MANIFEST}"))
+        return sorted(id_ for id_ in found if ID.fullmatch(id_))
+
+    def save(
+        self, snapshot: Snapshot, interrupts: Interrupts = UNINTERRUPTED, **manifest: Any
+    ) -> str:
+        """Write a checkpoint beside the others, in full, then give it its name.
+
+        Parameters
+        ----------
+        snapshot
+            State of all parts.
+        interrupts
+            Its failpoints "checkpoint-draft" and "checkpoint-written" are passed.
+        manifest
+            Fields of `Manifest`: topic, group, positions, documents and describes.
+
+        Returns
+        -------
+        str
+            Its id.
+
+        Raises
+        ------
+        CheckpointError
+            It is not written, and nothing is left of it.
+        """
+        # In order, also where nothing but unusable records came between two; and never the id
+        # that a consumer gives which does not know yet that it was taken over from.
+        documents = f"{manifest['documents']:012d}"
+        numbers = [int(id_.split("-")[1]) for id_ in self.ids() if id_.startswith(documents)]
+        id_ = f"{documents}-{max(numbers, default=0) + 1:06d}-{uuid.uuid4().hex[:8]}"
+        draft = self.folder / f".{id_}"
+        try:
+            draft.mkdir(parents=True)
+            files = {
+                STATE: json.dumps(snapshot.state).encode(),
+                TENSORS: safetensors.torch.save(snapshot.tensors),
+            }
+            digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+            files[MANIFEST] = Manifest(format=FORMAT, id=id_, sha256=digests, **manifest).encode()
+            for name, data in files.items():
+                _write(draft / name, data)
+            _sync(draft)
+            interrupts.failpoint("checkpoint-draft")
+            draft.rename(self.folder / id_)
+            _sync(self.folder)
+            interrupts.failpoint("checkpoint-written")
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise CheckpointError(
+                f"checkpoint not written to {str(self.folder)!r} ({error.strerror}); nothing is"
+                " committed past the last one: make room there"
+            ) from error
+        return id_
+
+    def size(self, id_: str) -> int:
+        """Return the bytes of a checkpoint's files; 0 where somebody has deleted it."""
+        try:
+            return sum(path.stat().st_size for path in (self.folder / id_).iterdir())
+        except OSError:
+            return 0
+
+    def written(self, id_: str | None) -> float | None:
+        """Return when a checkpoint was written, in seconds since 1970; None where there is none."""
+        try:
+            return written_at(self.folder / (id_ or ""))
+        except BrokenCheckpointError:
+            return None
+
+    def older(self, id_: str) -> list[str]:
+        """Return ids of the checkpoints before one, newest first."""
+        return [other for other in reversed(self.ids()) if other < id_]
+
+    def pass_over(self, id_: str) -> None:
+        """Take a checkpoint for broken: it is not worth to be kept once another is committed."""
+        self._broken.add(id_)
+
+    def prune(self, newest: str) -> None:
+        """Delete what is older than a committed checkpoint and not among the ones to be kept.
+
+        What is newer stays: a consumer that was taken over from would delete its successor's.
+        """
+        older = [id_ for id_ in self.ids() if id_ <= newest]
+        whole = [id_ for id_ in older if id_ not in self._broken]
+        self._delete(set(older) - set(whole[-self._keep :]))
+
+    def clear(self, newest: str | None, interrupts: Interrupts = UNINTERRUPTED) -> None:
+        """Delete drafts and checkpoints newer than the last commit, before learning continues.
+
+        Parameters
+        ----------
+        newest
+            Id of the checkpoint that was committed last, if there is one.
+        interrupts
+            Nothing is deleted when fenced. The fence is checked after the list of folders is made,
+            so that checkpoints of the new holder are never on the list.
+        """
+        unneeded = {id_ for id_ in self.ids() if newest is None or id_ > newest}
+        unneeded |= {path.name for path in self.folder.glob(".[0-9]*-*")}
+        if not interrupts.fenced():
+            self._delete(unneeded)
+
+    def _delete(self, names: Iterable[str]) -> None:
+        for name in names:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder is a checkpoint, rather than a folder of them."""
+    return (folder / MANIFEST).exists()
+
+
+def newest_checkpoint(folder: Path) -> Path:
+    """Return the newest checkpoint in a folder of checkpoints, or the folder if it is one itself.
+
+    Raises
+    ------
+    CheckpointError
+        There is none.
+    """
+    if is_checkpoint(folder):
+        return folder
+    ids = CheckpointStore(folder, keep=1).ids()
+    if not ids:
+        raise CheckpointError(
+            f"{str(folder)!r} holds no checkpoint; name the folder given to the consumer as"
+            " --checkpoint-dir"
+        )
+    return folder / ids[-1]
+
+
+def written_at(folder: Path) -> float:
+    """Return when a checkpoint was written, in seconds since 1970.
+
+    Raises
+    ------
+    BrokenCheckpointError
+        It is not there any more.
+    """
+    try:
+        return (folder / MANIFEST).stat().st_mtime
+    except OSError as error:
+        raise broken(folder, error) from error
+
+
+def restore_checkpoint(folder: Path, parts: Mapping[str, Stateful]) -> None:
+    """Load a checkpoint's state into parts, after its digests were found right.
+
+    Raises
+    ------
+    BrokenCheckpointError
+        A file is missing or not what was written.
+    """
+    manifest = Manifest.read(folder)
+    try:
+        files = {name: (folder / name).read_bytes() for name in (STATE, TENSORS)}
+        for name, data in files.items():
+            if hashlib.sha256(data).hexdigest() != manifest.sha256[name]:
+                raise broken(folder, ValueError(f"{name} is not what was written"))
+        tensors = safetensors.torch.load(files[TENSORS])
+        state = json.loads(files[STATE])
+        for name, part in parts.items():
+            part.load_state_dict(unpack_state(state[name], tensors))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise broken(folder, error) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
