@@ -114,13 +114,11 @@ class Newsreel:
 
 
 def build_loop(built: BuiltModel | None = None, **options: Any) -> Loop:
-    """Build the consumer's loop from options of the command line, around a model if one is given."""
+    """Build the consumer's loop from command line options, around a model if one is given."""
     settings = Settings.model_validate(options)
     built = built or composition.build_model(settings)
     labels = LabelSet(settings.max_labels)
-    return composition.build_loop(
-        settings, TextClassifier(built.extractor, built.learner, labels)
-    )
+    return composition.build_loop(settings, TextClassifier(built.extractor, built.learner, labels))
 
 
 def steps(loop: Loop, documents: Iterable[Document]) -> Iterator[Step]:

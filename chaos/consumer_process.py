@@ -176,7 +176,7 @@ def _live(argv: list[str], environment: dict[str, str], log: Path, fault: Fault 
     import structlog  # noqa: PLC0415 - in the fork only
     import torch  # noqa: PLC0415
 
-    from consumer import learn as program  # noqa: PLC0415
+    from consumer import __main__ as program  # noqa: PLC0415
     from newsreel.common import cli, logs  # noqa: PLC0415
 
     torch.set_num_threads(1)  # with a model so small, two would only wait for each other

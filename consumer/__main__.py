@@ -1,18 +1,42 @@
-"""Composition root: builds the parts, owns signals and the order in which things end."""
+"""``python -m consumer``: options are checked before anything that takes seconds is imported."""
 
 import sys
+from collections.abc import Callable, Sequence
 
-from consumer import evaluate
-from consumer.learn import learn
+from consumer.settings import EvaluateSettings, Settings
 from newsreel.common import cli, logs
 
 
+def learn(argv: Sequence[str], failpoint: Callable[[str], None] = lambda _: None) -> None:
+    """Learn from the stream until told to stop.
+
+    Parameters
+    ----------
+    argv
+        Options.
+    failpoint
+        Called with the name of each point of a commit at which a test may inject a fault.
+    """
+    settings = cli.parse(Settings, argv)
+    from consumer.learn import learn_stream  # noqa: PLC0415 - imports torch
+
+    learn_stream(settings, failpoint)
+
+
+def evaluate(argv: Sequence[str]) -> None:
+    """Evaluate one checkpoint on the held-out topic, or each checkpoint that is committed."""
+    settings = cli.parse(EvaluateSettings, argv)
+    from consumer.evaluate import evaluate_checkpoints  # noqa: PLC0415 - imports torch
+
+    evaluate_checkpoints(settings)
+
+
 def main() -> int:
-    """Run what the command line asks for."""
+    """Run the command that the command line names; return the exit code."""
     logs.configure()
     arguments = sys.argv[1:]
     if arguments[:1] == ["evaluate"]:
-        return cli.run("consumer evaluate", evaluate.evaluate, arguments[1:])
+        return cli.run("consumer evaluate", evaluate, arguments[1:])
     return cli.run("consumer", learn, arguments)
 
 

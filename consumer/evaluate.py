@@ -1,7 +1,6 @@
 """Composition root of `python -m consumer evaluate`: one checkpoint, or all that are committed."""
 
 import json
-from collections.abc import Sequence
 from contextlib import ExitStack
 
 import structlog
@@ -20,11 +19,10 @@ from consumer.heldout.checkpoint_evaluator import CheckpointEvaluator, Evaluatio
 from consumer.heldout.history import History
 from consumer.heldout.topic import HeldOutError, HeldOutTopic
 from consumer.heldout.watch import Watch
-from consumer.kafka.patches import read_any_header_name
+from consumer.kafka import patches
 from consumer.monitoring.heldout_metrics import HeldOutMetrics
 from consumer.settings import EvaluateSettings
 from consumer.web import server
-from newsreel.common import cli
 from newsreel.common.json_file import without_nan
 from newsreel.common.shutdown import Shutdown
 
@@ -34,10 +32,9 @@ FEATURE_BYTES = 1 << 30
 log = structlog.get_logger()
 
 
-def evaluate(argv: Sequence[str]) -> None:
-    """Examine a checkpoint on the held-out topic, or follow those that are committed."""
-    settings = cli.parse(EvaluateSettings, argv)
-    read_any_header_name()
+def evaluate_checkpoints(settings: EvaluateSettings) -> None:
+    """Evaluate one checkpoint on the held-out topic, or each checkpoint that is committed."""
+    patches.install()
     if settings.watch:
         with ExitStack() as stack:
             _watch(settings, stack)

@@ -1,8 +1,7 @@
-"""`python -m consumer`: builds the parts, owns signals and the order in which they end."""
+"""``python -m consumer``: builds the parts, and owns signals and the order in which parts end."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from importlib import metadata
 
 import structlog
@@ -14,17 +13,15 @@ from consumer import composition
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.lease import Lease
 from consumer.checkpoints.store import CheckpointStore
-from consumer.evaluation.evaluator import Evaluator
 from consumer.evaluation.scores import Scores
 from consumer.heldout.checkpoint_evaluator import score_heldout
 from consumer.heldout.topic import HeldOutTopic
-from consumer.kafka.patches import keep_requests, read_any_header_name
+from consumer.kafka import patches
 from consumer.kafka.transaction import Transactions
 from consumer.labels import LabelSet
-from consumer.leader import Leader, Parts, lead
+from consumer.leader import Leader
 from consumer.learners.shared import SharedModel
-from consumer.loop.micro_batch import MicroBatch
-from consumer.loop.quarantine import Quarantine
+from consumer.loop.prequential import Loop
 from consumer.monitoring import summary
 from consumer.monitoring.learning_metrics import Metrics
 from consumer.monitoring.progress import Progress
@@ -33,33 +30,77 @@ from consumer.web import api, server
 from consumer.web.serving import Serving
 from consumer.web.status import Health, Status
 from newsreel import __version__
-from newsreel.common import cli, kafka
+from newsreel.common import kafka
 from newsreel.common.shutdown import Shutdown
 from newsreel.events import topics
 
 log = structlog.get_logger()
 
 
-def learn(argv: Sequence[str], failpoint: Callable[[str], None] = lambda _: None) -> None:
-    """Learn from the stream until told to stop.
+def learn_stream(settings: Settings, failpoint: Callable[[str], None]) -> None:
+    """Learn from the stream until the stream ends or a signal comes, then write the summary.
 
-    ``failpoint`` is called with the name of each point at which a fault is worth testing.
+    Parameters
+    ----------
+    failpoint
+        Called with the name of each point of a commit at which a test may inject a fault.
     """
-    settings = cli.parse(Settings, argv)
-    read_any_header_name()
-    keep_requests()
+    patches.install()
     with ExitStack() as stack:
-        _learn(settings, stack, failpoint)
+        _learn(settings, failpoint, stack)
 
 
-def _learn(settings: Settings, stack: ExitStack, failpoint: Callable[[str], None]) -> None:
-    stop = stack.enter_context(Shutdown())
+def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStack) -> None:
+    shutdown = stack.enter_context(Shutdown())
     if settings.summary is not None:
         summary.check_writable(settings.summary)  # better to fail now than after hours
     store = CheckpointStore(settings.checkpoint_dir, settings.keep_checkpoints)
     store.create()
-    registry = CollectorRegistry()
-    metrics = Metrics(registry)
+    _require_topics(settings)
+    metrics, progress, health = _metrics(settings), Progress(), Health()
+    serving = Serving(progress)
+    address = stack.enter_context(_http(settings, metrics, progress, health, serving, store))
+    # A lease that nobody holds is free two seconds after the first look: they pass while loading.
+    lease = Lease(store.folder)
+    stack.callback(lease.release)
+
+    log.info("loading", learner=settings.learner, model=settings.model, http=address)
+    built = composition.build_model(settings)
+    shared = SharedModel(
+        built.extractor,
+        built.learner,
+        LabelSet(settings.max_labels),
+        separate_weights=settings.averaging > 0,
+    )
+    loop = composition.build_loop(settings, shared.classifier)
+    if not lease.acquire(
+        lambda: shutdown.requested,
+        lambda holder: log.info("standing by", group=settings.group, holder=holder, http=address),
+    ):
+        return
+    interrupts = Interrupts(lease.fenced, shutdown.overdue, failpoint)
+    transactions = Transactions(
+        settings.connection, settings.group, settings.topic, interrupts, metrics
+    )
+    stack.callback(transactions.close)
+    description = built.describes | {"replay": settings.replay}
+    leader = Leader(settings, loop, description, progress, metrics, store, shutdown, interrupts)
+    leader.run(transactions, health, stack, lambda: serving.begin(shared))
+    _summarize(settings, loop, progress, shutdown)
+
+
+def _require_topics(settings: Settings) -> None:
+    """Require the topic of documents, and create the missing topics of the consumer's output."""
+    with kafka.admin(settings.connection) as admin:
+        kafka.require(admin, settings.topic)
+        for name in (topics.dead_letters, topics.predictions, topics.drift):
+            kafka.ensure(admin, name(settings.topic), count=1)
+        if settings.late_labels:
+            kafka.ensure(admin, topics.labels(settings.topic), count=1)
+
+
+def _metrics(settings: Settings) -> Metrics:
+    metrics = Metrics(CollectorRegistry())
     metrics.describe(
         version=__version__,
         learner=settings.learner,
@@ -67,88 +108,49 @@ def _learn(settings: Settings, stack: ExitStack, failpoint: Callable[[str], None
         torch=metadata.version("torch"),
         transformers=metadata.version("transformers"),
     )
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    progress = Progress()
-    health = Health()
+    ProcessCollector(registry=metrics.registry)
+    PlatformCollector(registry=metrics.registry)
+    return metrics
 
-    with kafka.admin(settings.connection) as admin:
-        kafka.require(admin, settings.topic)
-        for made in (topics.dead_letters, topics.predictions, topics.drift):
-            kafka.ensure(admin, made(settings.topic), count=1)
-        if settings.late_labels:
-            kafka.ensure(admin, topics.labels(settings.topic), count=1)
-    serving = Serving(progress)
+
+def _http(
+    settings: Settings,
+    metrics: Metrics,
+    progress: Progress,
+    health: Health,
+    serving: Serving,
+    store: CheckpointStore,
+) -> AbstractContextManager[str]:
+    """Serve the page, predictions, metrics and health checks; the context yields the address."""
     about = {"learner": settings.learner, "encoder": settings.model}
     status = Status(progress, health, store, about)
     app = api.app(
-        server.monitoring(registry, health.complaint, health.not_ready, metrics.keep),
+        server.monitoring(metrics.registry, health.complaint, health.not_ready, metrics.keep),
         status.snapshot,
         serving.predict,
         lambda: status.model(serving.labels),
         metrics.served,
         __version__,
     )
-    address = stack.enter_context(
-        server.serve(
-            app, settings.http_host, settings.http_port, settings.http_token, api.OPEN_PATHS
-        )
+    return server.serve(
+        app, settings.http_host, settings.http_port, settings.http_token, api.OPEN_PATHS
     )
 
-    log.info("loading", learner=settings.learner, model=settings.model, http=address)
-    labels = LabelSet(settings.max_labels)
-    assembled = composition.assembled(settings)
-    model = SharedModel(
-        assembled.extractor, assembled.learner, labels, apart=settings.averaging > 0
-    )
-    parts = Parts(
-        replace(assembled, extractor=model.extractor, learner=model.learner),
-        labels,
-        composition.replay_buffer(settings),
-        composition.replay_ratio(settings),
-        Evaluator(),
-        MicroBatch(settings.batch_size),
-        Quarantine(settings.topic),
-        composition.adaptation(settings),
-        composition.waiting(settings),
-        progress,
-    )
-    lease = Lease(store.folder)
-    stack.callback(lease.release)
-    if not lease.acquire(
-        lambda: stop.requested,
-        lambda holder: log.info("standing by", group=settings.group, holder=holder, http=address),
-    ):
-        return
-    interrupts = Interrupts(lease.fenced, stop.overdue, failpoint)
-    transactions = Transactions(
-        settings.connection,
-        settings.group,
-        settings.topic,
-        interrupts,
-        metrics,
-    )
-    stack.callback(transactions.close)
-    leader = Leader(settings, stop, store, parts, transactions, metrics, health, interrupts)
-    lead(leader, stack, lambda: serving.begin(model))
 
-    scores = None if stop.requested else _examine(settings, parts, stop)
-    told = progress.summary(
+def _summarize(settings: Settings, loop: Loop, progress: Progress, shutdown: Shutdown) -> None:
+    """Score the model on the held-out topic, and write the summary of the run."""
+    scores = None if shutdown.requested else _score(settings, loop, shutdown)
+    results = progress.summary(
         scores, learner=settings.learner, model=settings.model, seed=settings.seed
     )
-    log.info("done", **{name: told[name] for name in summary.SHOWN if told[name] is not None})
+    shown = {name: results[name] for name in summary.SHOWN if results[name] is not None}
+    log.info("done", **shown)
     if settings.summary is not None:
-        summary.write(settings.summary, told)
+        summary.write(settings.summary, results)
 
 
-def _examine(settings: Settings, parts: Parts, stop: Shutdown) -> Scores | None:
-    """Examine the learner on the held-out topic, unless that is asked to stop, too."""
+def _score(settings: Settings, loop: Loop, shutdown: Shutdown) -> Scores | None:
+    """Score the model on the held-out topic; None if a signal comes meanwhile."""
     documents = HeldOutTopic(settings.connection, topics.heldout(settings.topic)).read()
-    scores = score_heldout(
-        parts.assembled.extractor,
-        parts.assembled.learner,
-        parts.labels,
-        documents,
-        stopping=lambda: stop.requested,
-    )
-    return None if stop.requested else scores
+    scores = score_heldout(loop.classifier, documents, stopping=lambda: shutdown.requested)
+    return None if shutdown.requested else scores

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,12 @@ def read(
     """Run a loop over documents and return its steps; ``grouping`` as `ListedSource` takes it."""
     source = ListedSource(documents, loop.classifier.labels, **grouping)
     return list(loop.run(source) if clock is None else loop.run(source, clock))
+
+
+def with_batch(step: Step, dead_letters: Sequence[DeadLetter] = (), **batch: Any) -> Step:
+    """Return a step as if it had read another batch: ``positions``, ``lag`` and so on."""
+    letters = dead_letters or step.dead_letters
+    return replace(step, dead_letters=letters, batch=replace(step.batch, **batch))
 
 
 def numbered(labels: Iterable[str | None]) -> list[Document]:

@@ -152,7 +152,9 @@ class Committer:
         SupersededError, AbandonedError
             The last commit is not final, and never will be.
         """
-        self._changed |= bool(step.predictions or step.dead_letters or step.learned or step.labelled.outcomes)
+        self._changed |= bool(
+            step.predictions or step.dead_letters or step.learned or step.labelled.outcomes
+        )
         self._settle()
         if not self._far_enough(step.batch.positions):
             return  # even if much waits: what was published would be published again

@@ -129,7 +129,9 @@ class OutputWriter:
 
     def write(self, step: Step) -> None:
         """Write predictions, dead letters and drifts."""
-        new = any(self._is_new(partition, end - 1) for partition, end in step.batch.positions.items())
+        new = any(
+            self._is_new(partition, end - 1) for partition, end in step.batch.positions.items()
+        )
         for letter in step.dead_letters:
             log.warning(
                 "dead letter",

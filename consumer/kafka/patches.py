@@ -66,3 +66,9 @@ def _read_msg(batch: Any, *arguments: Any, **options: Any) -> Any:
 def read_any_header_name() -> None:
     """Let names of headers be read that are no UTF-8; they come with surrogates."""
     DefaultRecordBatch._read_msg = _read_msg  # noqa: SLF001
+
+
+def install() -> None:
+    """Install both patches of kafka-python."""
+    keep_requests()
+    read_any_header_name()

@@ -10,6 +10,7 @@ from typing import Any
 from consumer.evaluation.evaluator import Prediction
 from consumer.features.extractor import Extractor, Features
 from consumer.labels import LabelSet
+from consumer.learners.classifier import TextClassifier
 from consumer.learners.prediction import predict, with_names
 from consumer.learners.protocol import Learner, Predictions, StagedUpdate, TrainingBatch
 from newsreel.events.document import Document
@@ -76,14 +77,14 @@ class SharedModel:
         Used by nobody else from now on.
     labels
         Names of what the learner predicts.
-    apart
+    separate_weights
         Whether predictions are made by other weights than those that a step is worked out with,
         such as their average. Then a step is worked out beside the questions: it changes nothing
         before it is taken.
     """
 
     def __init__(
-        self, extractor: Extractor, learner: Learner, labels: LabelSet, *, apart: bool
+        self, extractor: Extractor, learner: Learner, labels: LabelSet, *, separate_weights: bool
     ) -> None:
         turns = FairLock()
         self._turns = turns
@@ -91,7 +92,12 @@ class SharedModel:
         self._learner = learner
         self._labels = labels
         self.extractor = _SharedExtractor(extractor, turns)
-        self.learner = _SharedLearner(learner, turns, FairLock() if apart else turns)
+        self.learner = _SharedLearner(learner, turns, FairLock() if separate_weights else turns)
+
+    @property
+    def classifier(self) -> TextClassifier:
+        """The model as the loop uses it: each call takes its turn."""
+        return TextClassifier(self.extractor, self.learner, self._labels)
 
     @property
     def labels(self) -> list[str]:

@@ -152,9 +152,10 @@ class LateLabels:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; if more documents are pending than fit, drop the oldest.
+        """Restore what `state_dict` returned.
 
-        The state of `ImmediateLabels` holds nothing to restore.
+        Of more pending documents than fit, the oldest are dropped. The state of
+        `ImmediateLabels` holds nothing to restore.
         """
         if "labelled" not in state:
             return

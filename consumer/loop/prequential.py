@@ -92,9 +92,7 @@ class Loop:
     labelling: Labelling = field(default_factory=ImmediateLabels)
     evaluator: Evaluator = field(default_factory=Evaluator)
 
-    def run(
-        self, source: Source, clock: Callable[[], float] = time.perf_counter
-    ) -> Iterator[Step]:
+    def run(self, source: Source, clock: Callable[[], float] = time.perf_counter) -> Iterator[Step]:
         """Learn from a stream.
 
         Parameters

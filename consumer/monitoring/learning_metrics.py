@@ -30,6 +30,7 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.time) -> None:
+        self.registry = registry
         self._families = Families(LEARNING, registry)
         self._now = now
         self._kept: CounterFile | None = None
@@ -213,7 +214,10 @@ class Metrics:
             else 0.0
             for partition, records in step.batch.lag.items()
         }
-        for name, by in (("consumer_lag_documents", step.batch.lag), ("consumer_lag_seconds", behind)):
+        for name, by in (
+            ("consumer_lag_documents", step.batch.lag),
+            ("consumer_lag_seconds", behind),
+        ):
             self._families.replace(name, {(str(number),): at for number, at in by.items()})
         self._families.set("partitions", len(step.batch.positions))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from helpers import SMALL, Consumer, Learn, Start, started
 
-from consumer import learn as program
+from consumer import __main__ as program
 
 
 @pytest.fixture

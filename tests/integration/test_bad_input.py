@@ -8,8 +8,7 @@ import pytest
 from helpers import SMALL, Learn, Publish, Run, Start, documents
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
-from consumer import evaluate
-from consumer import learn as program
+from consumer import __main__ as program
 from consumer.checkpoints.store import newest_checkpoint
 from consumer.kafka.offsets import FRESH
 from newsreel.common import cli, kafka
@@ -156,14 +155,14 @@ def test_nothing_to_examine(
 ) -> None:
     """Evaluating without a checkpoint, or without held-out documents, says how to get them."""
     options = ("--checkpoint", tmp_path / "checkpoints", "--topic", topics.heldout(topic))
-    assert "holds no checkpoint" in complain(*options, main=evaluate.evaluate)
+    assert "holds no checkpoint" in complain(*options, main=program.evaluate)
     publish(topic, documents(16))
     summary = learn(topic, "--stop-after", 16)
     assert summary["heldout_accuracy"] is None
-    line = complain(*options, main=evaluate.evaluate)
+    line = complain(*options, main=program.evaluate)
     assert f"python -m producer --topic {topics.heldout(topic)}" in line
-    assert "is required" in complain(main=evaluate.evaluate)
+    assert "is required" in complain(main=program.evaluate)
 
     one = newest_checkpoint(tmp_path / "checkpoints")
-    line = complain("--watch", "--checkpoint", one, main=evaluate.evaluate)
+    line = complain("--watch", "--checkpoint", one, main=program.evaluate)
     assert "--watch follows a folder of them" in line

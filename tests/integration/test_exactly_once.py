@@ -15,7 +15,7 @@ import pytest
 from helpers import Learn, Publish, Start, documents
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
-from consumer import learn as program
+from consumer import __main__ as program
 from consumer.checkpoints.lease import Lease
 from consumer.kafka.poller import PollError
 from newsreel.common import kafka

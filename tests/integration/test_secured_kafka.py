@@ -9,7 +9,7 @@ import secure
 from helpers import Learn, Publish, Run, documents
 from secure import PASSWORD, USER, Gate
 
-from consumer import evaluate
+from consumer import __main__ as program
 from newsreel.common import cli, kafka
 from newsreel.common.kafka import BrokerUnreachableError, Connection
 from newsreel.common.settings import KafkaSettings
@@ -89,7 +89,7 @@ def test_producer_and_consumer(
     assert gate.asked & COMMITS
     again = learn(topic, "--stop-when-idle", 1, "--learner", "bayes")
     assert again["documents"] == 64
-    evaluate.evaluate(["--topic", topics.heldout(topic), "--checkpoint", f"{tmp_path}/checkpoints"])
+    program.evaluate(["--topic", topics.heldout(topic), "--checkpoint", f"{tmp_path}/checkpoints"])
     said = capfd.readouterr()
     assert PASSWORD not in said.out + said.err
     assert told(tmp_path) == []

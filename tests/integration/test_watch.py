@@ -16,7 +16,7 @@ from helpers import Consumer, Learn, Publish, Start, documents, started
 from kafka import KafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer import evaluate
+from consumer import __main__ as program
 from consumer.checkpoints.manifest import MANIFEST, Manifest
 from consumer.checkpoints.store import CheckpointStore
 from consumer.heldout.topic import HeldOutTopic
@@ -94,7 +94,7 @@ def test_beside_a_consumer(
 
             capsys.readouterr()
             where = ("--checkpoint", str(folder), "--topic", topics.heldout(topic))
-            evaluate.evaluate([*where, *HERE])
+            program.evaluate([*where, *HERE])
             report = json.loads(capsys.readouterr().out)
             for measure in ("accuracy", "macro_f1", "kappa", "documents"):
                 assert found[f"heldout_{measure}"] == pytest.approx(report[f"heldout_{measure}"])
@@ -145,7 +145,7 @@ def test_what_was_not_committed_is_not_examined(
     found = []
     for where in (folder, folder / committed, folder / newer):
         capsys.readouterr()
-        evaluate.evaluate(["--checkpoint", str(where), "--topic", topics.heldout(topic)])
+        program.evaluate(["--checkpoint", str(where), "--topic", topics.heldout(topic)])
         found.append(json.loads(capsys.readouterr().out)["checkpoint"])
     assert found == [committed, committed, newer]
 

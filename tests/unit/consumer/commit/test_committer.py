@@ -5,12 +5,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from loops import build_loop, read
+from loops import build_loop, read, with_batch
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError, Manifest
@@ -129,12 +128,12 @@ class Run:
         letter = DeadLetter("t", 0, self.part.count, None, b"{", [], Reason.NOT_JSON, "why")
         self.outbox.put([Outgoing("t.dead-letters", None, b"%d" % self.part.count, [])])
         self.part.count += 1
-        made = replace(self._idle, positions={0: self.part.count}, dead_letters=[letter])
+        made = with_batch(self._idle, dead_letters=[letter], positions={0: self.part.count})
         self.progress.observe(made)
         return made
 
     def idle(self) -> Step:
-        return replace(self._idle, positions={0: self.part.count})
+        return with_batch(self._idle, positions={0: self.part.count})
 
     def follow(self, committer: Committer, count: int) -> None:
         """Do steps, each when the commit of the one before is through."""

@@ -172,7 +172,7 @@ def test_a_broker_that_is_away(scene: Scene) -> None:
 def test_a_signal_in_the_middle(scene: Scene) -> None:
     """What was examined by then is no result."""
     scene.commit(1)
-    scene.during = [lambda: setattr(scene.stop, "asked", True)]
+    scene.during = [lambda: setattr(scene.stop, "requested", True)]
     scene.watch.run()
     assert scene.history.curve.points == []
     assert scene.count("evaluations") == 0

@@ -7,13 +7,14 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from loops import build_loop, numbered, read
+from loops import build_loop, numbered, read, with_batch
 
 from consumer.commit.writer import OutputWriter, dead_letter_record, drift_record, prediction_record
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.evaluator import LabelProbability, Prediction
 from consumer.kafka.batch import DeadLetter, Origin
 from consumer.kafka.outbox import RECORD_BYTES, Outbox, Outgoing, TransactionalDelivery, send
+from consumer.loop.step import DriftStatus
 from consumer.monitoring.progress import Progress
 from newsreel.events.document import Document
 from newsreel.events.errors import Reason
@@ -204,7 +205,9 @@ def test_what_a_step_brings() -> None:
     for positions, told in (({0: 2}, False), ({0: 3}, True)):
         outbox = Outbox(TransactionalDelivery())
         writer = OutputWriter("news", "readers", outbox, progress, behind={0: 2})
-        writer.write(replace(steps[0], drifts=[drift], positions=positions))
+        writer.write(
+            with_batch(replace(steps[0], drift=DriftStatus([drift], 1.0, {})), positions=positions)
+        )
         assert ("news.drift" in {record.topic for record, _ in outbox.waiting()}) == told
     (dead,) = [record for record in sent if record.topic == "news.dead-letters"]
     assert ("dl_offset", b"9") in dead.about

@@ -95,7 +95,7 @@ def test_weights_are_never_half_updated() -> None:
     labels = LabelSet(limit=2)
     labels.add("left")
     labels.add("right")
-    model = SharedModel(Blind(), Halves(), labels, apart=True)  # type: ignore[arg-type]
+    model = SharedModel(Blind(), Halves(), labels, separate_weights=True)  # type: ignore[arg-type]
     over = threading.Event()
 
     def teach() -> None:
@@ -121,7 +121,7 @@ def test_to_ask_changes_nothing(build: Any, saved: Any, learner: str, averaging:
     labels = LabelSet(limit=2)
     for one in documents(2):
         labels.add(one.label or "")
-    model = SharedModel(asked.extractor, asked.learner, labels, apart=apart)
+    model = SharedModel(asked.extractor, asked.learner, labels, separate_weights=apart)
     over = threading.Event()
 
     def ask() -> None:

@@ -214,7 +214,7 @@ def test_batches_don_t_matter(read: Read, events: list[Event], sizes: list[int])
     """However a stream is cut as it arrives, the same is predicted, scored, learned and kept."""
     whole, expected = read(events)
     cut, found = read(events, *sizes)
-    assert cut.learner.learned == whole.classifier.learner.learned
+    assert cut.classifier.learner.learned == whole.classifier.learner.learned
     assert cut.evaluator.state_dict() == whole.evaluator.state_dict()
     assert cut.labelling.state_dict()["labelled"] == whole.labelling.state_dict()["labelled"]
     assert fates(found) == fates(expected)

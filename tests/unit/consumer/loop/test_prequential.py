@@ -102,7 +102,7 @@ def test_replay_is_of_the_past() -> None:
         assert len(replayed) == len(set(replayed)) == min(8, len(past))
         assert step.learned == Learned(4, len(replayed), 1 / len(lesson), {})
         past.update(new)
-        assert step.remembered.documents == len(past)
+        assert step.replay_buffer.documents == len(past)
 
 
 def test_no_replay() -> None:
@@ -160,7 +160,7 @@ def test_a_step_tells_all() -> None:
     assert [step.batch.lag for step in steps] == [{0: 3}, {0: 2}, {0: 0}]
     assert [list(step.labels) for step in steps] == [["a", "b"]] * 3
     assert [list(step.dead_letters) for step in steps] == [[letter], [], []]
-    assert [step.remembered.documents for step in steps] == [0, 3, 5]
+    assert [step.replay_buffer.documents for step in steps] == [0, 3, 5]
     assert [step.learned and step.learned.documents for step in steps] == [None, 3, 2]
     assert [step.scores.whole.documents for step in steps] == [2, 3, 5]
     assert steps[-1].scores.whole.accuracy == 2 / 5
@@ -202,7 +202,7 @@ def test_an_empty_stream() -> None:
     """A stream that ends before it began asks nothing of the learner."""
     reader = build_loop()
     steps = read(reader, [])
-    assert [(step.learned, step.remembered.documents, list(step.labels)) for step in steps] == [
+    assert [(step.learned, step.replay_buffer.documents, list(step.labels)) for step in steps] == [
         (None, 0, [])
     ]
     assert reader.classifier.learner.calls == []

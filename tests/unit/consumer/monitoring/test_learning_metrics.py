@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from helpers import ROOT
-from loops import build_loop, numbered, read
+from loops import build_loop, numbered, read, with_batch
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.scores import Scores
 from consumer.kafka.batch import DeadLetter
+from consumer.loop.step import DriftStatus
 from consumer.monitoring.counters import CounterFile
 from consumer.monitoring.definitions import LEARNING, MAX_LABEL_SERIES
 from consumer.monitoring.learning_metrics import Metrics
@@ -102,7 +103,7 @@ def test_drift(exported: Exported) -> None:
     noticed = Drift("error", 70, 50, 0.1, 0.5)
     forgotten = Drift("error", 70, 50, forgotten=["a", "b"])
     exported.metrics.observe(
-        replace(step, drifts=[noticed, forgotten], distance=1.25, noticed={"error": 70})
+        replace(step, drift=DriftStatus([noticed, forgotten], 1.25, {"error": 70}))
     )
     assert exported.value("drifts_total", detector="error") == 1
     assert exported.value("drifts_total", detector="inputs") == 0
@@ -135,9 +136,9 @@ def test_stages(exported: Exported) -> None:
 def test_a_lost_partition_has_no_lag(exported: Exported) -> None:
     """Only partitions that the last step names have a lag: a lost one does not keep its last."""
     (step,) = read(build_loop(), numbered("a"))
-    exported.metrics.observe(replace(step, lag={0: 10, 1: 20}))
+    exported.metrics.observe(with_batch(step, lag={0: 10, 1: 20}))
     assert exported.series("consumer_lag_documents", "partition") == {"0", "1"}
-    exported.metrics.observe(replace(step, lag={1: 5}))
+    exported.metrics.observe(with_batch(step, lag={1: 5}))
     assert exported.series("consumer_lag_documents", "partition") == {"1"}
     assert exported.value("consumer_lag_documents", partition="1") == 5
 
@@ -178,7 +179,7 @@ def test_experts(exported: Exported) -> None:
     }
     shares = {"latent": 0.9, "bayes": 0.1}
     exported.metrics.observe(
-        replace(step, scores=replace(step.scores, experts=scores), shares=shares)
+        replace(step, scores=replace(step.scores, experts=scores), expert_shares=shares)
     )
     for name, expert in scores.items():
         assert exported.value("expert_accuracy", expert=name) == expert.accuracy
@@ -238,7 +239,9 @@ def test_a_standby_shows_no_counters() -> None:
 def test_latency_and_lag_in_seconds(exported: Exported) -> None:
     """Both are counted from when a record was written; a record that doesn't say has none."""
     (step,) = read(build_loop(), numbered("abc"))
-    behind = replace(step, written=[990.0, None, 998.0], lag={0: 5, 1: 0}, reached={0: 940.0, 1: 1})
+    behind = with_batch(
+        step, written=[990.0, None, 998.0], lag={0: 5, 1: 0}, reached={0: 940.0, 1: 1}
+    )
     exported.metrics.observe(behind)
     assert exported.value("prediction_latency_seconds_count") == 2
     assert exported.value("prediction_latency_seconds_sum") == 12

@@ -54,7 +54,7 @@ def test_diverged() -> None:
     (step,) = read(build_loop(), numbered("a"))
     broken = replace(step.predictions[0], predicted=LabelProbability("b", math.nan, math.nan))
     worse = replace(step.scores, whole=replace(step.scores.whole, log_loss=math.inf))
-    shown.observe(replace(step, scored=[broken], scores=worse))
+    shown.observe(replace(step, labelled=replace(step.labelled, scored=[broken]), scores=worse))
     snapshot = strict(shown.snapshot())
     assert snapshot["mistakes"][0]["probability"] is None
     assert snapshot["prequential"]["whole"]["log_loss"] is None
@@ -181,8 +181,8 @@ def test_experts() -> None:
     blended = replace(step, scores=replace(step.scores, experts=experts))
     shown, restored = progress(), progress()
     assert shown.summary(None)["experts_share"] == {}
-    shown.observe(replace(blended, shares={"latent": 0.9, "bayes": 0.1}))
-    shown.observe(replace(blended, predictions=[], learned=None, shares={}))
+    shown.observe(replace(blended, expert_shares={"latent": 0.9, "bayes": 0.1}))
+    shown.observe(replace(blended, predictions=[], learned=None, expert_shares={}))
     restored.load_state_dict(strict(shown.state_dict()))
     for one in (shown, restored):
         summary = strict(one.summary(None))

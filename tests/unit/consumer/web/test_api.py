@@ -32,7 +32,9 @@ class Served:
     def __init__(self, folder: Path, build: Any, *, ready: bool = True) -> None:
         assembled = build("blend")
         labels = LabelSet(limit=10)
-        self.model = SharedModel(assembled.extractor, assembled.learner, labels, apart=True)
+        self.model = SharedModel(
+            assembled.extractor, assembled.learner, labels, separate_weights=True
+        )
         progress, registry = Progress(), CollectorRegistry()
         self.metrics = Metrics(registry)
         self.registry = registry
