@@ -162,7 +162,7 @@ def lead(leader: Leader, stack: ExitStack, restored: Callable[[], None]) -> None
     gc.collect()
     gc.freeze()  # the model stays: looking through it would stop the loop for .3 s now and then
     poller.start()
-    leader.health.follow(poller, committer)
+    leader.health.begin(poller.problem, [poller.not_ready, committer.problem])
     restored()
     metrics.began(
         CounterFile(store.folder / counters.COUNTER_FILE, interrupts.fenced),

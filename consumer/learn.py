@@ -82,7 +82,7 @@ def _learn(settings: Settings, stack: ExitStack, failpoint: Callable[[str], None
     about = {"learner": settings.learner, "encoder": settings.model}
     status = Status(progress, health, store, about)
     app = api.app(
-        server.monitoring(registry, health.complaint, health.not_ready, metrics.keep),
+        server.monitoring(registry, health.problem, health.not_ready, metrics.keep),
         status.snapshot,
         serving.predict,
         lambda: status.model(serving.labels),

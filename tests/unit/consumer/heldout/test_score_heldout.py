@@ -1,4 +1,4 @@
-"""Examining a learner on documents that it never learns from."""
+"""Score a learner on documents without training it."""
 
 import math
 from typing import Any
@@ -10,8 +10,8 @@ from consumer.heldout.checkpoint_evaluator import score_heldout
 from newsreel.events.document import Document
 
 
-def test_scores_of_a_learner_that_stays_as_it_is(consumer: Any, numbered: Any) -> None:
-    """Every labelled document counts, in whatever order; neither labels nor learner change."""
+def test_scores_leave_the_learner_unchanged(consumer: Any, numbered: Any) -> None:
+    """Every labelled document counts, in any order; neither the labels nor the learner change."""
     reader = consumer(batch_size=4)
     reader.read(numbered("aaab" * 5))
     state = reader.learner.state_dict()
@@ -28,7 +28,7 @@ def test_scores_of_a_learner_that_stays_as_it_is(consumer: Any, numbered: Any) -
     assert reader.labels.names == ["a", "b"]
 
 
-def test_nothing_to_examine(consumer: Any, numbered: Any) -> None:
+def test_no_labelled_documents(consumer: Any, numbered: Any) -> None:
     """Without a labelled document there are no scores."""
     reader = consumer()
     for documents in ([], numbered([None, None])):
