@@ -58,8 +58,8 @@ def _once(settings: EvaluateSettings) -> None:
         )
     if newest != settings.checkpoint:
         newest = recovery.last_committed(_store(settings), settings.connection) or newest
-    examination = CheckpointEvaluator(_machine(settings), room=0).examine(newest, documents)
-    print(json.dumps(_report(examination), indent=2, ensure_ascii=False))  # noqa: T201 - the result
+    evaluation = CheckpointEvaluator(_machine(settings), cache_bytes=0).evaluate(newest, documents)
+    print(json.dumps(_report(evaluation), indent=2, ensure_ascii=False))  # noqa: T201 - the result
 
 
 def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
@@ -99,12 +99,12 @@ def _machine(settings: EvaluateSettings) -> HardwareConfig:
     return HardwareConfig(settings.device, settings.precision, settings.runtime)
 
 
-def _report(examination: Evaluation) -> dict[str, object]:
-    scores = examination.scores
+def _report(evaluation: Evaluation) -> dict[str, object]:
+    scores = evaluation.scores
     return without_nan(
         {
-            "checkpoint": examination.manifest.id,
-            "documents_read": examination.manifest.documents,
+            "checkpoint": evaluation.manifest.id,
+            "documents_read": evaluation.manifest.documents,
             "heldout_accuracy": scores.accuracy,
             "heldout_macro_f1": scores.macro_f1,
             "heldout_kappa": scores.kappa,

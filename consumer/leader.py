@@ -133,7 +133,7 @@ class Leader:
         gc.collect()
         gc.freeze()  # collections that scan the model would pause the loop for 0.3 s at a time
         poller.start()
-        health.follow(poller, committer)
+        health.begin(poller.problem, [poller.not_ready, committer.problem])
         on_restored()
         self.metrics.began(
             CounterFile(self.store.folder / COUNTER_FILE, self.interrupts.fenced),

@@ -125,7 +125,7 @@ def _http(
     about = {"learner": settings.learner, "encoder": settings.model}
     status = Status(progress, health, store, about)
     app = api.app(
-        server.monitoring(metrics.registry, health.complaint, health.not_ready, metrics.keep),
+        server.monitoring(metrics.registry, health.problem, health.not_ready, metrics.keep),
         status.snapshot,
         serving.predict,
         lambda: status.model(serving.labels),

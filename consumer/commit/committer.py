@@ -163,8 +163,8 @@ class Committer:
         elif self._under_way is None and self._due():
             self._begin(step.batch.positions)
 
-    def complaint(self) -> str | None:
-        """Say that the commit under way takes long, if it does."""
+    def problem(self) -> str | None:
+        """Return that the commit under way takes long, or None."""
         commit = self._under_way
         seconds = time.perf_counter() - commit.started if commit else 0.0
         return f"a commit takes {seconds:.0f} s" if seconds > SLOW_SECONDS else None

@@ -1,4 +1,4 @@
-"""A checkpoint, examined: its model predicts the held-out documents, and learns nothing."""
+"""Restore the model of a checkpoint and score its predictions of the held-out documents."""
 
 import copy
 import sys
@@ -26,17 +26,22 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a checkpoint knows of the held-out documents.
-
-    ``written`` is in seconds since 1970, ``labels`` are those that the model knows, in order of
-    appearance. ``recent`` are the prequential scores of the last 1000 documents before it.
-    """
+    """Held-out scores of a checkpoint's model."""
 
     manifest: Manifest
+    """Manifest of the checkpoint."""
+
     written: float
+    """When the checkpoint was written, in seconds since 1970."""
+
     labels: Sequence[str]
+    """Labels that the model knows, in order of appearance in the stream."""
+
     scores: Scores
+    """Scores of the held-out documents."""
+
     recent: Scores
+    """Prequential scores of the last 1000 documents before the checkpoint."""
 
     @property
     def gap(self) -> float:
@@ -45,58 +50,61 @@ class Evaluation:
 
 
 class CheckpointEvaluator:
-    """Puts together what a checkpoint is of, restores it and has it predict.
+    """Builds the model that a checkpoint describes, restores its state and scores its predictions.
 
     Parameters
     ----------
-    machine
-        What it runs on.
-    room
-        Bytes of features to keep from one examination to the next: frozen layers read each
-        document once.
+    hardware
+        Device, precision and runtime of the model.
+    cache_bytes
+        Bytes of features kept from one evaluation to the next: frozen layers encode each document
+        once.
     """
 
-    def __init__(self, machine: HardwareConfig, room: int) -> None:
-        self._machine = machine
-        self._room = room
+    def __init__(self, hardware: HardwareConfig, cache_bytes: int) -> None:
+        self._hardware = hardware
+        self._cache_bytes = cache_bytes
         self._describes: dict[str, Any] = {}
-        self._parts: tuple[Extractor, Learner]
+        self._extractor: Extractor
+        self._untrained: Learner
 
-    def examine(
+    def evaluate(
         self,
         folder: Path,
         documents: Sequence[Document],
         stopping: Callable[[], bool] = lambda: False,
     ) -> Evaluation:
-        """Examine a checkpoint; when told to stop, on some of the documents only.
+        """Evaluate a checkpoint; stop early, with the scores up to then, once ``stopping``.
 
         Raises
         ------
         BrokenCheckpointError
-            It is not what was written, or was deleted meanwhile.
+            The files are not what was written, or were deleted meanwhile.
         UserError
-            It is of another newsreel, or of an encoder that is not here.
+            The checkpoint was written by another version, or its encoder is not installed here.
         """
         manifest = Manifest.read(folder)
         written = written_at(folder)
         if manifest.describes != self._describes:
-            self._assemble(manifest)
-        extractor, untaught = self._parts
-        learner = copy.deepcopy(untaught)  # of a state before this one nothing may be left
+            self._build(manifest)
+        learner = copy.deepcopy(self._untrained)  # nothing of an earlier checkpoint may be left
         labels, evaluator = LabelSet(limit=sys.maxsize), Evaluator()
         parts: dict[str, Stateful] = {"labels": labels, "learner": learner, "evaluator": evaluator}
         restore_checkpoint(folder, parts)
-        scores = score_heldout(TextClassifier(extractor, learner, labels), documents, stopping)
+        scores = score_heldout(
+            TextClassifier(self._extractor, learner, labels), documents, stopping
+        )
         recent = evaluator.scores().window
         return Evaluation(manifest, written, labels.names, scores, recent)
 
-    def _assemble(self, manifest: Manifest) -> None:
+    def _build(self, manifest: Manifest) -> None:
         described = manifest.describes
-        recipe = ModelConfig.read(described)
-        still = TrainingConfig(described["optimizer"], 0.0, 0.0, described["averaging"], 0.0)
-        assembled = build_model(recipe, self._machine, still, recipe.max_tokens, seed=0)
-        manifest.require_fit(assembled.describes)
-        self._parts = CachedFeatures(assembled.extractor, self._room), assembled.learner
+        config = ModelConfig.read(described)
+        no_training = TrainingConfig(described["optimizer"], 0.0, 0.0, described["averaging"], 0.0)
+        model = build_model(config, self._hardware, no_training, config.max_tokens, seed=0)
+        manifest.require_fit(model.describes)
+        self._extractor = CachedFeatures(model.extractor, self._cache_bytes)
+        self._untrained = model.learner
         self._describes = described
 
 
@@ -105,12 +113,12 @@ def score_heldout(
     documents: Iterable[Document],
     stopping: Callable[[], bool] = lambda: False,
 ) -> Scores:
-    """Score a learner on documents, leaving it as it is; unlabelled ones don't count.
+    """Score a learner on documents without training it; documents without a label do not count.
 
-    When told to stop, it scores what it has examined by then.
+    Once ``stopping`` returns True, the scores are those of the documents predicted up to then.
     """
     evaluator = Evaluator()
-    # Alike in length, they need less padding.
+    # Documents of similar length need less padding in a batch.
     by_length = sorted(documents, key=lambda document: len(document.text))
     for start in range(0, len(by_length), BATCH_SIZE):
         if stopping():

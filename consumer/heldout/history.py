@@ -1,13 +1,13 @@
-"""What examinations leave behind, in a file that outlives who wrote it.
+"""Keep forgetting and the curve of held-out scores in a file that outlives the evaluator.
 
-``.heldout.json``, in the folder of checkpoints; the consumer's page reads it::
+The file is ``.heldout.json`` in the folder of checkpoints; the consumer's live page reads it::
 
     {"curve": [[documents, accuracy, macro_f1, forgetting_mean], ...],
-     "stride": documents between points of the curve, about,
-     "best": {label: recall, the best so far},
-     "best_of": {label: held-out documents that this recall is of},
-     "checkpoint": id of the one examined last,
-     "of": digest of the recipe, the group, the topic and the held-out topic}
+     "stride": documents between two points of the curve, approximately,
+     "best": {label: best recall so far},
+     "best_of": {label: number of held-out documents behind that recall},
+     "checkpoint": id of the checkpoint evaluated last,
+     "of": digest of the model's description, the group, the topic and the held-out topic}
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from newsreel.common.json_file import JsonFile
 FILE = ".heldout.json"
 
 UNREADABLE = (OSError, ValueError, TypeError, LookupError, AttributeError)
-"""What comes of reading a file that is missing, or another one."""
+"""Errors of reading a file that is missing or has another content."""
 
 log = structlog.get_logger()
 
@@ -35,31 +35,32 @@ class History:
     Parameters
     ----------
     folder
-        Of checkpoints. Where it can't be written to, the history is kept in memory only.
+        Folder of checkpoints. If it is not writable, the history is kept in memory only.
     topic
-        The held-out topic.
+        Held-out topic.
     """
 
     def __init__(self, folder: Path, topic: str) -> None:
         self._file = folder / FILE
-        self._written = JsonFile(self._file, "history")
+        self._writer = JsonFile(self._file, "history")
         self._topic = topic
-        self._of: str | None = None
+        self._digest: str | None = None
         self._checkpoint: str | None = None
         self._start_over()
         self._load()
 
-    def add(self, examination: Evaluation) -> None:
-        """Take in an examination.
+    def add(self, evaluation: Evaluation) -> None:
+        """Add an evaluation.
 
-        What is of another model, or of a stream that began anew, is thrown away before.
+        The history is discarded first if it is of another model, group or topic, or if the stream
+        was started over.
         """
-        manifest, scores = examination.manifest, examination.scores
-        of = [manifest.describes, manifest.group, manifest.topic, self._topic]
-        digest = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
-        if digest != self._of or manifest.id < (self._checkpoint or ""):
+        manifest, scores = evaluation.manifest, evaluation.scores
+        identity = [manifest.describes, manifest.group, manifest.topic, self._topic]
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        if digest != self._digest or manifest.id < (self._checkpoint or ""):
             self._start_over()
-        self._of, self._checkpoint = digest, manifest.id
+        self._digest, self._checkpoint = digest, manifest.id
         self.forgetting.update(scores.recall, scores.counts)
         point = (scores.accuracy, scores.macro_f1, self.forgetting.mean)
         self.curve.add(manifest.documents, point)
@@ -68,31 +69,31 @@ class History:
     def _start_over(self) -> None:
         self.forgetting = Forgetting()
         self.curve = Curve()
-        self._of = self._checkpoint = None
+        self._digest = self._checkpoint = None
 
     def _load(self) -> None:
         try:
             state = json.loads(self._file.read_bytes())
             self.forgetting.load_state_dict(state)
             self.curve.load_state_dict(state)
-            self._of, self._checkpoint = str(state["of"]), str(state["checkpoint"])
+            self._digest, self._checkpoint = str(state["of"]), str(state["checkpoint"])
         except FileNotFoundError:
             pass
         except UNREADABLE as error:
-            log.warning("history can't be read, starting over", file=self._file, error=repr(error))
+            log.warning("history not readable, starting over", file=self._file, error=repr(error))
             self._start_over()
 
     def _save(self) -> None:
         state = self.curve.state_dict() | self.forgetting.state_dict()
-        state |= {"checkpoint": self._checkpoint, "of": self._of}
-        self._written.write(state)
+        state |= {"checkpoint": self._checkpoint, "of": self._digest}
+        self._writer.write(state)
 
 
 def curve(folder: Path) -> list[list[float]]:
-    """Return the curve that an evaluator has left in a folder; no points if there is none."""
+    """Return the points of the curve that an evaluator has left in a folder, if any."""
     try:
-        read = Curve()
-        read.load_state_dict(json.loads((folder / FILE).read_bytes()))
+        stored = Curve()
+        stored.load_state_dict(json.loads((folder / FILE).read_bytes()))
     except UNREADABLE:
         return []
-    return read.points
+    return stored.points

@@ -1,42 +1,64 @@
-"""Held-out evaluation beside the loop: it follows what is committed, and learning never waits."""
+"""Evaluate checkpoints on the held-out topic as they are committed, in a process of its own."""
 
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 from kafka.errors import KafkaError
 
 from consumer.checkpoints.manifest import BrokenCheckpointError
-from consumer.heldout.checkpoint_evaluator import CheckpointEvaluator
+from consumer.evaluation.forgetting import Forgetting
+from consumer.heldout.checkpoint_evaluator import CheckpointEvaluator, Evaluation
 from consumer.heldout.history import History
 from consumer.heldout.topic import HeldOutError, HeldOutTopic
-from consumer.monitoring.heldout_metrics import HeldOutMetrics
 from newsreel.common.kafka import BrokerUnreachableError
 from newsreel.common.shutdown import Shutdown
 from newsreel.events.document import Document
 
 POLL_SECONDS = 2.0
-"""Between looks for a new checkpoint."""
+"""Seconds between two checks for a new checkpoint."""
 
 REREAD_SECONDS = 60.0
-"""Between looks for new held-out documents, while there is no new checkpoint."""
+"""Seconds between two checks for new held-out documents, while there is no new checkpoint."""
 
 log = structlog.get_logger()
 
 
-class Watch:
-    """Examines the checkpoint committed last, whenever that is a new one, until told to stop.
+class EvaluationObserver(Protocol):
+    """Exports evaluations; called by the thread that evaluates."""
 
-    Those committed while it was busy are skipped. One that is deleted under its hands gives way
-    to the next; one that is broken is counted, and not tried again.
+    def evaluated(self, evaluation: Evaluation, forgetting: Forgetting, seconds: float) -> None:
+        """Export an evaluation, the forgetting up to it, and its duration in seconds."""
+        ...
+
+    def evaluation_failed(self) -> None:
+        """Count an evaluation that failed."""
+        ...
+
+
+class Watch:
+    """Evaluates the checkpoint that was committed last, each time there is a new one.
+
+    Checkpoints that were committed during an evaluation are skipped, but for the last. A checkpoint
+    that is deleted during its evaluation is replaced by the next one. A broken checkpoint counts as
+    a failure and is not tried again.
 
     Parameters
     ----------
     newest
-        Asks the broker for the folder of that checkpoint; None when there is none yet.
+        Asks the broker for the folder of the last committed checkpoint; None when there is none.
     heldout
-        The topic of documents to examine it on.
+        Held-out documents.
+    evaluator
+        Restores a checkpoint and scores its model.
+    history
+        Forgetting and the curve of scores, kept over restarts.
+    observer
+        Exports evaluations and failures.
+    stop
+        Ends `run`.
     clock
         Seconds that only go forward.
     """
@@ -45,90 +67,90 @@ class Watch:
         self,
         newest: Callable[[], Path | None],
         heldout: HeldOutTopic,
-        examiner: CheckpointEvaluator,
+        evaluator: CheckpointEvaluator,
         history: History,
-        metrics: HeldOutMetrics,
+        observer: EvaluationObserver,
         stop: Shutdown,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._newest = newest
         self._heldout = heldout
-        self._examiner = examiner
+        self._evaluator = evaluator
         self._history = history
-        self._metrics = metrics
+        self._observer = observer
         self._stop = stop
         self._clock = clock
         self._waiting: str | None = "starting"
-        self._done: Path | None = None
+        self._evaluated: Path | None = None
         self._failure: str | None = None
         self._documents: Sequence[Document] = ()
-        self._reread = -REREAD_SECONDS
+        self._read_at = -REREAD_SECONDS
 
     def waiting(self) -> str | None:
-        """Say what it waits for; None if all there is was examined, or is being examined."""
+        """Return what the watch waits for; None when the last checkpoint is or was evaluated."""
         return self._waiting
 
     def run(self) -> None:
-        """Follow the checkpoints.
+        """Evaluate new checkpoints until a stop is requested.
 
         Raises
         ------
         UserError
-            They are of another newsreel, or of an encoder that is not here.
+            A checkpoint was written by another version, or its encoder is not installed here.
         """
         while not self._stop.requested:
             try:
                 self.look()
             except (KafkaError, OSError, BrokerUnreachableError, HeldOutError) as error:
-                self._metrics.failed()
-                self._wait(f"Kafka does not go along ({error})")
+                self._observer.evaluation_failed()
+                self._wait(f"Kafka does not answer as expected ({error})")
             self._stop.sleep(POLL_SECONDS)
 
     def look(self) -> None:
-        """Examine the newest checkpoint if it, or a held-out document, is new."""
+        """Evaluate the newest checkpoint if the checkpoint or a held-out document is new."""
         folder = self._newest()
         if folder is None:
-            self._wait("no checkpoint was committed yet, or none that can be read")
+            self._wait("no checkpoint was committed yet, or none is readable")
             return
-        if folder == self._done and self._clock() < self._reread + REREAD_SECONDS:
+        if folder == self._evaluated and self._clock() < self._read_at + REREAD_SECONDS:
             self._waiting = self._failure
             return
         documents = self._heldout.read()
-        self._reread = self._clock()
+        self._read_at = self._clock()
         if not documents:
             self._wait("no held-out document was published yet")
-        elif folder != self._done or documents != self._documents:
-            self._examine(folder, documents)
+        elif folder != self._evaluated or documents != self._documents:
+            self._evaluate(folder, documents)
 
-    def _examine(self, folder: Path, documents: Sequence[Document]) -> None:
-        log.info("examining", checkpoint=folder.name, heldout=len(documents))
-        began = self._clock()
+    def _evaluate(self, folder: Path, documents: Sequence[Document]) -> None:
+        log.info("evaluating", checkpoint=folder.name, heldout=len(documents))
+        started = self._clock()
         self._waiting = self._failure = None
         try:
-            examination = self._examiner.examine(folder, documents, lambda: self._stop.requested)
+            evaluation = self._evaluator.evaluate(folder, documents, lambda: self._stop.requested)
         except BrokenCheckpointError as error:
             if self._newest() != folder:
-                return  # its time was over
-            self._metrics.failed()
+                return  # the checkpoint was pruned, since a newer one is committed
+            self._observer.evaluation_failed()
             self._waiting = self._failure = f"the next checkpoint: {error}"
-            log.warning("checkpoint not examined", error=str(error))
+            log.warning("checkpoint not evaluated", error=str(error))
         else:
             if self._stop.requested:
                 return
-            seconds = self._clock() - began
-            self._history.add(examination)
-            self._metrics.examined(examination, self._history.forgetting, seconds)
+            seconds = self._clock() - started
+            self._history.add(evaluation)
+            self._observer.evaluated(evaluation, self._history.forgetting, seconds)
             log.info(
-                "examined",
+                "evaluated",
                 checkpoint=folder.name,
-                documents=examination.manifest.documents,
-                accuracy=round(examination.scores.accuracy, 4),
+                documents=evaluation.manifest.documents,
+                accuracy=round(evaluation.scores.accuracy, 4),
                 forgetting=round(self._history.forgetting.mean, 4),
                 seconds=round(seconds, 1),
             )
-        self._done, self._documents = folder, documents
+        self._evaluated, self._documents = folder, documents
 
     def _wait(self, reason: str) -> None:
         if reason != self._waiting:
-            log.info("waiting", because=reason)
+            log.info("waiting", reason=reason)
         self._waiting = reason

@@ -175,8 +175,8 @@ class Poller:
         with self._changed:
             return position if self._queued[partition] else max(position, self._gaps[partition])
 
-    def complaint(self) -> str | None:
-        """Say what is wrong with polling, if anything is."""
+    def problem(self) -> str | None:
+        """Return what is wrong with polling, or None."""
         if self._failure is not None:
             return f"polling failed: {self._failure}"
         silent = time.monotonic() - self._polled
@@ -186,7 +186,7 @@ class Poller:
 
     def not_ready(self) -> str | None:
         """Say why no documents can arrive now, if so."""
-        return self.complaint() or (None if self.in_touch else "the broker does not answer")
+        return self.problem() or (None if self.in_touch else "the broker does not answer")
 
     def start(self) -> None:
         """Begin to fill the queue."""

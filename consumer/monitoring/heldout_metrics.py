@@ -1,9 +1,8 @@
-"""What the evaluator exports, and how an examination moves it."""
+"""Export held-out evaluations as Prometheus metrics."""
 
 from functools import cached_property
+from importlib import metadata
 
-import torch
-import transformers
 from prometheus_client import CollectorRegistry
 
 from consumer.evaluation.forgetting import Forgetting
@@ -14,47 +13,48 @@ from newsreel import __version__
 
 MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error", "documents")
 
-SCORES = [one for one in HELD_OUT if one.group == "held-out" and one.kind == "gauge"]
+SCORES = [metric for metric in HELD_OUT if metric.group == "held-out" and metric.kind == "gauge"]
+"""Gauges of an evaluation: they are not exported before the first one."""
 
-OTHERS = [one for one in HELD_OUT if one not in SCORES]
+OTHERS = [metric for metric in HELD_OUT if metric not in SCORES]
 
 
 class HeldOutMetrics:
-    """Everything of `HELD_OUT`; scores are shown from the first examination on.
+    """All metrics of `HELD_OUT`; scores are exported from the first evaluation on.
 
     Parameters
     ----------
     registry
-        Where the metrics are registered.
+        Registry of the metrics.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
         self._others = Families(OTHERS, registry)
         self._others.begin({})
-        self._others.set(
-            "evaluator_build_info", 1, __version__, torch.__version__, transformers.__version__
-        )
+        libraries = (metadata.version(name) for name in ("torch", "transformers"))
+        self._others.set("evaluator_build_info", 1, __version__, *libraries)
 
-    def examined(self, examination: Evaluation, forgetting: Forgetting, seconds: float) -> None:
-        """Take in an examination, what it shows to be forgotten, and how long it took."""
-        scores, manifest, gauges = examination.scores, examination.manifest, self._scores
-        known = [label for label in examination.labels if label in scores.recall]
-        shown = [*known, *sorted(scores.recall.keys() - set(known))][:MAX_LABEL_SERIES]
+    def evaluated(self, evaluation: Evaluation, forgetting: Forgetting, seconds: float) -> None:
+        """Export an evaluation, the forgetting up to it, and its duration in seconds."""
+        scores, manifest, gauges = evaluation.scores, evaluation.manifest, self._scores
+        known = [label for label in evaluation.labels if label in scores.recall]
+        unknown = sorted(scores.recall.keys() - set(known))
+        series = [*known, *unknown][:MAX_LABEL_SERIES]
         for measure in MEASURES:
             gauges.set(f"heldout_{measure}", getattr(scores, measure))
         by_label = {"heldout_recall": scores.recall, "forgetting": forgetting.by_label}
         for name, values in by_label.items():
-            gauges.replace(name, {(label,): values[label] for label in shown})
+            gauges.replace(name, {(label,): values[label] for label in series})
         gauges.set("forgetting_mean", forgetting.mean)
-        gauges.set("heldout_gap", examination.gap)
+        gauges.set("heldout_gap", evaluation.gap)
         gauges.set("heldout_checkpoint_documents", manifest.documents)
-        gauges.set("heldout_checkpoint_timestamp_seconds", examination.written)
+        gauges.set("heldout_checkpoint_timestamp_seconds", evaluation.written)
         self._others.count("heldout_evaluations", 1)
         self._others.observe("heldout_seconds", seconds)
 
-    def failed(self) -> None:
-        """Take in an examination that failed."""
+    def evaluation_failed(self) -> None:
+        """Count an evaluation that failed."""
         self._others.count("heldout_failures", 1)
 
     @cached_property

@@ -1,44 +1,47 @@
-"""How it goes, for people: what the live page shows."""
+"""Health checks, and the JSON behind the live page and GET /model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from consumer.checkpoints.store import CheckpointStore
-from consumer.commit.committer import Committer
 from consumer.heldout import history
-from consumer.kafka.poller import Poller
 from consumer.monitoring.progress import Progress
+from consumer.web.server import Check
 
 
 class Health:
-    """A standby is alive and not ready; a learner is what its poller is."""
+    """Health of this consumer: a standby is alive, and not ready before `begin`."""
 
     def __init__(self) -> None:
-        self._poller: Poller | None = None
-        self._committer: Committer | None = None
+        self._alive: Check = lambda: None
+        self._ready: Sequence[Check] = [lambda: "loading, or standing by"]
 
-    def follow(self, poller: Poller, committer: Committer) -> None:
-        """Answer for what reads and what commits from now on."""
-        self._poller, self._committer = poller, committer
+    def begin(self, alive: Check, ready: Sequence[Check]) -> None:
+        """Answer by checks from now on; the first check of ``ready`` that fails is the answer."""
+        self._alive, self._ready = alive, ready
 
-    def complaint(self) -> str | None:
-        """Say what is wrong, if anything is."""
-        return self._poller.complaint() if self._poller else None
+    def problem(self) -> str | None:
+        """Return why this process needs a restart, or None."""
+        return self._alive()
 
     def not_ready(self) -> str | None:
-        """Say why no documents can arrive now, if so."""
-        if self._poller is None or self._committer is None:
-            return "loading, or standing by"
-        return self._poller.not_ready() or self._committer.complaint()
+        """Return why no documents can be learned now, or None."""
+        return next((problem for check in self._ready if (problem := check())), None)
 
 
 class Status:
-    """Progress, and what else a reader wants to know of this consumer.
+    """Progress of the run, the last commit, and the curve of held-out scores.
 
     Parameters
     ----------
+    progress
+        Counts and scores of the run.
+    health
+        Readiness of the consumer.
+    store
+        Folder of checkpoints.
     about
-        What does not change.
+        Constant fields, such as the name of the learner.
     """
 
     def __init__(
@@ -50,11 +53,11 @@ class Status:
         self._about = about
 
     def snapshot(self) -> dict[str, Any]:
-        """Return it, ready for JSON.
+        """Return the state of the run, ready for JSON.
 
-        Beyond `Progress.snapshot`: ``waiting`` says why no documents can arrive now, if so;
-        ``checkpoint`` is the last one committed, ``committed`` when, in seconds since 1970;
-        ``heldout`` is the curve that an evaluator has left.
+        Beyond `Progress.snapshot`: ``waiting`` is why no documents can be learned now, or None;
+        ``checkpoint`` is the id of the last committed checkpoint and ``committed`` its time, in
+        seconds since 1970; ``heldout`` is the curve that an evaluator has left.
         """
         checkpoint = self._progress.checkpoint
         return {
@@ -67,14 +70,14 @@ class Status:
         }
 
     def model(self, labels: list[str]) -> dict[str, Any]:
-        """Return what describes the model that knows some labels."""
-        now = self._progress.snapshot()
-        scores = now["prequential"]
+        """Return the fields of GET /model, for a model that knows these labels."""
+        progress = self._progress.snapshot()
+        scores = progress["prequential"]
         return {
             **self._about,
             "checkpoint": self._progress.checkpoint,
-            "step": now["steps"],
+            "step": progress["steps"],
             "labels": labels,
-            "documents": now["documents"],
+            "documents": progress["documents"],
             "accuracy": scores and scores["window"]["accuracy"],
         }

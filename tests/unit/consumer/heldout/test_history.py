@@ -1,4 +1,4 @@
-"""What outlives the evaluator, and what of it a new one goes on from."""
+"""The history of evaluations outlives the evaluator, as long as it is of the same stream."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from consumer.heldout.checkpoint_evaluator import Evaluation
 from consumer.heldout.history import FILE, History
 
 
-def examination(documents: int, number: int, recall: float, **other: Any) -> Evaluation:
+def evaluation(documents: int, number: int, recall: float, **other: Any) -> Evaluation:
     about: dict[str, Any] = {"topic": "t", "group": "g", "describes": {"learner": "bayes"}} | other
     id_ = f"{documents:012d}-{number:06d}-{'0' * 8}"
     manifest = Manifest(FORMAT, id_, positions={}, documents=documents, sha256={}, **about)
@@ -21,11 +21,11 @@ def examination(documents: int, number: int, recall: float, **other: Any) -> Eva
     return Evaluation(manifest, 0.0, ["a"], scores, NOTHING)
 
 
-def test_the_file(tmp_path: Path) -> None:
-    """It holds the curve and the bests, as the page reads them, and nothing that is no JSON."""
+def test_file(tmp_path: Path) -> None:
+    """The file holds the curve and the best recalls as strict JSON; the live page reads it."""
     history = History(tmp_path, "t.heldout")
-    history.add(examination(100, 1, 0.75))
-    history.add(examination(200, 2, 0.5))
+    history.add(evaluation(100, 1, 0.75))
+    history.add(evaluation(200, 2, 0.5))
     state = json.loads((tmp_path / FILE).read_text(), parse_constant=pytest.fail)
     assert state["curve"] == [[100, 0.75, 0.75, 0.0], [200, 0.5, 0.5, 0.25]]
     assert state["best"] == {"a": 0.75}
@@ -34,12 +34,12 @@ def test_the_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
-def test_it_survives(tmp_path: Path) -> None:
-    """A new evaluator goes on; the checkpoint examined last may come again."""
-    History(tmp_path, "t.heldout").add(examination(100, 1, 0.75))
+def test_restart(tmp_path: Path) -> None:
+    """A new evaluator continues the history; the same checkpoint may be added twice."""
+    History(tmp_path, "t.heldout").add(evaluation(100, 1, 0.75))
     for _ in range(2):
         history = History(tmp_path, "t.heldout")
-        history.add(examination(200, 2, 0.5))
+        history.add(evaluation(200, 2, 0.5))
         assert history.forgetting.by_label == {"a": 0.25}
         assert [point[0] for point in history.curve.points] == [100, 200]
 
@@ -47,16 +47,16 @@ def test_it_survives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("topic", "last"),
     [
-        ("t.heldout", examination(200, 2, 0.5, describes={"learner": "ngram"})),
-        ("t.heldout", examination(200, 2, 0.5, group="other")),
-        ("t.heldout", examination(100, 1, 0.5)),
-        ("other.heldout", examination(200, 2, 0.5)),
+        ("t.heldout", evaluation(200, 2, 0.5, describes={"learner": "ngram"})),
+        ("t.heldout", evaluation(200, 2, 0.5, group="other")),
+        ("t.heldout", evaluation(100, 1, 0.5)),
+        ("other.heldout", evaluation(200, 2, 0.5)),
     ],
-    ids=["another model", "another group", "a stream begun anew", "other documents"],
+    ids=["another model", "another group", "stream started over", "other documents"],
 )
-def test_what_is_of_something_else(topic: str, last: Evaluation, tmp_path: Path) -> None:
-    """It starts over where a comparison would mean nothing."""
-    History(tmp_path, "t.heldout").add(examination(150, 1, 0.75))
+def test_evaluation_of_another_stream(topic: str, last: Evaluation, tmp_path: Path) -> None:
+    """The history starts over where a comparison would mean nothing."""
+    History(tmp_path, "t.heldout").add(evaluation(150, 1, 0.75))
     history = History(tmp_path, topic)
     history.add(last)
     assert history.forgetting.by_label == {"a": 0.0}
@@ -64,21 +64,21 @@ def test_what_is_of_something_else(topic: str, last: Evaluation, tmp_path: Path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"curve": [[1]], "stride": null}', "\udcff"])
-def test_a_broken_file(content: str, tmp_path: Path) -> None:
-    """It starts over, and says so."""
+def test_broken_file(content: str, tmp_path: Path) -> None:
+    """The history starts over, with a warning."""
     (tmp_path / FILE).write_text(content, errors="surrogateescape")
     with capture_logs() as logs:
         history = History(tmp_path, "t.heldout")
-    assert [line["event"] for line in logs] == ["history can't be read, starting over"]
-    history.add(examination(100, 1, 0.75))
+    assert [line["event"] for line in logs] == ["history not readable, starting over"]
+    history.add(evaluation(100, 1, 0.75))
     assert history.curve.points == [[100, 0.75, 0.75, 0.0]]
 
 
-def test_a_folder_that_is_not_to_be_written_to(tmp_path: Path) -> None:
-    """It goes on in memory, and says so once."""
+def test_folder_not_writable(tmp_path: Path) -> None:
+    """The history continues in memory, with one warning."""
     with capture_logs() as logs:
         history = History(tmp_path / "missing", "t.heldout")
         for number in (1, 2):
-            history.add(examination(100 * number, number, 0.75 / number))
+            history.add(evaluation(100 * number, number, 0.75 / number))
     assert history.forgetting.by_label == {"a": 0.375}
     assert [line["log_level"] for line in logs] == ["warning"]

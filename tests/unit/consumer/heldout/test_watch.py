@@ -1,7 +1,7 @@
-"""What is examined, and when, of checkpoints that come, go and break."""
+"""Which checkpoints are evaluated, and when, as they are committed, deleted or broken."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ DOCUMENTS = [Document(str(number), f"text {number}", "a") for number in range(3)
 
 
 class Scene:
-    """A folder of checkpoints, a held-out topic, a clock; and who watches."""
+    """A watch with its folder of checkpoints, its held-out topic and its clock."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,12 +32,19 @@ class Scene:
         self.last: Path | None = None
         self.documents = list(DOCUMENTS)
         self.now = 0.0
-        self.examined: list[tuple[str, int]] = []
-        self.during: list[Any] = []
+        self.evaluated: list[tuple[str, int]] = []
+        self.during: list[Callable[[], object]] = []
+        """Events that happen during the next evaluation."""
         self.history = History(folder, "t.heldout")
         metrics = HeldOutMetrics(self.registry)
         self.watch = Watch(
-            lambda: self.last, self, self, self.history, metrics, self.stop, lambda: self.now
+            lambda: self.last,
+            self,
+            self,
+            self.history,
+            metrics,
+            self.stop,
+            lambda: self.now,
         )
 
     def commit(self, number: int) -> Path:
@@ -49,16 +56,18 @@ class Scene:
         return self.last
 
     def read(self) -> list[Document]:
-        """Stands in for the held-out topic."""
+        """Return the held-out documents, as the topic does."""
         return list(self.documents)
 
-    def examine(self, folder: Path, documents: Sequence[Document], stopping: Any) -> Evaluation:
-        """Stands in for the examiner: the model is not what matters here."""
+    def evaluate(
+        self, folder: Path, documents: Sequence[Document], stopping: Callable[[], bool]
+    ) -> Evaluation:
+        """Return fixed scores, in place of an evaluator with a model."""
         for event in self.during:
             event()
         self.during = []
         manifest = Manifest.read(folder)
-        self.examined.append((folder.name, len(documents)))
+        self.evaluated.append((folder.name, len(documents)))
         counts = {"a": len(documents)}
         scores = Scores(len(documents), 0.5, 0.5, 0.0, 0.0, 0.0, {"a": 0.5}, counts)
         return Evaluation(manifest, 0.0, ["a"], scores, scores)
@@ -72,22 +81,22 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def test_the_newest_is_examined_once(scene: Scene) -> None:
-    """Checkpoints that came while it was busy are skipped; nothing new is nothing to do."""
+def test_newest_checkpoint_is_evaluated_once(scene: Scene) -> None:
+    """Checkpoints committed during an evaluation are skipped, but for the last one."""
     scene.commit(1)
     scene.watch.look()
     scene.commit(2)
     newest = scene.commit(3).name
     for _ in range(3):
         scene.watch.look()
-    assert [name for name, _ in scene.examined] == [f"{10:012d}-000001-00000000", newest]
+    assert [name for name, _ in scene.evaluated] == [f"{10:012d}-000001-00000000", newest]
     assert [point[0] for point in scene.history.curve.points] == [10, 30]
     assert scene.count("evaluations") == 2
     assert scene.watch.waiting() is None
 
 
-def test_what_is_waited_for(scene: Scene) -> None:
-    """It is not ready, and says why, while there is no checkpoint or no held-out document."""
+def test_reason_for_waiting(scene: Scene) -> None:
+    """The watch names what is missing: a checkpoint, or held-out documents."""
     scene.documents = []
     assert scene.watch.waiting() == "starting"
     scene.watch.look()
@@ -101,21 +110,21 @@ def test_what_is_waited_for(scene: Scene) -> None:
     assert scene.count("failures") == 0
 
 
-def test_held_out_documents_that_come_later(scene: Scene) -> None:
-    """The checkpoint is examined again when there are more; the topic is read now and then."""
+def test_new_held_out_documents(scene: Scene) -> None:
+    """The topic is read again now and then; new documents bring a new evaluation."""
     scene.commit(1)
     scene.watch.look()
     scene.documents.append(Document("new", "text", "a"))
     scene.watch.look()
-    assert len(scene.examined) == 1
+    assert len(scene.evaluated) == 1
     for _ in range(3):
         scene.now += REREAD_SECONDS
         scene.watch.look()
-    assert [count for _, count in scene.examined] == [3, 4]
+    assert [count for _, count in scene.evaluated] == [3, 4]
 
 
-def test_a_broken_checkpoint(scene: Scene) -> None:
-    """It is counted and told, not tried again, and the next one is examined."""
+def test_broken_checkpoint(scene: Scene) -> None:
+    """A broken checkpoint is one failure, not tried again; the next one is evaluated."""
     (scene.commit(1) / MANIFEST).write_text("{")
     for _ in range(2):
         scene.watch.look()
@@ -124,29 +133,29 @@ def test_a_broken_checkpoint(scene: Scene) -> None:
     scene.commit(2)
     scene.watch.look()
     assert scene.watch.waiting() is None
-    assert len(scene.examined) == 1
+    assert len(scene.evaluated) == 1
     assert scene.count("failures") == 1
 
 
-def test_a_checkpoint_that_is_deleted_meanwhile(scene: Scene) -> None:
-    """It was replaced by a newer one, which is examined instead: no failure."""
+def test_checkpoint_deleted_during_its_evaluation(scene: Scene) -> None:
+    """A checkpoint pruned for a newer one is no failure; the newer one is evaluated instead."""
     old = scene.commit(1)
     scene.during = [lambda: shutil.rmtree(old), lambda: scene.commit(2)]
     for _ in range(2):
         scene.watch.look()
-    assert [name for name, _ in scene.examined] == [scene.last.name if scene.last else None]
+    assert [name for name, _ in scene.evaluated] == [scene.last.name if scene.last else None]
     assert scene.count("failures") == 0
 
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Don't wait between looks."""
+    """Poll without pauses."""
     monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("_quick")
-def test_a_broker_that_is_away(scene: Scene) -> None:
-    """It is asked again until it is back; meanwhile the watch is not ready."""
+def test_broker_away(scene: Scene) -> None:
+    """The broker is asked again until it answers; meanwhile the watch says why it waits."""
     last = scene.commit(1)
     answers: Iterator[Any] = iter([KafkaConnectionError("gone"), OSError("gone"), last, last])
     reasons = []
@@ -162,15 +171,15 @@ def test_a_broker_that_is_away(scene: Scene) -> None:
     metrics = HeldOutMetrics(CollectorRegistry())
     scene.watch = Watch(newest, scene, scene, scene.history, metrics, scene.stop)
     scene.watch.run()
-    assert len(scene.examined) == 1
+    assert len(scene.evaluated) == 1
     assert reasons[0] == "starting"
     assert all("gone" in str(reason) for reason in reasons[1:3])
     assert reasons[3] is None
 
 
 @pytest.mark.usefixtures("_quick")
-def test_a_signal_in_the_middle(scene: Scene) -> None:
-    """What was examined by then is no result."""
+def test_stop_during_an_evaluation(scene: Scene) -> None:
+    """An evaluation that is cut short leaves no result."""
     scene.commit(1)
     scene.during = [lambda: setattr(scene.stop, "requested", True)]
     scene.watch.run()

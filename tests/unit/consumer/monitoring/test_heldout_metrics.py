@@ -1,4 +1,4 @@
-"""What Prometheus is told of examinations."""
+"""Prometheus metrics of held-out evaluations."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from consumer.monitoring.heldout_metrics import HeldOutMetrics
 MANIFEST = Manifest(FORMAT, "id", "documents", "newsreel", {}, 500, {}, {})
 
 
-def examination(recall: dict[str, float], labels: Sequence[str] = ()) -> Evaluation:
+def evaluation(recall: dict[str, float], labels: Sequence[str] = ()) -> Evaluation:
     counts = dict.fromkeys(recall, 4)
     heldout = Scores(4 * len(recall), 0.75, 0.7, 0.6, 0.5, 0.1, recall, counts)
     recent = Scores(1000, 0.875, 0.0, 0.0, 0.0, 0.0, {}, {})
@@ -23,16 +23,16 @@ def examination(recall: dict[str, float], labels: Sequence[str] = ()) -> Evaluat
 
 
 class Exported:
-    """Metrics, and what a scrape reads of them."""
+    """Metrics and the samples that a scrape reads."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.metrics = HeldOutMetrics(self.registry)
         self.forgetting = Forgetting()
 
-    def examined(self, examination: Evaluation) -> None:
-        self.forgetting.update(examination.scores.recall, examination.scores.counts)
-        self.metrics.examined(examination, self.forgetting, 2.0)
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self.forgetting.update(evaluation.scores.recall, evaluation.scores.counts)
+        self.metrics.evaluated(evaluation, self.forgetting, 2.0)
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(f"newsreel_{name}", labels)
@@ -54,21 +54,21 @@ def exported() -> Exported:
     return Exported()
 
 
-def test_all_of_the_catalogue(exported: Exported) -> None:
-    """Each metric that is defined is exported, and no other; scores not before they are known."""
-    defined = {f"newsreel_{one.name}" for one in HELD_OUT}
+def test_all_definitions(exported: Exported) -> None:
+    """Exactly the defined metrics are exported; scores only after the first evaluation."""
+    defined = {f"newsreel_{metric.name}" for metric in HELD_OUT}
     assert not any("accuracy" in name for name in exported.names())
     assert exported.value("heldout_evaluations_total") == 0
     assert exported.value("heldout_failures_total") == 0
-    exported.examined(examination({"a": 1.0}))
+    exported.evaluated(evaluation({"a": 1.0}))
     assert exported.names() == defined
 
 
 def test_values(exported: Exported) -> None:
-    """They are those of the last examination; examinations are counted."""
-    exported.examined(examination({"a": 1.0, "b": 0.5}))
-    exported.examined(examination({"a": 0.25, "b": 0.5}))
-    exported.metrics.failed()
+    """Gauges show the last evaluation; evaluations and failures are counted."""
+    exported.evaluated(evaluation({"a": 1.0, "b": 0.5}))
+    exported.evaluated(evaluation({"a": 0.25, "b": 0.5}))
+    exported.metrics.evaluation_failed()
     expected = {
         "heldout_accuracy": 0.75,
         "heldout_macro_f1": 0.7,
@@ -90,12 +90,12 @@ def test_values(exported: Exported) -> None:
     assert exported.value("forgetting", label="b") == 0.0
 
 
-def test_labels_that_get_a_series(exported: Exported) -> None:
-    """The model's labels come first, in their order; a label that is held out no more is gone."""
+def test_labels_with_a_series(exported: Exported) -> None:
+    """The model's labels come first, in their order; a label no longer held out has no series."""
     many = [f"label {number}" for number in range(MAX_LABEL_SERIES + 5)]
-    exported.examined(examination({"unknown": 0.0, "gone": 0.0}))
-    exported.examined(examination(dict.fromkeys(["unknown", *many], 0.5), many))
+    exported.evaluated(evaluation({"unknown": 0.0, "gone": 0.0}))
+    exported.evaluated(evaluation(dict.fromkeys(["unknown", *many], 0.5), many))
     for name in ("heldout_recall", "forgetting"):
         assert exported.labels(name) == set(many[:MAX_LABEL_SERIES])
-    exported.examined(examination({"unknown": 0.0, "b": 1.0}, ["b", "not held out"]))
+    exported.evaluated(evaluation({"unknown": 0.0, "b": 1.0}, ["b", "not held out"]))
     assert exported.labels("heldout_recall") == {"unknown", "b"}
