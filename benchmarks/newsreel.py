@@ -113,6 +113,11 @@ class Newsreel:
         return {**self._description, **chosen}
 
 
+def build_model(**options: Any) -> BuiltModel:
+    """Build the consumer's extractor and learner from command line options."""
+    return composition.build_model(Settings.model_validate(options))
+
+
 def build_loop(built: BuiltModel | None = None, **options: Any) -> Loop:
     """Build the consumer's loop from command line options, around a model if one is given."""
     settings = Settings.model_validate(options)

@@ -8,10 +8,8 @@ from statistics import median
 from benchmarks import newsreel
 from benchmarks.throughput import encoders
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
-from consumer import composition
 from consumer.learners.config import ModelConfig
 from consumer.loop.step import Step
-from consumer.settings import Settings
 from newsreel.events.document import Document
 
 BLOCK = 64
@@ -34,7 +32,7 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
     documents
         Enough for all rounds: `needed` says how many.
     """
-    built = composition.build_model(Settings())
+    built = newsreel.build_model()
     default, plain = newsreel.build_loop(built), newsreel.build_loop(**newsreel.PLAIN)
     model = ModelConfig.read(built.describes)
     blocks = [documents[start : start + BLOCK] for start in range(0, len(documents), BLOCK)]

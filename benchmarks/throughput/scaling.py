@@ -7,12 +7,10 @@ from itertools import cycle, islice
 
 from benchmarks import newsreel
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
-from consumer import composition
 from consumer.evaluation.evaluator import WINDOW, LabelProbability, Prediction
 from consumer.features.extractor import Example, extract
 from consumer.loop.prequential import Loop
 from consumer.loop.step import Step
-from consumer.settings import Settings
 from newsreel.events.document import Document
 
 REMEMBERED = (100, 2_000, 20_000)
@@ -45,7 +43,7 @@ def compare(
     labels
         Labels that are known, smallest first.
     """
-    usual = composition.build_model(Settings())
+    usual = newsreel.build_model()
     features = extract(usual.extractor, documents)
     examples = [Example(*pair) for pair in zip(documents, features, strict=True)]
 
