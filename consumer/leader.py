@@ -21,7 +21,7 @@ from consumer.kafka.merged import MergedStream, RecordStream
 from consumer.kafka.offsets import FRESH
 from consumer.kafka.outbox import Delivery, ImmediateDelivery, Outbox, TransactionalDelivery
 from consumer.kafka.poller import LOOK_SECONDS, Poller, beginnings, connect
-from consumer.kafka.source import KafkaSource
+from consumer.kafka.source import KafkaSource, RunEnd
 from consumer.kafka.transaction import Transactions, superseded
 from consumer.loop.prequential import Loop
 from consumer.monitoring.counters import COUNTER_FILE, CounterFile
@@ -124,10 +124,12 @@ class Leader:
             self.loop.classifier.labels,
             resumed.positions,
             settings.linger,
-            settings.stop_after,
-            settings.stop_when_idle,
-            stopping=lambda: stopping() or committer.failed or self.interrupts.fenced(),
-            late_labels=late_labels,
+            RunEnd(
+                settings.stop_after,
+                settings.stop_when_idle,
+                lambda: stopping() or committer.failed or self.interrupts.fenced(),
+            ),
+            late_labels,
         )
 
         gc.collect()
@@ -138,7 +140,7 @@ class Leader:
         self.metrics.began(
             CounterFile(self.store.folder / COUNTER_FILE, self.interrupts.fenced),
             self.store.written(resumed.start.checkpoint),
-            lambda: poller.silence,
+            lambda: poller.queue.silence,
         )
         log.info("learning", topic=settings.topic, group=settings.group)
         labels_missing = LabelsMissing(topics.labels(settings.topic), expected=settings.late_labels)
@@ -206,10 +208,11 @@ class Leader:
         """Merge the topic of late labels into the stream, if labels are late."""
         settings, topic = self.settings, topics.labels(self.settings.topic)
         if not settings.late_labels:
-            return documents, LabelTopic()
+            return documents.queue, LabelTopic()
         reader = connect(settings.connection.options)
         positions = beginnings(reader, topic) | dict(self.loop.labelling.positions)
         labels = self._poller(reader, topic, positions)
         stack.callback(labels.close)
         labels.start()
-        return MergedStream(documents, labels), LabelTopic(topic, positions, labels.lag)
+        stream = MergedStream(documents.queue, labels.queue)
+        return stream, LabelTopic(topic, positions, labels.queue.lag)

@@ -11,7 +11,7 @@ from kafka import OffsetAndMetadata
 from consumer.checkpoints.manifest import BrokenCheckpointError, CheckpointError, Manifest
 from consumer.checkpoints.state import Stateful
 from consumer.checkpoints.store import CheckpointStore, restore_checkpoint
-from consumer.kafka.offsets import FRESH, committed, named
+from consumer.kafka.offsets import FRESH, checkpoint_id, committed
 from newsreel.common.errors import UserError
 from newsreel.common.kafka import Connection
 
@@ -53,7 +53,7 @@ def starting_point(
         The named checkpoint is not at hand, or there are some that no commit names.
     """
     positions = dict(beginnings) | {p: found.offset for p, found in committed.items()}
-    id_ = named(committed)
+    id_ = checkpoint_id(committed)
     if id_ is not None and id_ not in checkpoints:
         raise GroupError(
             f"group {group!r} stopped at checkpoint {id_}, which is not there; name its folder"
@@ -86,7 +86,7 @@ def last_committed(store: CheckpointStore, connection: Connection) -> Path | Non
             manifest = Manifest.read(store.folder / id_)
         except BrokenCheckpointError:
             continue  # any other one says as well whose they are
-        last = named(committed(connection, manifest.group, manifest.topic))
+        last = checkpoint_id(committed(connection, manifest.group, manifest.topic))
         return store.folder / last if last in store.ids() else None
     return None
 

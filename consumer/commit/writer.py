@@ -5,15 +5,19 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+import structlog
+
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.evaluator import Prediction
 from consumer.kafka.batch import DeadLetter, Origin
-from consumer.kafka.outbox import Outbox, Outgoing, log
+from consumer.kafka.outbox import Outbox, Outgoing
 from consumer.loop.step import Step
 from consumer.monitoring.progress import Progress
 from newsreel.events import topics
 from newsreel.events.cloudevents import Headers
 from newsreel.events.errors import Reason
+
+log = structlog.get_logger()
 
 JSON_HEADERS: Headers = [("content-type", b"application/json")]
 

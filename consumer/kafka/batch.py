@@ -1,4 +1,4 @@
-"""What a read of Kafka brings: documents, labels, dead letters, and the positions they end at."""
+"""One read of Kafka: documents, labels, dead letters, and the positions after them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from newsreel.events.label import Label
 
 
 class Origin(NamedTuple):
-    """Where in the topic a document comes from."""
+    """Place of a document in its topic."""
 
     partition: int
     offset: int
@@ -19,19 +19,20 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LabelRecord:
-    """A label that has come by itself, ``after`` so many documents of its batch.
-
-    ``written`` is when its record was, in seconds since 1970, None where that is not said.
-    """
+    """A label that arrived on the topic of labels."""
 
     label: Label
+
     after: int
+    """Number of documents of the batch that come before the label."""
+
     written: float | None
+    """Timestamp of its record, in seconds since 1970; None if the record has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that can't be used, where it was, and why."""
+    """A record that is not usable: the record, its place, and the reason."""
 
     topic: str
     partition: int
@@ -45,37 +46,49 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Documents in the order of the stream; none where nothing came for a while.
-
-    ``origins`` are where each document comes from, ``written`` when its record was, in seconds
-    since 1970, or None where its producer does not say. ``positions`` are the next offsets to read
-    after the batch, ``lag`` the records that wait there, and ``reached`` when the last record
-    before was written, all by partition. ``labels`` are those that have come by themselves,
-    ``label_positions`` where their topic goes on, and ``label_lag`` how many wait there. ``last``
-    says that the stream is over.
-    """
+    """Documents in the order of the stream; without documents when none came for a while."""
 
     documents: Sequence[Document]
+
     origins: Sequence[Origin]
+    """Place of each document."""
+
     written: Sequence[float | None]
+    """Timestamp of each document's record, in seconds since 1970; None if the record has none."""
+
     dead_letters: Sequence[DeadLetter]
+
     positions: Mapping[int, int]
+    """Next offset to read after the batch, by partition."""
+
     lag: Mapping[int, int]
+    """Number of records after those positions, by partition."""
+
     reached: Mapping[int, float]
+    """Timestamp of the last record read, in seconds since 1970, by partition."""
+
     labels: Sequence[LabelRecord] = ()
+    """Labels that arrived on the topic of labels."""
+
     label_positions: Mapping[int, int] = field(default_factory=dict)
+    """Next offset to read of the topic of labels, by partition."""
+
     label_lag: int = 0
+    """Number of records after those positions."""
+
     last: bool = False
+    """Whether the stream is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelTopic:
-    """The topic of labels that come by themselves; its name is empty where none do.
-
-    ``positions`` are where its partitions go on, and ``lag`` says how many records wait behind
-    some, by partition.
-    """
+    """The topic of labels that arrive after their documents."""
 
     topic: str = ""
+    """Name; empty when no such topic is read."""
+
     positions: Mapping[int, int] = field(default_factory=dict)
+    """First offset to read, by partition."""
+
     lag: Callable[[Mapping[int, int]], Mapping[int, int]] = lambda _: {}
+    """Returns the number of records after some positions, by partition."""

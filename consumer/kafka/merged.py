@@ -1,4 +1,4 @@
-"""Two topics read as one stream, in the order of their records' timestamps."""
+"""Read two topics as one stream, in the order of their records' timestamps."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,13 +6,14 @@ from typing import Protocol
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from consumer.kafka.poller import Poller
+from consumer.kafka.record_queue import RecordQueue
 
 PAUSE_SECONDS = 0.01
+"""Seconds between two checks for the next record."""
 
 
 class RecordStream(Protocol):
-    """Where a source takes records from; `Poller` says what each of these does."""
+    """Records that a source takes; implemented by `RecordQueue` and `MergedStream`."""
 
     @property
     def silence(self) -> float:
@@ -21,40 +22,43 @@ class RecordStream(Protocol):
 
     @property
     def in_touch(self) -> bool:
-        """Whether the broker has lately said so."""
+        """Whether the broker has lately said where the partitions end."""
         ...
 
     def lag(self, positions: Mapping[int, int]) -> dict[int, int]:
-        """Return how many records of documents wait."""
+        """Return the number of records of documents after some positions, by partition."""
         ...
 
     def past_gap(self, partition: int, position: int) -> int:
-        """Return where a partition of documents goes on."""
+        """Return the next position of a partition of documents."""
         ...
 
     def take(self, timeout: float) -> ConsumerRecord | None:
-        """Return the next record, or None after ``timeout`` seconds without one."""
+        """Take the next record; None after ``timeout`` seconds without one."""
         ...
 
 
 class MergedStream:
-    """Documents and labels, merged by timestamp; of the same time, documents first.
+    """Documents and labels, merged by timestamp; at equal timestamps, documents come first.
 
-    So what a label is learned after does not depend on which topic was fetched sooner: a run that
-    reads both again after a crash reads them in the same order. A record of one topic waits until
-    the other has one, too, or has none: the broker says so some times a second. What is written
-    with an older timestamp than what was read already comes late, and is read then.
+    The order does not depend on which topic was fetched first, so a run that reads both topics
+    again after a crash reads the records in the same order. A record of one topic is held back
+    until the other topic has a record, too, or the broker has said that it has none. A record that
+    is written with an older timestamp than records already taken is late, and comes next.
 
     Parameters
     ----------
     documents, labels
-        Pollers, started by whoever made them.
+        Queues that pollers fill.
     clock
-        Seconds of the clock that the pollers go by.
+        Seconds that only go forward.
     """
 
     def __init__(
-        self, documents: Poller, labels: Poller, clock: Callable[[], float] = time.monotonic
+        self,
+        documents: RecordQueue,
+        labels: RecordQueue,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._documents = documents
         self._labels = labels
@@ -62,47 +66,47 @@ class MergedStream:
 
     @property
     def silence(self) -> float:
-        """Seconds since the broker last said where the partitions of either end."""
+        """Seconds since the broker last said where the partitions of both topics end."""
         return max(self._documents.silence, self._labels.silence)
 
     @property
     def in_touch(self) -> bool:
-        """Whether the broker has lately said so of both."""
+        """Whether the broker has lately said where the partitions of both topics end."""
         return self._documents.in_touch and self._labels.in_touch
 
     def lag(self, positions: Mapping[int, int]) -> dict[int, int]:
-        """Return how many records of documents wait."""
+        """Return the number of records of documents after some positions, by partition."""
         return self._documents.lag(positions)
 
     def past_gap(self, partition: int, position: int) -> int:
-        """Return where a partition of documents goes on."""
+        """Return the next position of a partition of documents."""
         return self._documents.past_gap(partition, position)
 
     def take(self, timeout: float) -> ConsumerRecord | None:
-        """Return the next record, or None after ``timeout`` seconds without one.
+        """Take the next record of either topic; None after ``timeout`` seconds without one.
 
         Raises
         ------
-        PollError
-            A poller has died.
+        UserError
+            Polling has failed.
         """
         deadline = self._clock() + timeout
         while True:
-            chosen = self._next()
-            if chosen is not None:
-                return chosen.take(0.0)
+            queue = self._next()
+            if queue is not None:
+                return queue.take(0.0)
             if self._clock() >= deadline:
                 return None
             time.sleep(PAUSE_SECONDS)
 
-    def _next(self) -> Poller | None:
-        """Choose whose record is next, if that is known."""
+    def _next(self) -> RecordQueue | None:
+        """Return the queue with the next record; None while that is unknown."""
         document, label = self._documents.peek(), self._labels.peek()
         if document is not None and label is not None:
             return self._labels if label.timestamp < document.timestamp else self._documents
         if document is None and label is None:
             return None
-        there, missing = self._documents, self._labels
+        filled, empty = self._documents, self._labels
         if document is None:
-            there, missing = missing, there
-        return there if missing.settled(there.waits_since) else None
+            filled, empty = empty, filled
+        return filled if empty.settled(filled.waits_since) else None

@@ -1,4 +1,4 @@
-"""The offsets that a group has committed, and the checkpoint that they name."""
+"""Read the committed offsets of a group, and the checkpoint that their metadata names."""
 
 from collections.abc import Mapping
 
@@ -8,18 +8,20 @@ from kafka.errors import UnknownTopicOrPartitionError
 from newsreel.common.kafka import Connection
 
 FRESH = "no checkpoint yet"
-"""What the commit of a new group says in place of a checkpoint's id."""
+"""Metadata of the first commit of a group, in place of a checkpoint's id."""
 
 TIMEOUT_MS = 15_000
 
 
 def committed(connection: Connection, group: str, topic: str) -> Mapping[int, OffsetAndMetadata]:
-    """Read the offsets of a group, by partition, of those that have one; it need not be a member.
+    """Return the committed offsets of a group by partition, without joining the group.
+
+    Partitions without a committed offset are left out.
 
     Raises
     ------
     KafkaError
-        The broker does not answer, or does not allow it.
+        The broker does not answer, or refuses.
     """
     consumer = KafkaConsumer(
         **connection.options,
@@ -29,9 +31,9 @@ def committed(connection: Connection, group: str, topic: str) -> Mapping[int, Of
     )
     try:
         partitions = consumer.partitions_for_topic(topic)
-        if not partitions:  # "nothing is committed" would be wrong
+        if not partitions:  # not known yet: an empty result would mean that nothing is committed
             raise UnknownTopicOrPartitionError(topic)
-        found = {
+        offsets = {
             number: consumer.committed(
                 TopicPartition(topic, number), metadata=True, timeout_ms=TIMEOUT_MS
             )
@@ -39,9 +41,12 @@ def committed(connection: Connection, group: str, topic: str) -> Mapping[int, Of
         }
     finally:
         consumer.close(autocommit=False)
-    return {number: offset for number, offset in found.items() if offset is not None}
+    return {number: offset for number, offset in offsets.items() if offset is not None}
 
 
-def named(committed: Mapping[int, OffsetAndMetadata]) -> str | None:
-    """Return the id of the checkpoint that belongs to committed offsets, if there is one."""
+def checkpoint_id(committed: Mapping[int, OffsetAndMetadata]) -> str | None:
+    """Return the id of the checkpoint that committed offsets name; None if they name none.
+
+    A partition that was added lately may still name an older checkpoint, so the newest counts.
+    """
     return max({offset.metadata for offset in committed.values()} - {FRESH, ""}, default=None)

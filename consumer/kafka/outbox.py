@@ -1,11 +1,10 @@
-"""Predictions and dead letters that wait for their commit."""
+"""Hold predictions and dead letters until their transaction is committed."""
 
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
@@ -18,62 +17,72 @@ FLUSH_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
 
 MAX_BLOCK_MS = 100
-"""How long a record waits for room in the client's buffer before the transaction takes it."""
-
-log = structlog.get_logger()
+"""Milliseconds to wait for room in the client's buffer; then the transaction sends the record."""
 
 RECORD_BYTES = 200
-"""Reckoned for a record beside its key and value."""
+"""Estimated overhead of a record beside its key, value and headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record on its way out; ``about`` are headers that newsreel adds to those it came with."""
+    """A record to be sent."""
 
     topic: str
     key: bytes | None
     value: bytes | None
+
     headers: Headers
+    """Headers of the original record."""
+
     about: Headers = field(default_factory=list)
+    """Headers that newsreel adds."""
 
     @property
     def size(self) -> int:
-        """Bytes, about."""
+        """Approximate size in bytes."""
         headers = cloudevents.size(self.headers) + cloudevents.size(self.about)
         return RECORD_BYTES + len(self.key or b"") + len(self.value or b"") + headers
 
 
 def shortened(record: Outgoing, limit: int) -> Outgoing:
-    """Leave out what is over a limit, in bytes, and say so: key, value, or original headers."""
+    """Drop the parts of a record that exceed a limit, and add a header with the size of each.
+
+    Parameters
+    ----------
+    record
+        Its key, value and original headers are parts.
+    limit
+        Largest part in bytes.
+    """
     key, value, headers = record.key, record.value, record.headers
-    missing: dict[str, int] = {}
+    dropped: dict[str, int] = {}
     if key is not None and len(key) > limit:
-        missing["dl_key_bytes"], key = len(key), None
+        dropped["dl_key_bytes"], key = len(key), None
     if value is not None and len(value) > limit:
-        missing["dl_value_bytes"], value = len(value), b""
+        dropped["dl_value_bytes"], value = len(value), b""
     if (size := cloudevents.size(headers)) > limit:
-        missing["dl_headers_bytes"], headers = size, []
-    said = [(name, str(count).encode()) for name, count in missing.items()]
-    return replace(record, key=key, value=value, headers=headers, about=[*record.about, *said])
+        dropped["dl_headers_bytes"], headers = size, []
+    sizes = [(name, str(count).encode()) for name, count in dropped.items()]
+    return replace(record, key=key, value=value, headers=headers, about=[*record.about, *sizes])
 
 
 def send(producer: KafkaProducer, record: Outgoing) -> Any:
     """Hand a record to a producer; returns the future of its delivery."""
-    # The client takes no record with neither key nor value.
+    # The client refuses a record with neither key nor value.
     value = b"" if record.key is None and record.value is None else record.value
     headers = [*record.headers, *record.about]
     return producer.send(record.topic, key=record.key, value=value, headers=headers)
 
 
 class Delivery(Protocol):
-    """Whether, and how, records leave before the transaction."""
+    """How records leave before the transaction that commits their documents."""
 
     def send(self, record: Outgoing) -> Any | None:
-        """Begin to send a record; returns the future of its delivery, or None if it must wait."""
+        """Start to send a record; returns the future of its delivery, or None if it has to wait."""
         ...
 
     def flush(self) -> None:
-        """Wait until deliveries are known."""
+        """Wait until the outcome of every delivery is known."""
         ...
 
     def close(self) -> None:
@@ -85,17 +94,23 @@ class TransactionalDelivery:
     """Exactly once: records leave with the transaction that commits their documents."""
 
     def send(self, record: Outgoing) -> None:
-        """Leave it to the transaction."""
+        """Leave the record to the transaction."""
 
     def flush(self) -> None:
-        """Nothing was sent."""
+        """Return at once: nothing was sent."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Return at once: no connection is open."""
 
 
 class ImmediateDelivery:
-    """At least once: records leave when they are made; after a crash some are made again."""
+    """At least once: records leave at once, and some leave again after a crash.
+
+    Parameters
+    ----------
+    connection
+        Broker that receives the records.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._producer = KafkaProducer(
@@ -107,20 +122,20 @@ class ImmediateDelivery:
         )
 
     def send(self, record: Outgoing) -> Any | None:
-        """Begin to send a record."""
+        """Start to send a record; returns the future of its delivery, or None if it has to wait."""
         try:
             return send(self._producer, record)
-        except KafkaError:  # the client's own buffer is full: the transaction takes it along
+        except KafkaError:  # the client's buffer is full: the transaction sends the record
             return None
 
     def flush(self) -> None:
-        """Wait until deliveries are known."""
-        with suppress(KafkaError):  # what was not delivered goes with the transaction
+        """Wait until the outcome of every delivery is known."""
+        with suppress(KafkaError):  # the transaction sends what was not delivered
             self._producer.flush(timeout=FLUSH_SECONDS)
 
     def close(self) -> None:
         """Close the connection."""
-        with suppress(KafkaError):  # as above
+        with suppress(KafkaError):  # as in flush
             self._producer.close(timeout=CLOSE_SECONDS)
 
 
@@ -129,33 +144,36 @@ class Outbox:
 
     Parameters
     ----------
-    sender
+    delivery
         `TransactionalDelivery` or `ImmediateDelivery`.
+
+    Attributes
+    ----------
+    size
+        Approximate size of all records in bytes.
     """
 
-    def __init__(self, sender: Delivery) -> None:
-        self._sender = sender
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
         self._waiting: list[tuple[Outgoing, Any | None]] = []
         self.size = 0
 
     def put(self, records: Iterable[Outgoing]) -> None:
-        """Take in records; they stay until they are dropped."""
+        """Add records; they stay until they are dropped."""
         for record in records:
-            self._waiting.append((record, self._sender.send(record)))
+            self._waiting.append((record, self._delivery.send(record)))
             self.size += record.size
 
     def waiting(self) -> list[tuple[Outgoing, Any | None]]:
-        """Return all that was put and not dropped, in that order."""
+        """Return all records in the order of `put`, each with the future of its delivery."""
         return list(self._waiting)
 
     def undelivered(self, waiting: Iterable[tuple[Outgoing, Any | None]]) -> list[Outgoing]:
-        """Return those that the transaction has to take along. May wait for the broker."""
-        self._sender.flush()
-        return [
-            record for record, delivery in waiting if delivery is None or not delivery.succeeded()
-        ]
+        """Return the records that the transaction has to send; waits for pending deliveries."""
+        self._delivery.flush()
+        return [record for record, future in waiting if future is None or not future.succeeded()]
 
     def drop(self, count: int) -> None:
-        """Forget the first records: they are committed."""
+        """Remove the first records: they are committed."""
         self.size -= sum(record.size for record, _ in self._waiting[:count])
         del self._waiting[:count]

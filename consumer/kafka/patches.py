@@ -1,8 +1,12 @@
-"""A transaction goes on when its broker is back; kafka-python forgets what it was about to ask.
+"""Repair two defects of kafka-python 3.0.12; `install` is called once at a program's start.
 
-Its sender expects to be told that a broker is not ready and then puts the request back. In 3.0.12
-it gets an exception instead, behind which the request is lost: flushing waits until the records
-expire, and sending offsets or committing waits for ever.
+Lost requests. A producer's sender asks whether a broker is ready and puts its request back when
+the answer is no. `KafkaNetClient.await_ready` raises an exception instead of answering, and the
+request is lost: flushing waits until the records expire; sending offsets or committing waits for
+ever. With the patch, ``await_ready`` answers no.
+
+Header names. One header name that is not UTF-8 makes `DefaultRecordBatch` refuse its whole batch,
+so that polling fails for ever. With the patch, such names are decoded with surrogates (PEP 383).
 """
 
 import time
@@ -13,28 +17,38 @@ from kafka.net.compat import KafkaNetClient
 from kafka.record.default_records import DefaultRecordBatch
 
 PAUSE_SECONDS = 0.1
-"""Between tries: the sender itself goes on at once."""
+"""Seconds before "not ready" is answered: the sender tries again at once."""
 
-_raising = KafkaNetClient.await_ready
+_await_ready = KafkaNetClient.await_ready
 
-_strict = DefaultRecordBatch._read_msg  # noqa: SLF001
+_read_msg = DefaultRecordBatch._read_msg  # noqa: SLF001
 
 
-def _await_ready(client: Any, *arguments: Any, **options: Any) -> bool:
+def install() -> None:
+    """Install both patches in this process; further calls change nothing."""
+    KafkaNetClient.await_ready = _await_ready_without_raising
+    DefaultRecordBatch._read_msg = _read_msg_with_any_header_name  # noqa: SLF001
+
+
+def _await_ready_without_raising(client: Any, *arguments: Any, **options: Any) -> bool:
     try:
-        return bool(_raising(client, *arguments, **options))
+        return bool(_await_ready(client, *arguments, **options))
     except KafkaError:
         time.sleep(PAUSE_SECONDS)
         return False
 
 
-def keep_requests() -> None:
-    """Let senders know when a broker is not ready."""
-    KafkaNetClient.await_ready = _await_ready
+def _read_msg_with_any_header_name(batch: Any, *arguments: Any, **options: Any) -> Any:
+    try:
+        return _read_msg(batch, *arguments, **options)
+    except UnicodeDecodeError:
+        # The position in the buffer has not moved, so the record is read again. Slow, and rare.
+        batch._buffer = _LenientBytes(batch._buffer)  # noqa: SLF001
+        return _read_msg(batch, *arguments, **options)
 
 
 class _HeaderName(str):
-    """A name with surrogates (PEP 383), which can be encoded again: the client does, to measure."""
+    """A header name with surrogates; the client encodes names again to measure them."""
 
     __slots__ = ()
 
@@ -43,7 +57,7 @@ class _HeaderName(str):
 
 
 class _LenientBytes(bytes):
-    """Bytes whose parts decode to surrogates where they are no UTF-8."""
+    """Bytes whose slices decode to surrogates where they are not UTF-8."""
 
     def __getitem__(self, key: Any) -> Any:
         part = super().__getitem__(key)
@@ -51,24 +65,3 @@ class _LenientBytes(bytes):
 
     def decode(self, encoding: str = "utf-8", errors: str = "surrogateescape") -> str:
         return _HeaderName(super().decode(encoding, errors))
-
-
-def _read_msg(batch: Any, *arguments: Any, **options: Any) -> Any:
-    try:
-        return _strict(batch, *arguments, **options)
-    except UnicodeDecodeError:
-        # One such name would make the whole batch unreadable, and polling fail for ever. The
-        # position has not moved: read it again. This is slow, and rare.
-        batch._buffer = _LenientBytes(batch._buffer)  # noqa: SLF001
-        return _strict(batch, *arguments, **options)
-
-
-def read_any_header_name() -> None:
-    """Let names of headers be read that are no UTF-8; they come with surrogates."""
-    DefaultRecordBatch._read_msg = _read_msg  # noqa: SLF001
-
-
-def install() -> None:
-    """Install both patches of kafka-python."""
-    keep_requests()
-    read_any_header_name()

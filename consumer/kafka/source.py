@@ -1,4 +1,4 @@
-"""Kafka records in, batches of documents out, with the positions they end at."""
+"""Turn Kafka records into batches of documents, with the positions after them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,25 +9,40 @@ from kafka.consumer.fetcher import ConsumerRecord
 from consumer.kafka.batch import Batch, DeadLetter, LabelRecord, LabelTopic, Origin
 from consumer.kafka.merged import RecordStream
 from consumer.labels import LabelLimitError, LabelSet
-from newsreel.events import label as wire
+from newsreel.events import label as label_event
 from newsreel.events.document import Document, decode
 from newsreel.events.errors import DecodeError, Reason
 
 MAX_TEXT_CHARACTERS = 20_000
-"""What is kept of a text, some 4,000 tokens: the replay buffer's memory stays bounded."""
+"""Characters kept of a text, about 4,000 tokens: this bounds the memory of the replay buffer."""
 
-MOST_UNUSABLE = 64
-"""Unusable records of a batch: each may have a MiB, and memory stays bounded."""
+MAX_UNUSABLE = 64
+"""Unusable records in a batch: each may hold 1 MiB, so this bounds memory."""
 
 WAKE_SECONDS = 0.1
+"""Seconds between two checks of the ends of a batch while no record arrives."""
 
 QUIET_SECONDS = 1.0
-"""So long without a record, and a read returns without documents: time has passed."""
+"""Seconds without a record after which a read returns an empty batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """When a run ends; by default never."""
+
+    documents: int | None = None
+    """Number of documents to read in this run; None for no limit."""
+
+    idle_seconds: float | None = None
+    """Seconds without a record after which the stream is over; None for never."""
+
+    requested: Callable[[], bool] = lambda: False
+    """Returns whether to end with the documents that are read already."""
 
 
 @dataclass(slots=True)
 class _Read:
-    """What a batch has so far."""
+    """A batch that is being filled."""
 
     documents: list[Document] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
@@ -36,103 +51,98 @@ class _Read:
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
     def full(self, at_most: int) -> bool:
-        learnable = len(self.labels) + sum(one.label is not None for one in self.documents)
+        labelled = sum(document.label is not None for document in self.documents)
         return (
-            max(len(self.documents), learnable) >= at_most
-            or len(self.dead_letters) >= MOST_UNUSABLE
+            max(len(self.documents), len(self.labels) + labelled) >= at_most
+            or len(self.dead_letters) >= MAX_UNUSABLE
         )
 
 
 class KafkaSource:
-    """Reads batches from a poller's queue.
+    """Reads batches of documents from a stream of records.
 
     Parameters
     ----------
-    poller
-        `Poller` or `MergedStream`, started by whoever made it.
+    records
+        `RecordQueue` of a poller, or `MergedStream` of two.
     labels
-        Learns the labels of the documents that are read.
+        Receives the labels of the documents that are read.
     positions
-        Where each partition goes on, by partition.
+        Next offset to read, by partition.
     linger
-        Seconds to wait for a batch to fill once its first record is there.
-    stop_after
-        Documents to read in this run; None for no limit.
-    stop_when_idle
-        Seconds without a record after which the stream is over; None for never.
-    stopping
-        Says whether the next read shall be the end.
+        Seconds to wait for a batch to fill after its first record.
+    end
+        When the run ends.
+    late_labels
+        Topic of labels that arrive after their documents.
     clock
         Seconds that only go forward.
-    late_labels
-        Where labels come by themselves.
     """
 
     def __init__(
         self,
-        poller: RecordStream,
+        records: RecordStream,
         labels: LabelSet,
         positions: Mapping[int, int],
         linger: float,
-        stop_after: int | None = None,
-        stop_when_idle: float | None = None,
-        stopping: Callable[[], bool] = lambda: False,
-        clock: Callable[[], float] = time.monotonic,
+        end: RunEnd = RunEnd(),
         late_labels: LabelTopic = LabelTopic(),  # noqa: B008 - immutable
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._poller = poller
-        self._late_labels = late_labels
-        self._label_positions = dict(late_labels.positions)
+        self._records = records
         self._labels = labels
         self._positions = dict(positions)
         self._linger = linger
-        self._left = stop_after
-        self._idle_limit = stop_when_idle
+        self._end = end
+        self._documents_left = end.documents
+        self._late_labels = late_labels
+        self._label_positions = dict(late_labels.positions)
         self._clock = clock
-        self._stopping = stopping
         self._reached: dict[int, float] = {}
-        self._waiting_since: float | None = None
+        self._idle_since: float | None = None
         self._over = False
 
     def read(self, at_most: int) -> Batch | None:
         """Wait for up to ``at_most`` documents, or labels; None when the run is over.
 
-        When nothing comes for `QUIET_SECONDS`, the batch is empty.
+        Without a record for `QUIET_SECONDS` the batch is empty.
         """
-        if self._left is not None:
-            at_most = min(at_most, self._left)
-        if self._over or self._stopping() or at_most == 0:
+        if self._documents_left is not None:
+            at_most = min(at_most, self._documents_left)
+        if self._over or self._end.requested() or at_most == 0:
             return None
         read = _Read()
         first: float | None = None
         started = self._clock()
-        while not (read.full(at_most) or self._stopping()):
-            record = self._poller.take(WAKE_SECONDS)
+        while not (read.full(at_most) or self._end.requested()):
+            record = self._records.take(WAKE_SECONDS)
             now = self._clock()
             if record is not None:
                 first = now if first is None else first
-                self._waiting_since = None
-                self._sort(record, read)
+                self._idle_since = None
+                self._add(record, read)
             if first is not None and now - first >= self._linger:
                 break
             if record is None and first is None:
                 self._over = self._idle(now, started)
                 if self._over or now - started >= QUIET_SECONDS:
                     break
-        if first is None and not self._over and self._stopping():
+        if first is None and not self._over and self._end.requested():
             return None
-        if self._left is not None:
-            self._left -= len(read.documents)
-        self._positions = {p: self._poller.past_gap(p, at) for p, at in self._positions.items()}
+        if self._documents_left is not None:
+            self._documents_left -= len(read.documents)
+        return self._batch(read)
+
+    def _batch(self, read: _Read) -> Batch:
+        self._positions = {p: self._records.past_gap(p, at) for p, at in self._positions.items()}
         positions = dict(self._positions)
-        lag = self._poller.lag(positions)
         return Batch(
             read.documents,
             read.origins,
             read.written,
             read.dead_letters,
             positions,
-            lag,
+            self._records.lag(positions),
             dict(self._reached),
             read.labels,
             dict(self._label_positions),
@@ -141,27 +151,28 @@ class KafkaSource:
         )
 
     def _idle(self, now: float, started: float) -> bool:
-        """Whether nothing has come for so long, over all reads since, that the stream is over."""
-        if not self._poller.in_touch:
-            self._waiting_since = now  # an outage is not the end
-        elif self._waiting_since is None:
-            self._waiting_since = started
-        heard = now - self._poller.silence  # up to then, nothing was there
-        return self._idle_limit is not None and heard - self._waiting_since >= self._idle_limit
+        """Return whether no record came for the idle limit, counted over several reads."""
+        if not self._records.in_touch:
+            self._idle_since = now  # an outage does not count as the end of the stream
+        elif self._idle_since is None:
+            self._idle_since = started
+        answered = now - self._records.silence  # up to this time there was no record
+        limit = self._end.idle_seconds
+        return limit is not None and answered - self._idle_since >= limit
 
-    def _sort(self, record: ConsumerRecord, read: _Read) -> None:
-        """Put a record where it belongs, and move the position past it."""
-        stamp = record.timestamp / 1000 if record.timestamp >= 0 else None  # -1: there is none
+    def _add(self, record: ConsumerRecord, read: _Read) -> None:
+        """Decode a record into a document, a label or a dead letter; move the position past it."""
+        written = record.timestamp / 1000 if record.timestamp >= 0 else None  # -1: no timestamp
         try:
             if record.topic == self._late_labels.topic:
                 self._label_positions[record.partition] = record.offset + 1
-                label = wire.decode(record.key, record.value, record.headers)
+                label = label_event.decode(record.key, record.value, record.headers)
                 self._labels.add(label.label)
-                read.labels.append(LabelRecord(label, len(read.documents), stamp))
+                read.labels.append(LabelRecord(label, len(read.documents), written))
                 return
             self._positions[record.partition] = record.offset + 1
-            if stamp is not None:
-                self._reached[record.partition] = stamp
+            if written is not None:
+                self._reached[record.partition] = written
             document = read_document(record)
             if document.label is not None:
                 self._labels.add(document.label)
@@ -172,11 +183,11 @@ class KafkaSource:
         else:
             read.documents.append(document)
             read.origins.append(Origin(record.partition, record.offset))
-            read.written.append(stamp)
+            read.written.append(written)
 
 
 def read_document(record: ConsumerRecord) -> Document:
-    """Decode a record, keeping no more of its text than can matter.
+    """Decode a record, and cut its text to `MAX_TEXT_CHARACTERS`.
 
     Raises
     ------

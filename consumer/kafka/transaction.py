@@ -1,4 +1,4 @@
-"""The Kafka transaction that makes learning and predictions final together."""
+"""Commit predictions and offsets in one Kafka transaction that names the checkpoint."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from kafka.errors import (
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
-from consumer.kafka.offsets import FRESH, committed, named
+from consumer.kafka.offsets import FRESH, checkpoint_id, committed
 from consumer.kafka.outbox import Outgoing, send, shortened
 from newsreel.common.errors import UserError
 from newsreel.common.kafka import Connection
@@ -28,11 +28,11 @@ TRANSACTION_TIMEOUT_MS = 120_000
 REQUEST_TIMEOUT_MS = 10_000
 
 DELIVERY_TIMEOUT_MS = 15_000
-"""After an outage, kafka-python 3.0 may forget to add a partition to the transaction, and wait for
-itself as long as this: a commit is better tried again soon."""
+"""After an outage, kafka-python 3.0 may forget to add a partition to the transaction and wait for
+as long as this, so a short timeout lets the commit be tried again soon."""
 
 MAX_REQUEST_BYTES = 64 << 20
-"""Whatever the stream's broker took must fit; the broker has the last word."""
+"""Every record that the stream's broker accepted must fit; the broker enforces its own limit."""
 
 REFUSALS = (
     ClusterAuthorizationFailedError,
@@ -42,13 +42,14 @@ REFUSALS = (
 )
 
 FLUSH_BYTES = 1 << 20
-"""So much is sent at a time: records that wait longer than the delivery timeout are given up."""
+"""Bytes sent before a flush: the client gives up records that wait longer than its timeout."""
 
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
-"""Between tries; the last one goes on."""
+"""Seconds between attempts; the last value repeats."""
 
 PART_BYTES = (900_000, 300_000, 64 << 10)
-"""Largest parts of records sent, after the broker has refused a size once, twice, often."""
+"""Largest key, value or headers of a record after the broker has refused a size once, twice, and
+three times."""
 
 CLOSE_SECONDS = 1.0
 
@@ -56,15 +57,15 @@ log = structlog.get_logger()
 
 
 class SupersededError(UserError):
-    """Another consumer has taken over."""
+    """Another consumer has taken over the group."""
 
 
 class RefusedError(UserError):
-    """The broker does not allow the transaction."""
+    """The broker refuses the transaction."""
 
 
 class AbandonedError(UserError):
-    """The broker did not take a commit before the consumer had to end."""
+    """The broker did not accept a commit before the consumer had to end."""
 
 
 class TransactionObserver(Protocol):
@@ -76,16 +77,20 @@ class TransactionObserver(Protocol):
 
 
 class Transactions:
-    """Commits records and offsets of a consumer group, all or nothing.
+    """Commits records and offsets of a consumer group, all or none of them.
 
-    The transactional id is made of group and topic: whoever opens it fences all who had it before.
-    No topic has a slash in its name, so no two pairs make the same.
+    The transactional id is made of group and topic: a consumer that opens it fences all consumers
+    that opened it before. Topic names have no slash, so different pairs have different ids.
 
     Parameters
     ----------
+    connection
+        Broker of the topic.
+    group, topic
+        Consumer group, and the topic of documents that it reads.
     interrupts
-        The fence is checked before another consumer is fenced; when overdue, a commit is not tried
-        again; the failpoints are "transaction-begun" and "transaction-sent".
+        ``fenced`` is checked before other consumers are fenced; once ``overdue``, a commit is not
+        tried again; the failpoints are "transaction-begun" and "transaction-sent".
     observer
         Counts failed attempts.
     """
@@ -107,9 +112,13 @@ class Transactions:
         self._last: str | None = None
 
     def open(self) -> Mapping[int, OffsetAndMetadata]:
-        """Fence all others and end what they left open; returns the committed offsets.
+        """Fence other consumers, abort their open transactions and return the committed offsets.
 
-        By partition, of those that have one; their metadata is the id of a checkpoint.
+        Returns
+        -------
+        Mapping
+            Committed offsets by partition, without partitions that have none. Their metadata is
+            the id of a checkpoint.
         """
         self.close()
         self._producer = KafkaProducer(
@@ -123,12 +132,12 @@ class Transactions:
             max_request_size=MAX_REQUEST_BYTES,
         )
         self._producer.init_transactions()
-        found = committed(self._connection, self._group, self._topic)
-        self._last = named(found)
-        return found
+        offsets = committed(self._connection, self._group, self._topic)
+        self._last = checkpoint_id(offsets)
+        return offsets
 
     def begin(self) -> Mapping[int, OffsetAndMetadata]:
-        """Open; while the broker is away it is tried again.
+        """Open, trying again while the broker is away; returns the committed offsets.
 
         Raises
         ------
@@ -138,7 +147,7 @@ class Transactions:
             try:
                 return self.open()
             except (KafkaError, OSError) as error:
-                self._recover("to begin with", error)
+                self._recover("at the start", error)
                 if self._interrupts.fenced():
                     raise superseded(self._group) from error
                 time.sleep(wait)
@@ -151,20 +160,29 @@ class Transactions:
         id_: str,
         exists: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Commit records and positions, the latter with the id of their checkpoint.
+        """Commit records and positions, trying again while the broker is away.
 
-        While the broker is away it is tried again, as long as the checkpoint ``exists``.
+        Parameters
+        ----------
+        records
+            Records to send.
+        positions
+            Next offset to read, by partition.
+        id_
+            Id of the checkpoint that belongs to the positions; becomes their metadata.
+        exists
+            Returns whether the checkpoint still exists; checked before another attempt.
 
         Raises
         ------
         SupersededError
             Another consumer has taken over; nothing was committed.
         RefusedError
-            The broker does not allow it.
+            The broker refuses the transaction.
         CheckpointError
-            The checkpoint is not there any more.
+            The checkpoint was deleted.
         AbandonedError
-            It had to hurry.
+            The time to end came before the broker accepted the commit.
         """
         offsets = {
             TopicPartition(self._topic, partition): OffsetAndMetadata(offset, id_, -1)
@@ -186,9 +204,9 @@ class Transactions:
                 return
 
     def close(self) -> None:
-        """Close the connection; an open transaction is aborted by whoever opens the next."""
+        """Close the connection; the next `open` aborts a transaction that is left open."""
         if self._producer is not None:
-            with suppress(KafkaError):  # not all could be sent: that is known already
+            with suppress(KafkaError):  # undelivered records were reported before
                 self._producer.close(timeout=CLOSE_SECONDS)
             self._producer = None
 
@@ -204,7 +222,7 @@ class Transactions:
             deliveries = [send(producer, record) for record in part]
             producer.flush()
             for delivery in deliveries:
-                delivery.get(timeout=0.0)  # what was refused says why better than the next call
+                delivery.get(timeout=0.0)  # raises why a record was refused
         producer.send_offsets_to_transaction(offsets, self._group)
         self._interrupts.failpoint("transaction-sent")
         producer.commit_transaction()
@@ -216,23 +234,23 @@ class Transactions:
             raise RefusedError(
                 f"Kafka refuses a transaction of group {self._group!r} ({error}); allow its user to"
                 " write the topics of predictions, drift and dead letters, to read the group, and"
-                " to write its transactional id, and start again"
+                " to write its transactional id, then start again"
             ) from error
         if self._interrupts.overdue():
             raise AbandonedError(
-                f"the broker did not take the commit of checkpoint {id_} ({error}); what was"
-                " learned since the last one will be learned again: start again"
+                f"the broker did not accept the commit of checkpoint {id_} ({error}); start again:"
+                " documents since the last commit will be learned again"
             ) from error
         log.warning("commit failed, trying again", checkpoint=id_, error=str(error))
 
     def _resume(self, id_: str, exists: Callable[[], bool]) -> bool:
-        """Open again after a failure; whether the commit had gone through all the same."""
+        """Open again after a failure; returns whether the failed commit was accepted after all."""
         if self._interrupts.fenced():
             raise superseded(self._group)
         last = self._last
         self.open()
-        # Opening may have taken long. Whoever took over meanwhile was fenced by it, and will open
-        # again, too; and may have deleted what was never committed.
+        # Opening may have taken long. A consumer that took over meanwhile was fenced by it, will
+        # open again, and may have deleted the uncommitted checkpoint.
         if self._interrupts.fenced() or self._last not in {last, id_}:
             raise superseded(self._group)
         if not exists():
@@ -241,15 +259,15 @@ class Transactions:
 
 
 def superseded(group: str) -> SupersededError:
-    """Build the error of a consumer that is not the one any more."""
+    """Build the error of a consumer from which another one has taken over."""
     return SupersededError(
-        f"another consumer has taken over group {group!r}; this one has changed nothing since its"
-        " last commit: start it again to stand by"
+        f"another consumer has taken over group {group!r}; this consumer has committed nothing"
+        " since: start it again to stand by"
     )
 
 
 def _parts(records: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
-    """Divide records into parts of about `FLUSH_BYTES`."""
+    """Split records into parts of about `FLUSH_BYTES`."""
     part: list[Outgoing] = []
     size = 0
     for record in records:

@@ -9,7 +9,7 @@ import pytest
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.net.compat import KafkaNetClient
 
-from consumer.kafka.patches import _await_ready
+from consumer.kafka.patches import _await_ready_without_raising
 from harness.broker import EmbeddedKafka
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
@@ -29,7 +29,7 @@ def test_a_transaction_outlives_its_broker(
     broker: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     """A broker that is restarted at any point of a transaction does not make it wait for ever."""
-    monkeypatch.setattr(KafkaNetClient, "await_ready", _await_ready)
+    monkeypatch.setattr(KafkaNetClient, "await_ready", _await_ready_without_raising)
     with kafka.admin(Connection(broker.bootstrap_servers)) as admin:
         kafka.ensure(admin, "topic", 1)
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers, transactional_id="id")

@@ -10,8 +10,9 @@ from helpers import Polled, Publish, documents
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.record.default_records import DefaultRecordBatch
 
-from consumer.kafka.patches import _read_msg
+from consumer.kafka.patches import _read_msg_with_any_header_name
 from consumer.kafka.poller import LostOffsets, Poller, PollError, beginnings, connect
+from consumer.kafka.record_queue import RecordQueue
 from newsreel.common import kafka
 from newsreel.events import cloudevents
 from newsreel.events.errors import DecodeError, Reason
@@ -20,13 +21,13 @@ from newsreel.events.errors import DecodeError, Reason
 @contextmanager
 def polling(
     servers: str, topic: str, capacity: int = 16, lost_offsets: LostOffsets = "stop"
-) -> Iterator[Poller]:
+) -> Iterator[RecordQueue]:
     consumer = connect({"bootstrap_servers": servers})
     start = beginnings(consumer, topic)
     poller = Poller(consumer, topic, start, capacity, lost_offsets, Polled())
     poller.start()
     try:
-        yield poller
+        yield poller.queue
     finally:
         poller.close()
 
@@ -38,11 +39,11 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-def take(poller: Poller, count: int) -> list[tuple[int, int]]:
+def take(queue: RecordQueue, count: int) -> list[tuple[int, int]]:
     """Take records; returns partition and offset of each."""
     taken = []
     for _ in range(count):
-        record = poller.take(30)
+        record = queue.take(30)
         assert record is not None
         taken.append((record.partition, record.offset))
     return taken
@@ -61,13 +62,13 @@ def test_a_full_queue_pauses_and_loses_nothing(
 ) -> None:
     """However slowly records are taken, each comes once, in order, and memory stays bounded."""
     publish(topic, documents(200))
-    with polling(bootstrap_servers, topic, capacity=8) as poller:
+    with polling(bootstrap_servers, topic, capacity=8) as queue:
         offsets = []
         while len(offsets) < 200:
-            record = poller.take(5)
+            record = queue.take(5)
             assert record is not None
             offsets.append(record.offset)
-            assert len(poller._records) <= 16
+            assert len(queue._records) <= 16
         assert offsets == list(range(200))
 
 
@@ -80,8 +81,8 @@ def test_every_codec_of_kafka_is_read(
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers, compression_type=codec)
     producer.send(topic, value=codec.encode() * 100).get(timeout=30)
     producer.close()
-    with polling(bootstrap_servers, topic) as poller:
-        record = poller.take(30)
+    with polling(bootstrap_servers, topic) as queue:
+        record = queue.take(30)
         assert record is not None
         assert record.value == codec.encode() * 100
 
@@ -91,11 +92,11 @@ def test_lag_counts_what_was_not_fetched_yet(
 ) -> None:
     """Where the partition ends is known although the queue is full and nothing is fetched."""
     publish(topic, documents(10))
-    with polling(bootstrap_servers, topic, capacity=4) as poller:
-        wait_until(lambda: poller.lag({}) == {0: 10})
+    with polling(bootstrap_servers, topic, capacity=4) as queue:
+        wait_until(lambda: queue.lag({}) == {0: 10})
         publish(topic, documents(30))
-        wait_until(lambda: poller.lag({}) == {0: 40})
-        assert poller.lag({0: 15}) == {0: 25}
+        wait_until(lambda: queue.lag({}) == {0: 40})
+        assert queue.lag({0: 15}) == {0: 25}
 
 
 def test_marks_of_transactions_are_no_lag(
@@ -110,11 +111,11 @@ def test_marks_of_transactions_are_no_lag(
         producer.send(topic, value=b"one").get(timeout=30)
         end()
     producer.close()
-    with polling(bootstrap_servers, topic) as poller:
-        wait_until(lambda: poller.lag({}) != {})
-        assert take(poller, 1) == [(0, 0)]
-        wait_until(lambda: poller.lag({0: 1}) == {0: 0})
-        assert poller.take(0.5) is None
+    with polling(bootstrap_servers, topic) as queue:
+        wait_until(lambda: queue.lag({}) != {})
+        assert take(queue, 1) == [(0, 0)]
+        wait_until(lambda: queue.lag({0: 1}) == {0: 0})
+        assert queue.take(0.5) is None
 
 
 def test_partitions_gained_are_read_from_their_beginning(
@@ -123,14 +124,14 @@ def test_partitions_gained_are_read_from_their_beginning(
     """What was written to a new partition before anybody looked is read; nothing comes twice."""
     monkeypatch.setattr("consumer.kafka.poller.METADATA_MS", 500)
     publish(topic, documents(4))
-    with polling(bootstrap_servers, topic) as poller:
-        assert take(poller, 4) == [(0, offset) for offset in range(4)]
+    with polling(bootstrap_servers, topic) as queue:
+        assert take(queue, 4) == [(0, offset) for offset in range(4)]
         with kafka.admin(kafka.Connection(bootstrap_servers)) as admin:
             admin.create_partitions({topic: 2})
         publish(topic, documents(6), partitions=2)
-        found = take(poller, 6)
+        found = take(queue, 6)
         assert sorted(found) == [(0, 4), (0, 5), (0, 6), (1, 0), (1, 1), (1, 2)]
-        assert poller.take(0.5) is None
+        assert queue.take(0.5) is None
 
 
 @pytest.mark.parametrize("lost_offsets", ["stop", "continue"])
@@ -147,9 +148,9 @@ def test_records_that_are_gone(
     try:
         if lost_offsets == "stop":
             with pytest.raises(PollError, match="3 records from 2 on"):
-                poller.take(30)
+                poller.queue.take(30)
         else:
-            assert take(poller, 7) == [(0, offset) for offset in range(5, 12)]
+            assert take(poller.queue, 7) == [(0, offset) for offset in range(5, 12)]
             assert observer.records == 3
     finally:
         poller.close()
@@ -168,14 +169,14 @@ def test_a_header_name_that_is_no_utf8(
     publish: Publish, topic: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its record can be read, and is found unusable; those after it come as well."""
-    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", _read_msg)
+    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", _read_msg_with_any_header_name)
     publish(topic, [])
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
     producer.send(topic, value=b"odd", headers=[(Name("odd"), b"x")]).get(timeout=30)
     producer.send(topic, value=b"even").get(timeout=30)
     producer.close()
-    with polling(bootstrap_servers, topic) as poller:
-        odd, even = poller.take(30), poller.take(30)
+    with polling(bootstrap_servers, topic) as queue:
+        odd, even = queue.take(30), queue.take(30)
     assert odd is not None
     assert even is not None
     assert (odd.value, even.value) == (b"odd", b"even")

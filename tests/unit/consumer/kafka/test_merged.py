@@ -1,18 +1,17 @@
-"""Two topics as one stream: by timestamp, and no record before its elders are known."""
+"""Two topics as one stream: by timestamp, and no record before the other topic is known."""
 
 import math
 from typing import NamedTuple
 
 import pytest
-from helpers import Polled
 
 from consumer.kafka import merged
 from consumer.kafka.merged import MergedStream
-from consumer.kafka.poller import Poller
+from consumer.kafka.record_queue import RecordQueue
 
 
 class Record(NamedTuple):
-    """What of kafka-python's record is looked at."""
+    """The fields of a Kafka record that a stream reads."""
 
     topic: str
     timestamp: int
@@ -22,14 +21,12 @@ class Record(NamedTuple):
     headers: tuple[()] = ()
 
 
-def poller(topic: str, *stamps: int, looked: float = math.inf) -> Poller:
-    """Make one that was never started, its queue filled by hand at 100 s."""
-    made = Poller(None, topic, {}, 100, "stop", Polled())
-    made._records.extend(Record(topic, stamp) for stamp in stamps)  # type: ignore[misc]
-    made._queued[0] = len(stamps)
-    made._fetched.append((0, 100.0))
-    made._looked = looked
-    return made
+def queue(topic: str, *stamps: int, answered: float = math.inf) -> RecordQueue:
+    """Build a queue of records fetched at 100 s, whose broker answered at another time."""
+    queue = RecordQueue({}, capacity=100)
+    queue.put([Record(topic, stamp) for stamp in stamps], {}, polled=100.0)
+    queue.set_ends({}, answered)
+    return queue
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +42,8 @@ def order(merged: MergedStream) -> list[tuple[str, int]]:
 
 
 def test_by_timestamp() -> None:
-    """The elder comes first; of the same time, the document does."""
-    merged = MergedStream(poller("documents", 1, 3, 5), poller("labels", 2, 3, 9))
+    """The older record comes first; at equal timestamps, the document."""
+    merged = MergedStream(queue("documents", 1, 3, 5), queue("labels", 2, 3, 9))
     assert order(merged) == [
         ("documents", 1),
         ("labels", 2),
@@ -57,32 +54,21 @@ def test_by_timestamp() -> None:
     ]
 
 
-@pytest.mark.parametrize(("looked", "taken"), [(99.0, 0), (101.0, 2)])
-def test_waits_for_the_other_topic(looked: float, taken: int) -> None:
-    """What is alone waits until the broker has said that the other topic had nothing by then."""
+@pytest.mark.parametrize(("answered", "taken"), [(99.0, 0), (101.0, 2)])
+def test_waits_for_the_other_topic(answered: float, taken: int) -> None:
+    """A record waits until the broker has answered that the other topic has none before it."""
     assert (
-        len(order(MergedStream(poller("documents", 1, 2), poller("labels", looked=looked))))
+        len(order(MergedStream(queue("documents", 1, 2), queue("labels", answered=answered))))
         == taken
     )
     assert (
-        len(order(MergedStream(poller("documents", looked=looked), poller("labels", 1, 2))))
+        len(order(MergedStream(queue("documents", answered=answered), queue("labels", 1, 2))))
         == taken
     )
 
 
-def test_what_is_not_fetched_yet() -> None:
-    """A topic that goes on behind what was fetched has something."""
-    labels = poller("labels")
-    labels._ends = {0: 5}
-    assert order(MergedStream(poller("documents", 1), labels)) == []
-
-
-def test_when_a_record_was_fetched() -> None:
-    """Each poll's records wait since then; what is taken is forgotten."""
-    made = poller("documents", 1, 2, 3)
-    made._fetched.append((2, 200.0))
-    waits = []
-    while made.take(0.0) is not None:
-        waits.append(made.waits_since)
-    assert waits == [100.0, 200.0, 200.0]
-    assert len(made._fetched) == 1
+def test_records_not_fetched_yet() -> None:
+    """A topic that ends after the fetched records still holds some: the other topic waits."""
+    labels = queue("labels")
+    labels.set_ends({0: 5}, math.inf)
+    assert order(MergedStream(queue("documents", 1), labels)) == []

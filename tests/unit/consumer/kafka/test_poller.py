@@ -1,4 +1,4 @@
-"""The polling thread, when the Kafka client has something unpleasant to say."""
+"""The polling thread, when the Kafka client raises errors."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,34 +11,34 @@ from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError, OffsetOutOfRangeError
 
 from consumer.kafka import poller as module
-from consumer.kafka.poller import Poller, PollError
+from consumer.kafka.poller import LostOffsets, Poller, PollError
 
-HERE = TopicPartition("documents", 0)
+PARTITION = TopicPartition("documents", 0)
 
 PATIENCE_SECONDS = 5.0
 
 
 class Client:
-    """Stands in for kafka-python's consumer: a partition without records, and errors to raise."""
+    """A Kafka client in memory: a partition without records, and errors to raise."""
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
         self.partitions = {0}
         self.beginning = 0
         self.end = 0
-        self.at: dict[TopicPartition, int] = {}
+        self.positions: dict[TopicPartition, int] = {}
 
     def assign(self, partitions: list[TopicPartition]) -> None:
-        self.at = dict.fromkeys(partitions, -1)
+        self.positions = dict.fromkeys(partitions, -1)
 
     def assignment(self) -> set[TopicPartition]:
-        return set(self.at)
+        return set(self.positions)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        self.at[partition] = offset
+        self.positions[partition] = offset
 
     def position(self, partition: TopicPartition) -> int:
-        return self.at[partition]
+        return self.positions[partition]
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         return set(self.partitions)
@@ -78,14 +78,14 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def polling(
-    client: Client, lost_offsets: Any = "stop", observer: Polled | None = None
+    client: Client, lost_offsets: LostOffsets = "stop", observer: Polled | None = None
 ) -> Iterator[Poller]:
-    made = Poller(client, "documents", {0: 5}, 10, lost_offsets, observer or Polled())
-    made.start()
+    poller = Poller(client, "documents", {0: 5}, 10, lost_offsets, observer or Polled())
+    poller.start()
     try:
-        yield made
+        yield poller
     finally:
-        made.close()
+        poller.close()
 
 
 def wait_until(condition: Callable[[], Any]) -> None:
@@ -95,95 +95,95 @@ def wait_until(condition: Callable[[], Any]) -> None:
         time.sleep(0.001)
 
 
-def complaint(poller: Poller) -> str:
-    """Return what a read fails with: one line."""
-    wait_until(poller.complaint)
+def failure(poller: Poller) -> str:
+    """Return the message with which taking fails: one line."""
+    wait_until(poller.problem)
     with pytest.raises(PollError) as failed:
-        poller.take(PATIENCE_SECONDS)
+        poller.queue.take(PATIENCE_SECONDS)
     assert len(str(failed.value).splitlines()) == 1
     return str(failed.value)
 
 
-def test_it_begins_where_it_is_told(client: Client) -> None:
-    """Reading goes on at the given positions; while the broker answers, it is ready."""
+def test_first_positions(client: Client) -> None:
+    """Reading begins at the given positions; while the broker answers, the poller is ready."""
     with polling(client) as poller:
-        assert client.at == {HERE: 5}
-        wait_until(lambda: poller.in_touch)
-        assert poller.take(0.0) is None
+        assert client.positions == {PARTITION: 5}
+        wait_until(lambda: poller.queue.in_touch)
+        assert poller.queue.take(0.0) is None
         assert poller.not_ready() is None
 
 
-def test_death_of_the_thread(client: Client) -> None:
-    """When polling fails, it is told in one line to whoever reads or asks for health."""
+def test_failure_of_the_thread(client: Client) -> None:
+    """When polling fails, taking records and both health checks report it in one line."""
     client.errors = [RuntimeError("no more")]
     with polling(client) as poller:
-        assert "no more" in complaint(poller)
-        assert "no more" in str(poller.complaint())
+        assert "no more" in failure(poller)
+        assert "no more" in str(poller.problem())
         assert "no more" in str(poller.not_ready())
 
 
-def test_an_outage_is_waited_for(client: Client) -> None:
-    """What may pass by itself is tried again."""
+def test_outage(client: Client) -> None:
+    """A poll that fails with a retriable error is tried again."""
     client.errors = [KafkaConnectionError("away"), KafkaConnectionError("away")]
     with polling(client) as poller:
-        wait_until(lambda: not client.errors and poller.in_touch)
-        assert poller.complaint() is None
+        wait_until(lambda: not client.errors and poller.queue.in_touch)
+        assert poller.problem() is None
 
 
 @pytest.mark.parametrize("lost_offsets", ["stop", "continue"])
-def test_an_outage_while_it_asks_what_is_lost(client: Client, lost_offsets: Any) -> None:
-    """The broker may go away at that moment, too."""
-    away: list[Exception] = [KafkaConnectionError("away")]
-    found = client.end_offsets
+def test_outage_while_lost_records_are_counted(client: Client, lost_offsets: LostOffsets) -> None:
+    """The broker may also go away while the poller asks which records are lost."""
+    errors: list[Exception] = [KafkaConnectionError("away")]
+    answer = client.end_offsets
 
     def end_offsets(*arguments: Any, **options: Any) -> Any:
-        if away and not options:  # not the regular look
-            raise away.pop()
-        return found(*arguments, **options)
+        if errors and not options:  # not the regular question
+            raise errors.pop()
+        return answer(*arguments, **options)
 
     client.end_offsets = end_offsets  # type: ignore[method-assign]
     client.end, client.errors = 10, [OffsetOutOfRangeError({}), OffsetOutOfRangeError({})]
     with polling(client, lost_offsets=lost_offsets) as poller:
         wait_until(lambda: not client.errors)
-        assert poller.complaint() is None
+        assert poller.problem() is None
 
 
-def test_lost_records_stop_it(client: Client) -> None:
-    """Records that were deleted before they were read are counted, with the way to go on."""
+def test_lost_records_stop_the_poller(client: Client) -> None:
+    """The error counts records deleted before they were read, and names the option to continue."""
     client.beginning, client.end = 8, 20
-    client.errors = [OffsetOutOfRangeError({HERE: 5})]
+    client.errors = [OffsetOutOfRangeError({PARTITION: 5})]
     with polling(client, lost_offsets="stop") as poller:
-        message = complaint(poller)
+        message = failure(poller)
     assert "3 records from 5 on" in message
     assert "--lost-offsets continue" in message
 
 
-def test_lost_records_are_passed_over(client: Client) -> None:
-    """Where it is told to, it goes on at the first record that is left."""
+def test_lost_records_are_skipped(client: Client) -> None:
+    """With "continue", reading goes on at the first record that is left."""
     client.beginning, client.end = 8, 20
-    client.errors = [OffsetOutOfRangeError({HERE: 5})]
+    client.errors = [OffsetOutOfRangeError({PARTITION: 5})]
     observer = Polled()
     with polling(client, lost_offsets="continue", observer=observer):
         wait_until(lambda: observer.records)
-        assert (observer.records, client.at) == (3, {HERE: 8})
+        assert (observer.records, client.positions) == (3, {PARTITION: 8})
 
 
 @pytest.mark.parametrize("lost_offsets", ["stop", "continue"])
-def test_a_topic_made_anew(client: Client, lost_offsets: Any) -> None:
-    """A topic that ends before the position is another one: neither way goes on."""
+def test_topic_created_again(client: Client, lost_offsets: LostOffsets) -> None:
+    """A topic that ends before the position is another topic: both options stop."""
     client.end = 2
-    client.errors = [OffsetOutOfRangeError({HERE: 5})]
+    client.errors = [OffsetOutOfRangeError({PARTITION: 5})]
     with polling(client, lost_offsets=lost_offsets) as poller:
-        assert "made anew" in complaint(poller)
+        assert "created again" in failure(poller)
 
 
-def test_partitions_gained(client: Client) -> None:
-    """A partition that the topic gains is read from its beginning; the others stay where they are.
+def test_added_partition(client: Client) -> None:
+    """A partition that is added is read from its beginning; other positions stay.
 
-    Not from its end: what was written before anybody looked would never be read.
+    Reading from its end would skip records written before the poller noticed the partition.
     """
     with polling(client):
-        client.at[HERE] = 7
+        client.positions[PARTITION] = 7
         client.partitions, client.beginning, client.end = {0, 1}, 3, 9
-        wait_until(lambda: len(client.at) == 2)
-        assert client.at == {HERE: 7, TopicPartition("documents", 1): 3}
+        wait_until(lambda: len(client.positions) == 2)
+        assert client.positions == {PARTITION: 7, TopicPartition("documents", 1): 3}

@@ -1,4 +1,4 @@
-"""Transactions on a broker that fails at any call; what it has committed is what counts."""
+"""Transactions on a broker that fails at any call: what the broker has committed counts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
 from consumer.kafka import offsets
 from consumer.kafka import transaction as module
-from consumer.kafka.offsets import FRESH, named
+from consumer.kafka.offsets import FRESH, checkpoint_id
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.transaction import AbandonedError, RefusedError, SupersededError, Transactions
 from newsreel.common.kafka import Connection
@@ -26,7 +26,7 @@ CALLS = ["init", "begin", "send", "offsets", "commit", "commit that went through
 
 
 class Broker:
-    """What has been committed, who may commit, and the calls that fail."""
+    """A broker in memory: committed records and offsets, the valid epoch, and calls that fail."""
 
     def __init__(self) -> None:
         self.epoch = 0
@@ -50,7 +50,7 @@ class Delivery:
 
 
 class Producer:
-    """Stands in for kafka-python's."""
+    """A Kafka producer in memory."""
 
     def __init__(self, broker: Broker, transactional_id: str) -> None:
         self.broker = broker
@@ -99,7 +99,7 @@ class Producer:
 
 
 class Consumer:
-    """Stands in for kafka-python's."""
+    """A Kafka consumer in memory."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
@@ -167,8 +167,8 @@ def record(value: bytes) -> Outgoing:
     return Outgoing("documents.predictions", b"key", value, [])
 
 
-def test_all_or_nothing(make: Make, broker: Broker) -> None:
-    """Records and offsets are committed together, the offsets with the name of the checkpoint."""
+def test_one_transaction(make: Make, broker: Broker) -> None:
+    """Records and offsets are committed together; the offsets name the checkpoint."""
     points: list[str] = []
     transactions = make(failpoint=points.append)
     assert transactions.open() == {}
@@ -181,7 +181,7 @@ def test_all_or_nothing(make: Make, broker: Broker) -> None:
 @pytest.mark.parametrize("before", [[], [FRESH], [FRESH, "first"]])
 @pytest.mark.parametrize("call", CALLS)
 def test_a_broker_that_fails(make: Make, broker: Broker, call: str, before: list[str]) -> None:
-    """Whichever call fails, even twice, records are committed once."""
+    """Whichever call fails, even twice, records are committed exactly once."""
     retries = CountRetries()
     transactions = make(retries)
     transactions.open()
@@ -198,14 +198,16 @@ def test_a_broker_that_fails(make: Make, broker: Broker, call: str, before: list
 
 
 @pytest.mark.parametrize("part", ["key", "value", "headers"])
-def test_too_large(make: Make, broker: Broker, part: str) -> None:
-    """What the broker can't take goes without its large part, and says how much is missing."""
+def test_too_large_a_record(make: Make, broker: Broker, part: str) -> None:
+    """A record that the broker refuses for its size is sent without its large part."""
     large = b"x" * (1 << 20)
     record = Outgoing(
         "documents.dead-letters",
         large if part == "key" else b"key",
         large if part == "value" else b"value",
-        [("dl_a", large if part == "headers" else b"1")],  # as a foreign letter may have
+        [
+            ("dl_a", large if part == "headers" else b"1")
+        ],  # as a dead letter of another consumer may have
         [("dl_reason", b"why")],
     )
     transactions = make()
@@ -217,8 +219,8 @@ def test_too_large(make: Make, broker: Broker, part: str) -> None:
     assert headers == {"dl_reason": b"why"} | ({} if part == "headers" else {"dl_a": b"1"})
 
 
-def test_a_large_key_of_nothing(make: Make, broker: Broker) -> None:
-    """A deletion whose key can't be taken is still told: the client is given something to send."""
+def test_too_large_a_key_without_a_value(make: Make, broker: Broker) -> None:
+    """A tombstone with too large a key is sent with an empty value: the client refuses neither."""
     record = Outgoing("documents.dead-letters", b"x" * (1 << 20), None, [], [("dl_reason", b"why")])
     transactions = make()
     transactions.open()
@@ -226,8 +228,8 @@ def test_a_large_key_of_nothing(make: Make, broker: Broker) -> None:
     assert broker.values == [b""]
 
 
-def test_much_is_sent_in_parts(make: Make, broker: Broker) -> None:
-    """After a long outage much waits: no record waits in the client for all before it."""
+def test_many_bytes_are_sent_in_parts(make: Make, broker: Broker) -> None:
+    """Records are flushed in parts, so that none waits in the client until its timeout."""
     transactions = make()
     transactions.open()
     records = [record(b"x" * (100 << 10)) for _ in range(25)]
@@ -236,17 +238,17 @@ def test_much_is_sent_in_parts(make: Make, broker: Broker) -> None:
     assert broker.sent_between_flushes == [11, 11, 3]
 
 
-def test_a_topic_that_is_not_seen_for_a_moment(make: Make, broker: Broker) -> None:
-    """That nothing is known of its partitions does not mean that nothing was committed."""
+def test_partitions_not_known_yet(make: Make, broker: Broker) -> None:
+    """A topic whose partitions are not known yet does not count as a topic without a commit."""
     transactions = make()
     transactions.open()
     transactions.commit([], {0: 1}, "first")
     broker.unseen = 2
-    assert named(transactions.begin()) == "first"
+    assert checkpoint_id(transactions.begin()) == "first"
 
 
 def test_fenced(make: Make, broker: Broker) -> None:
-    """One that another has taken over from commits nothing, and does not fence the other."""
+    """A consumer that was replaced commits nothing, and does not fence its successor."""
     taken = False
     old, new = make(fenced=lambda: taken), make()
     old.open()
@@ -259,8 +261,8 @@ def test_fenced(make: Make, broker: Broker) -> None:
     assert broker.values == [b"1", b"3"]
 
 
-def test_taken_over_while_it_waits(make: Make, broker: Broker) -> None:
-    """Who has just waited looks whether the fence is another's before it is lifted."""
+def test_fenced_while_waiting(make: Make, broker: Broker) -> None:
+    """After a wait, the lease is checked before other consumers are fenced."""
     taken = False
     new = make()
 
@@ -278,8 +280,8 @@ def test_taken_over_while_it_waits(make: Make, broker: Broker) -> None:
     assert broker.values == [b"3"]
 
 
-def test_taken_over_while_it_opens(make: Make, broker: Broker) -> None:
-    """Who lifts a fence looks once more behind it: opening may have taken long."""
+def test_fenced_while_opening(make: Make, broker: Broker) -> None:
+    """The lease is checked again after opening, which may have taken long."""
     taken = False
     new = make()
     old = make(fenced=lambda: taken)
@@ -299,11 +301,11 @@ def test_taken_over_while_it_opens(make: Make, broker: Broker) -> None:
         patch.setattr(Producer, "init_transactions", slow)
         with pytest.raises(SupersededError):
             old.commit([record(b"2")], {0: 2}, "old")
-    new.commit([record(b"3")], {0: 3}, "new")  # fenced, and not lost: it opens again
+    new.commit([record(b"3")], {0: 3}, "new")  # fenced with its lease intact: it opens again
     assert broker.values == [b"1", b"3"]
 
 
-def test_a_checkpoint_that_is_gone(make: Make, broker: Broker) -> None:
+def test_deleted_checkpoint(make: Make, broker: Broker) -> None:
     """Offsets never name a checkpoint that was deleted while the broker was away."""
     transactions = make()
     transactions.open()
@@ -314,7 +316,7 @@ def test_a_checkpoint_that_is_gone(make: Make, broker: Broker) -> None:
 
 
 def test_refused(make: Make, broker: Broker) -> None:
-    """What Kafka does not allow is not tried again for ever, and said in a line."""
+    """A transaction that Kafka refuses is not tried again; the error is one line."""
     transactions = make()
     transactions.open()
     broker.fails = ["send"]
@@ -323,8 +325,8 @@ def test_refused(make: Make, broker: Broker) -> None:
         transactions.commit([record(b"1")], {0: 1}, "id")
 
 
-def test_beginning_without_a_broker(make: Make, broker: Broker) -> None:
-    """A standby that takes over while the broker is away waits for it."""
+def test_begin_without_a_broker(make: Make, broker: Broker) -> None:
+    """A standby that takes over while the broker is away waits for the broker."""
     broker.fails = ["init", "committed", "init"]
     assert make().begin() == {}
     broker.fails = ["init"] * 9
@@ -332,8 +334,8 @@ def test_beginning_without_a_broker(make: Make, broker: Broker) -> None:
         make(overdue=lambda: True).begin()
 
 
-def test_another_has_committed(make: Make, broker: Broker) -> None:
-    """One that finds a commit which is not its own has been taken over, lease or not."""
+def test_commit_by_another_consumer(make: Make, broker: Broker) -> None:
+    """A consumer that finds a commit of another one stops, whatever its lease says."""
     old, new = make(), make()
     old.open()
     new.open()
@@ -344,7 +346,7 @@ def test_another_has_committed(make: Make, broker: Broker) -> None:
 
 
 def test_overdue(make: Make, broker: Broker) -> None:
-    """One that has to end does not wait for a broker."""
+    """A consumer that is overdue does not wait for the broker."""
     transactions = make(overdue=lambda: True)
     transactions.open()
     broker.fails = ["commit"] * 9
@@ -358,6 +360,6 @@ def test_overdue(make: Make, broker: Broker) -> None:
     ("metadata", "id_"),
     [([], None), ([FRESH, ""], None), ([FRESH, "01-a"], "01-a"), (["01-a", "02-b"], "02-b")],
 )
-def test_named(metadata: list[str], id_: str | None) -> None:
-    """Partitions gained lately have an older mark than the rest: the newest checkpoint counts."""
-    assert named({n: OffsetAndMetadata(n, m, -1) for n, m in enumerate(metadata)}) == id_
+def test_checkpoint_id(metadata: list[str], id_: str | None) -> None:
+    """The newest checkpoint counts: partitions added lately may still name an older one."""
+    assert checkpoint_id({n: OffsetAndMetadata(n, m, -1) for n, m in enumerate(metadata)}) == id_

@@ -1,4 +1,4 @@
-"""Records as bytes, such as no kafka-python producer would write them."""
+"""Header names that are not UTF-8, which no kafka-python producer writes, are readable."""
 
 import json
 from collections.abc import Sequence
@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.errors import CorruptRecordError
+from kafka.net.compat import KafkaNetClient
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from consumer.commit.writer import dead_letter_record
-from consumer.kafka.patches import _strict, read_any_header_name
+from consumer.kafka import patches
 from consumer.kafka.source import _dead_letter, read_document
 from newsreel.events.errors import DecodeError, Reason
 
@@ -20,25 +21,26 @@ GZIP = 1
 
 @pytest.fixture(autouse=True)
 def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", _strict)
+    monkeypatch.setattr(DefaultRecordBatch, "_read_msg", patches._read_msg)
+    monkeypatch.setattr(KafkaNetClient, "await_ready", patches._await_ready)
 
 
 class Name(str):
-    """A header's name, whatever its bytes are."""
+    """A header name of any bytes."""
 
     __slots__ = ("data",)
 
     def __new__(cls, data: bytes) -> Self:
-        made = super().__new__(cls, "name")
-        made.data = data
-        return made
+        name = super().__new__(cls, "name")
+        name.data = data
+        return name
 
     def encode(self, *_: Any) -> bytes:
         return self.data
 
 
 def batch(names: Sequence[bytes | None], compression: int = 0) -> bytes:
-    """Build a batch of one record for each name; None: a record without headers."""
+    """Build a batch with one record for each header name; None stands for no headers."""
     builder = DefaultRecordBatchBuilder(2, compression, False, -1, -1, -1, 1 << 20)
     for number, name in enumerate(names):
         headers = [] if name is None else [(Name(name), b"v"), (Name("é".encode()), None)]
@@ -50,40 +52,40 @@ def read(data: bytes) -> list[Any]:
     return list(DefaultRecordBatch(data))
 
 
-def test_without_it_nothing_of_the_batch_can_be_read() -> None:
-    """The tests below can fail."""
+def test_without_the_patch_no_record_is_readable() -> None:
+    """Without the patch, one such name makes the whole batch unreadable."""
     with pytest.raises(CorruptRecordError):
         read(batch([None, b"ce_\xff", None]))
 
 
 @given(st.lists(st.none() | st.binary(max_size=5), min_size=1, max_size=4), st.sampled_from([0, 1]))
-def test_any_name_is_read(names: list[bytes | None], compression: int) -> None:
-    """Whatever bytes a name has, it and all beside it are read, and no bytes are lost."""
-    read_any_header_name()
+def test_any_header_name(names: list[bytes | None], compression: int) -> None:
+    """A name of any bytes is read without loss, and so are all other records."""
+    patches.install()
     found = read(batch(names, compression))
-    assert [(one.offset, one.key, one.value) for one in found] == [
+    assert [(record.offset, record.key, record.value) for record in found] == [
         (number, b"key \xff", b"value %d" % number) for number in range(len(names))
     ]
-    for name, one in zip(names, found, strict=True):
+    for name, record in zip(names, found, strict=True):
         if name is None:
-            assert one.headers == []
+            assert record.headers == []
         else:
-            (odd, value), (even, nothing) = one.headers
+            (odd, value), (even, nothing) = record.headers
             assert (odd.encode("utf-8", "surrogateescape"), value) == (name, b"v")
             assert odd.encode("utf-8") == name  # as the client does
             assert (even, nothing) == ("é", None)
 
 
-def test_what_is_corrupt_stays_corrupt() -> None:
-    """Only names are forgiven."""
-    read_any_header_name()
+def test_corrupt_record() -> None:
+    """A batch that is corrupt elsewhere is still refused."""
+    patches.install()
     whole = batch([b"\xff"])
     with pytest.raises(CorruptRecordError):
         read(whole[:-1] + b"\x04")  # the last header has a value, and it is not there
 
 
 class Record(NamedTuple):
-    """What kafka-python makes of what is read."""
+    """A record as kafka-python returns it."""
 
     topic: str
     partition: int
@@ -94,9 +96,9 @@ class Record(NamedTuple):
 
 
 @pytest.mark.parametrize("name", [b"ce_\xff", b"other \xff", b"content-type\xc3"])
-def test_it_becomes_a_dead_letter(name: bytes) -> None:
-    """A name that is no UTF-8 breaks the contract; the letter says so and can be sent."""
-    read_any_header_name()
+def test_dead_letter(name: bytes) -> None:
+    """A name that is not UTF-8 breaks the wire contract; its dead letter can be sent."""
+    patches.install()
     (found,) = read(batch([name]))
     record = Record("documents", 0, 7, None, json.dumps({"text": "good"}).encode(), found.headers)
     with pytest.raises(DecodeError) as refused:
