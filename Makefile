@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test system chaos bench bench-scenarios bench-quick lint format schema metrics dashboards constraints audit clean
+.PHONY: help install demo test system chaos bench bench-scenarios bench-quick lint format schema metrics options dashboards constraints audit clean
 
-help: ## list the goals
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+help: ## list all goals
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## create .venv with everything in it
 
@@ -21,34 +21,34 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## watch a transformer learn 20 Newsgroups from an embedded Kafka
 	$(BIN)/python -m demo $(ARGS)
 
-test: lint system ## lint, types, import contracts and every test
+test: lint system ## run the linters, the type checker, the import contracts and every test
 	$(BIN)/python -m pytest $(ARGS)
 
 system:
 	@sh tests/system.sh
 
-chaos: $(INSTALLED) ## kill, stop, cut off and feed the consumer with rubbish, and count what comes of it
+chaos: $(INSTALLED) ## kill the consumer, stop its broker, cut connections, send malformed records; count what was lost (9 minutes)
 	$(BIN)/python -m chaos $(ARGS)
 
-bench: $(INSTALLED) ## compare learners and peers on the whole of 20 Newsgroups (hours; can be stopped and continued)
+bench: $(INSTALLED) ## compare learners and peers on all of 20 Newsgroups (hours; can be stopped and resumed)
 	$(BIN)/python -m benchmarks throughput
 	$(BIN)/python -m benchmarks quality $(ARGS)
 
-bench-scenarios: $(INSTALLED) ## compare learners and peers on streams that change or don't wait (hours; the former can be stopped and continued)
+bench-scenarios: $(INSTALLED) ## compare learners and peers on streams that change or arrive too fast (hours; the first part can be resumed)
 	$(BIN)/python -m benchmarks scenarios $(ARGS)
 	$(BIN)/python -m benchmarks arrivals
 	$(BIN)/python -m benchmarks replay
 
-bench-quick: $(INSTALLED) ## compare most of them on a part of it, in under 10 minutes
+bench-quick: $(INSTALLED) ## compare most learners on 1,000 documents (under 10 minutes)
 	$(BIN)/python -m benchmarks quality --quick $(ARGS)
 
-lint: $(INSTALLED) ## ruff, mypy strict, import contracts
+lint: $(INSTALLED) ## run ruff, mypy (strict) and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(INSTALLED) ## format the code and mend what ruff can
+format: $(INSTALLED) ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -58,17 +58,20 @@ schema: $(INSTALLED) ## write docs/document.schema.json from the type
 metrics: $(INSTALLED) ## write docs/metrics.md from the definitions
 	$(BIN)/python docs/metrics.py > docs/metrics.md
 
+options: $(INSTALLED) ## write docs/options.md from the settings classes
+	PYTHONPATH=. $(BIN)/python docs/options.py > docs/options.md
+
 dashboards: $(INSTALLED) ## write the Grafana boards from the code
 	PYTHONPATH=deploy/grafana $(BIN)/python -m boards
 
-# A local version (torch's +cpu) is a choice of each machine.
-constraints: $(INSTALLED) ## upgrade everything, and write to constraints.txt what that was
+# A local version (torch's +cpu) differs between machines, so the file leaves it out.
+constraints: $(INSTALLED) ## upgrade all packages, and write their versions to constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
 	$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+.*//' > constraints.txt.part
 	mv constraints.txt.part constraints.txt
 	@touch $(INSTALLED)
 
-audit: ## ask the vulnerability database of PyPI about constraints.txt (needs the network and pip-audit)
+audit: ## check constraints.txt for known vulnerabilities (needs the network and pip-audit)
 	@command -v pip-audit >/dev/null || { echo "audit needs pip-audit; get it with: pipx install pip-audit"; exit 2; }
 	pip-audit --no-deps --disable-pip --requirement constraints.txt
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The reference of all metrics, from their definitions: writes ``docs/metrics.md``."""
+"""Write the reference of all metrics, ``docs/metrics.md``, from their definitions."""
 
 from collections.abc import Iterator
 
@@ -10,30 +10,29 @@ from producer.publisher import PublishCounts
 HEAD = """\
 # Metrics
 
-<!-- Written by `make metrics` from consumer/metrics/definitions.py: edit that. -->
+<!-- Written by `make metrics` from consumer/monitoring/definitions.py: edit that. -->
 
-Names and units are Prometheus's: seconds, bytes, `_total` for what only grows. A share is from 0
-to 1.
+Names and units follow Prometheus: seconds, bytes, and `_total` for counters. A share is a number
+from 0 to 1.
 
-**Counters count work that was done**, work done again after a crash included, and go on over a
-restart: a consumer writes them down each time they are read and at each commit, and none ever
-falls. **Gauges are of the history that survives**: after a crash they go on from the last commit,
-as `/progress` does.
-Histograms begin anew with each process, which `rate()` takes care of. A standby shows no counters
-before it learns.
+**Counters count work**, including work that is repeated after a crash. They continue after a
+restart, and none ever falls: a consumer saves them each time they are read, and at each commit.
+**Gauges describe the history that survives**: after a crash they continue from the last commit, as
+`/progress` does. Histograms start at zero with each process, which `rate()` takes into account. A
+standby shows no counters before it learns.
 
-Of labels the first {MAX_LABEL_SERIES} to appear have a series of their own.
+The first {MAX_LABEL_SERIES} labels have a series of their own.
 """
 
 GROUPS = {
-    "prequential": "How well it predicts what it has not learned yet",
+    "prequential": "Prequential scores: documents are predicted before they are learned",
     "experts": "Experts of a blend",
-    "work": "What was done, and how long it took",
-    "learning": "The last learning step",
-    "replay": "The replay buffer",
+    "work": "Work and its duration",
+    "learning": "Last learning step",
+    "replay": "Replay buffer",
     "drift": "Drift",
-    "labels": "Labels that come later",
-    "input": "What waits",
+    "labels": "Late labels",
+    "input": "Lag and input",
     "commits": "Checkpoints and commits",
     "held-out": "Held-out documents and forgetting",
     "process": "Processes",
@@ -48,8 +47,8 @@ def row(name: str, kind: str, labels: tuple[str, ...], text: str) -> str:
 def table(definitions: list[Definition]) -> Iterator[str]:
     """Write a table of definitions."""
     yield from ("", "| metric | type | labels | |", "| --- | --- | --- | --- |")
-    for one in definitions:
-        yield row(one.exported, one.kind, one.labels, one.help)
+    for definition in definitions:
+        yield row(definition.exported, definition.kind, definition.labels, definition.help)
 
 
 def lines() -> Iterator[str]:
@@ -61,11 +60,11 @@ def lines() -> Iterator[str]:
     ):
         yield f"## {title}"
         for group, heading in GROUPS.items():
-            if of_group := [one for one in exported if one.group == group]:
+            if members := [metric for metric in exported if metric.group == group]:
                 yield f"\n### {heading}"
-                yield from table(of_group)
+                yield from table(members)
         yield ""
-    yield "Both also export Prometheus's usual `process_*` and `python_info`.\n"
+    yield "Both also export the standard metrics `process_*` and `python_info`.\n"
     yield "## `python -m producer`\n\n| metric | type | labels | |\n| --- | --- | --- | --- |"
     for family in PublishCollector(PublishCounts()).collect():
         counter = family.type == "counter"

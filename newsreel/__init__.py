@@ -1,3 +1,3 @@
 """What the producer and the consumer share: the wire contract, and what makes a program."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

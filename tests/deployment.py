@@ -1,4 +1,4 @@
-"""Commands and variables of a deployment, as the programs that are given them understand them."""
+"""Commands and variables of a deployment, as the programs parse them."""
 
 from itertools import takewhile
 
@@ -27,7 +27,7 @@ def split(command: list[str]) -> tuple[str, list[str]]:
 def parsed(
     command: list[str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> BaseSettings:
-    """Parse options as the program would that is started so."""
+    """Parse the command and the environment as the program does."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     program, flags = split(command)
@@ -35,7 +35,7 @@ def parsed(
 
 
 def options(program: str) -> dict[str, str]:
-    """Options of a program, Kafka's apart: each flag with its environment variable."""
+    """Return the options of a program without those of Kafka: variables by flag."""
     settings = SETTINGS[program]
     prefix = settings.model_config["env_prefix"]
     return {

@@ -1,15 +1,15 @@
-"""A board: panels in their places, and what all boards have in common."""
+"""A board: panels with positions, and the parts that all boards share."""
 
 from collections.abc import Iterable
 
 from boards.panels import DATA_SOURCE, Json
-from boards.promql import CONSUMER, TOLD
+from boards.promql import CONSUMER, WHOLE_STREAM
 
 Row = tuple[int, list[tuple[int, Json]]]
-"""Height, and panels with their widths in 24ths of the page."""
+"""Height of a row, and its panels with their widths in 24ths of the page."""
 
 Section = tuple[str, list[Row]]
-"""Heading, and what stands below it."""
+"""Heading, and the rows below it."""
 
 TAG = "newsreel"
 
@@ -48,7 +48,7 @@ def _to_other_boards() -> Json:
 
 
 def _variables() -> list[Json]:
-    """Let the reader choose the Prometheus, and whom of several that it scrapes."""
+    """Let the reader choose the data source and the jobs."""
     source = {
         "name": "datasource",
         "label": "Data source",
@@ -59,11 +59,11 @@ def _variables() -> list[Json]:
         {
             "name": name,
             "label": label,
-            "description": f"The job by which Prometheus scrapes the {name}.",
+            "description": f"Prometheus job of the {name}.",
             "type": "query",
             "datasource": DATA_SOURCE,
             "query": {"query": f"label_values({metric}, job)", "refId": name},
-            "refresh": 2,  # whenever the range of time changes
+            "refresh": 2,  # when the time range changes
             "sort": 1,
         }
         for name, label, metric in (
@@ -76,7 +76,7 @@ def _variables() -> list[Json]:
 
 
 def _annotations() -> list[Json]:
-    """Mark what happened on all graphs."""
+    """Build the marks that all graphs show."""
 
     def mark(name: str, color: str, expr: str, text: str, **more: bool) -> Json:
         return {
@@ -112,7 +112,7 @@ def _annotations() -> list[Json]:
         mark(
             "Changes",
             "green",
-            f'newsreel_producer_change_timestamp_seconds{{job="$producer", {TOLD}}} * 1000',
+            f'newsreel_producer_change_timestamp_seconds{{job="$producer", {WHOLE_STREAM}}} * 1000',
             "the stream changes: {{scenario}}, {{what}}",
             useValueForTime=True,
         ),
@@ -120,7 +120,7 @@ def _annotations() -> list[Json]:
             "Drifts",
             "yellow",
             f"newsreel_drifts_total{CONSUMER} > newsreel_drifts_total{CONSUMER} offset 15s",
-            "drift noticed: {{detector}}",
+            "drift detected: {{detector}}",
         ),
         mark(
             "Checkpoints",
@@ -134,16 +134,16 @@ def _annotations() -> list[Json]:
 
 
 def _lay_out(sections: Iterable[Section]) -> list[Json]:
-    """Put rows of panels under their headings, from the top down."""
+    """Place rows of panels below their headings, from top to bottom."""
     placed: list[Json] = []
     top = 0
 
     def put(height: int, panels: Iterable[tuple[int, Json]]) -> None:
         nonlocal top
         left = 0
-        for width, what in panels:
+        for width, panel in panels:
             place = {"x": left, "y": top, "w": width, "h": height}
-            placed.append({"id": len(placed) + 1, "gridPos": place, **what})
+            placed.append({"id": len(placed) + 1, "gridPos": place, **panel})
             left += width
         top += height
 

@@ -1,4 +1,4 @@
-"""Numbers that more than one board begins with."""
+"""Numbers at the top of more than one board."""
 
 from boards.panels import GREEN, RED, YELLOW, Json, number, query, steps
 from boards.promql import CONSUMER
@@ -7,15 +7,15 @@ BEHIND = (
     f"sum(newsreel_consumer_lag_documents{CONSUMER})"
     f" / clamp_min(sum(rate(newsreel_documents_total{CONSUMER}[1m])), 1)"
 )
-"""Seconds that what waits would take if nothing else came, at one document a second or more."""
+"""Seconds to process the waiting documents, at one document a second or more."""
 
 
 def behind() -> Json:
-    """Say whether the consumer keeps up; two boards begin with it."""
+    """Build the panel that shows how far the consumer is behind."""
     return number(
         "Behind",
-        "How long the documents that wait would take at the present pace, if no others came. It"
-        " keeps up while this stays near zero.",
+        "Time to process the waiting documents at the present rate, if no others arrived. The"
+        " consumer keeps up while this value stays near zero.",
         query(BEHIND, "behind"),
         unit="s",
         min=0,
@@ -25,10 +25,10 @@ def behind() -> Json:
 
 
 def alerts() -> Json:
-    """Count what is wrong; two boards begin with it."""
+    """Build the panel that counts firing alerts."""
     return number(
         "Alerts",
-        "Alerts that fire now; Alertmanager lists them, and docs/runbook.md says what to do.",
+        "Alerts that fire now. Alertmanager lists them, and docs/runbook.md says what to do.",
         query('count(ALERTS{alertname=~"Newsreel.+", alertstate="firing"}) or vector(0)', "firing"),
         unit="short",
         **steps(GREEN, (1, RED)),

@@ -1,4 +1,4 @@
-"""The home board: how well the model predicts, on what it errs, and what it forgets."""
+"""The home board: how well the model predicts, its errors, and what it forgets."""
 
 from boards import board
 from boards.board import Row
@@ -29,27 +29,26 @@ def _headline() -> list[Row]:
     )
     held_out = number(
         "Held-out accuracy",
-        "Share of documents that are never learned whose label the newest examined checkpoint"
-        " predicts right.",
+        "Share of the held-out documents whose label the last evaluated checkpoint predicts right.",
         query(f"max(newsreel_heldout_accuracy{EVALUATOR})", "held-out"),
-        noValue="not examined",
+        noValue="not evaluated",
         **GOOD_SHARE,
     )
     forgetting = number(
         "Forgetting",
-        "Best recall of a label so far minus that of now, on held-out documents, mean over the"
-        " labels.",
+        "Best recall of a label so far minus its present recall, on held-out documents, mean over"
+        " the labels.",
         query(f"max(newsreel_forgetting_mean{EVALUATOR})", "forgetting"),
-        noValue="not examined",
+        noValue="not evaluated",
         **FORGETTING,
     )
     over_time = graph(
         "Accuracy and forgetting",
-        "Prequential: share predicted right before they were learned, of the last 1000 documents,"
-        " of all with older ones fading (half is gone after 346), and of the whole stream. A fall"
-        " of the first two while the third holds means that the stream has changed. Held-out: of"
-        " documents that are never learned; together with forgetting it tells what a change of the"
-        " stream cost.",
+        "Prequential accuracy: share of documents predicted right before they were learned, over"
+        " the last 1000 documents, with exponential fading (half-life 346 documents), and over the"
+        " whole stream. If the first two fall while the third holds, the stream has changed."
+        " Held-out accuracy is of documents that are never learned; together with forgetting, it"
+        " shows the cost of a change.",
         query(f"max(newsreel_prequential_accuracy{RECENT})", "last 1000"),
         query('max(newsreel_prequential_accuracy{job="$consumer", window="fading"})', "fading"),
         query('max(newsreel_prequential_accuracy{job="$consumer", window="whole"})', "whole"),
@@ -59,8 +58,8 @@ def _headline() -> list[Row]:
     )
     worst = bars(
         "Worst labels",
-        "Recall of the ten labels that are predicted right least often, among the last 1000"
-        " documents. A label is at the bottom while it is new, or when it is forgotten.",
+        "The ten labels with the lowest recall over the last 1000 documents. A label is at the"
+        " bottom while it is new, or when it is forgotten.",
         latest(
             f"sort(bottomk(10, max by (label) (newsreel_prequential_recall{CONSUMER})))",
             "{{label}}",
@@ -77,15 +76,15 @@ def _labels() -> list[Row]:
     recall = heat_map(
         "Recall by label",
         "Share of each label's documents among the last 1000 that were predicted right, over time."
-        " A row that turns from green to red is a label that is being forgotten, or whose documents"
-        " have changed.",
+        " If a row turns from green to red, the label is being forgotten, or its documents have"
+        " changed.",
         query(f"max by (label) (newsreel_prequential_recall{CONSUMER})", "{{label}}"),
         **GOOD_SHARE,
     )
     confused = bars(
         "Confused",
-        "Documents of a label that were taken for another, among the last 1000: the most frequent"
-        " pairs.",
+        "Documents whose label was predicted as another label, among the last 1000: the most"
+        " frequent pairs.",
         latest(
             "sort_desc(topk(12, max by (label, predicted)"
             f" (newsreel_prequential_confused{CONSUMER})))",
@@ -97,20 +96,20 @@ def _labels() -> list[Row]:
     )
     forgotten = bars(
         "Forgotten most",
-        "Best recall of a label so far minus that of now, on held-out documents: the ten labels"
-        " that lost most.",
+        "Best recall of a label so far minus its present recall, on held-out documents: the ten"
+        " labels that lost most.",
         latest(
             f"sort_desc(topk(10, max by (label) (newsreel_forgetting{EVALUATOR})))", "{{label}}"
         ),
-        noValue="not examined",
+        noValue="not evaluated",
         **FORGETTING,
     )
     held_out = heat_map(
         "Held-out recall by label",
-        "Share of each label's held-out documents that the examined checkpoint predicts right,"
-        " over time.",
+        "Share of each label's held-out documents that the last evaluated checkpoint predicts"
+        " right, over time.",
         query(f"max by (label) (newsreel_heldout_recall{EVALUATOR})", "{{label}}"),
-        noValue="not examined",
+        noValue="not evaluated",
         **GOOD_SHARE,
     )
     return [
@@ -124,9 +123,9 @@ def build() -> Json:
     return board.build(
         "learning",
         "newsreel: Learning",
-        "How accurate the model is, on what it errs, what it forgets, and whether it keeps up.",
+        "Accuracy of the model, its errors, what it forgets, and whether it keeps up.",
         [
-            ("How well", _headline()),
+            ("Quality", _headline()),
             ("Labels", _labels()),
             ("Experts of the blend", experts()),
             ("Measures", measures()),

@@ -1,4 +1,4 @@
-"""How good the predictions are, by all measures, of the blend and of its experts."""
+"""Measures of the predictions, of the blend and of its experts."""
 
 from boards.board import Row
 from boards.panels import GOOD_SHARE, SHARE, STACKED, graph, matrix, query, table
@@ -6,11 +6,11 @@ from boards.promql import CONSUMER, EVALUATOR, RECENT
 
 
 def experts() -> list[Row]:
-    """Set the parts of a blend beside each other."""
+    """Build the panels that compare the experts of a blend."""
     accuracy = graph(
         "Accuracy of each expert",
-        "Each part of the blend by itself, over the last 1000 documents, and the blend. If the"
-        " transformer (latent) adds nothing, the blend is no better than the best of the others.",
+        "Accuracy of each expert alone and of the blend, over the last 1000 documents. If the"
+        " transformer (latent) adds nothing, the blend is no better than the best other expert.",
         query(f"max by (expert) (newsreel_expert_accuracy{CONSUMER})", "{{expert}}"),
         query(f"max(newsreel_prequential_accuracy{RECENT})", "blend"),
         noValue="a single learner",
@@ -18,7 +18,7 @@ def experts() -> list[Row]:
     )
     shares = graph(
         "Share of each expert",
-        "How much each part weighs in the blend, learned from how well it has predicted.",
+        "Weight of each expert in the blend, learned from its predictions.",
         query(f"max by (expert) (newsreel_expert_share{CONSUMER})", "{{expert}}"),
         custom=STACKED,
         noValue="a single learner",
@@ -35,16 +35,16 @@ def experts() -> list[Row]:
         )
     }
     compared = table(
-        "Experts, measure by measure",
-        "Of each part by itself over the last 1000 documents. Log-loss in nats; calibration error"
-        " is by how much its confidence misses its accuracy.",
+        "Measures of each expert",
+        "Each expert alone, over the last 1000 documents. Log-loss is in nats; calibration error"
+        " is the difference between confidence and accuracy.",
         "expert",
         measures,
         decimals=3,
     )
     by_label = matrix(
-        "Who knows which label",
-        "Recall of each label by each part of the blend itself, over the last 1000 documents.",
+        "Recall by expert and label",
+        "Recall of each label by each expert alone, over the last 1000 documents.",
         f"max by (expert, label) (newsreel_expert_recall{CONSUMER})",
         "label",
         "expert",
@@ -54,11 +54,11 @@ def experts() -> list[Row]:
 
 
 def measures() -> list[Row]:
-    """Show measures beside accuracy, and what learning does to the weights."""
+    """Build the panels of other measures, gradients and learning rates."""
     balance = graph(
         "Macro-F1 and kappa",
-        "Macro-F1 counts every label alike, however rare; Cohen's kappa takes off what guessing"
-        " would get. Well below the accuracy, they say that frequent labels hide rare ones.",
+        "Macro-F1 weights every label equally, however rare; Cohen's kappa subtracts what guessing"
+        " would achieve. Values well below the accuracy mean that frequent labels hide rare ones.",
         query(f"max(newsreel_prequential_macro_f1{RECENT})", "macro-F1"),
         query(f"max(newsreel_prequential_kappa{RECENT})", "kappa"),
         query(f"max(newsreel_heldout_macro_f1{EVALUATOR})", "macro-F1, held-out"),
@@ -70,7 +70,7 @@ def measures() -> list[Row]:
         "Log-loss",
         "Cross-entropy in nats: of predictions over the last 1000 documents, of those on held-out"
         " documents, and of the last learning step, some of whose documents are replayed. A wide"
-        " gap means that the model remembers better than it understands what comes.",
+        " gap means that the model fits old documents better than new ones.",
         query(f"max(newsreel_prequential_log_loss{RECENT})", "of predictions"),
         query(f"max(newsreel_heldout_log_loss{EVALUATOR})", "held-out"),
         query(f"max(newsreel_loss{CONSUMER})", "of the last learning step"),
@@ -79,8 +79,8 @@ def measures() -> list[Row]:
     )
     calibration = graph(
         "Calibration error",
-        "By how much confidence misses accuracy, mean over ten bins. At .05, a prediction with"
-        " probability .9 is right about 85 or 95 times in 100.",
+        "Difference between confidence and accuracy, mean over ten bins. At 0.05, a prediction with"
+        " probability 0.9 is right about 85 or 95 times in 100.",
         query(f"max(newsreel_prequential_calibration_error{RECENT})", "last 1000"),
         query(f"max(newsreel_heldout_calibration_error{EVALUATOR})", "held-out"),
         unit="percentunit",
@@ -88,23 +88,23 @@ def measures() -> list[Row]:
     )
     gap = graph(
         "Prequential minus held-out accuracy",
-        "Over the last 1000 documents at the examined checkpoint. The stream's documents resemble"
-        " their neighbours in time, so some is usual; if it grows, the model fits the present and"
-        " loses the rest.",
+        "Over the last 1000 documents at the evaluated checkpoint. Documents resemble their"
+        " neighbours in time, so a small gap is normal. If it grows, the model fits the present"
+        " and forgets the rest.",
         query(f"max(newsreel_heldout_gap{EVALUATOR})", "gap"),
         unit="percentunit",
-        noValue="not examined",
+        noValue="not evaluated",
     )
     gradients = graph(
         "Gradient norm",
-        "Of the last learning step, before it is clipped. Peaks are documents that surprise; a"
-        " steady rise is a learning rate that is too high.",
+        "Norm of the last learning step's gradient before clipping. Peaks are surprising documents;"
+        " a steady rise is a learning rate that is too high.",
         query(f"max by (expert) (newsreel_gradient_norm{CONSUMER})", "{{expert}}"),
         min=0,
     )
     rates = graph(
         "Learning rate",
-        "Of the last learning step, for the transformer's layers (body) and the output (head).",
+        "Learning rates of the last step: the transformer's layers (body) and the output (head).",
         query(
             f"max by (expert, part) (newsreel_learning_rate{CONSUMER})",
             "{{expert}}, {{part}}",

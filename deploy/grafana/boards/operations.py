@@ -1,4 +1,4 @@
-"""The board of who runs it: pace, lag, time, and what it takes of its machine."""
+"""The operator's board: rate, lag, time, and use of the machine."""
 
 from boards import board
 from boards.board import Row
@@ -23,22 +23,22 @@ from boards.upkeep import checkpoints, evaluator, faults, serving, versions
 def _pace() -> list[Row]:
     learners = number(
         "Learning",
-        "Consumers that learn: one; others stand by.",
+        "Consumers that learn. There is one; others stand by.",
         query(f"sum(newsreel_active{CONSUMER})", "learning"),
         unit="short",
         **steps(RED, (1, GREEN), (2, RED)),
     )
     oldest = number(
         "Oldest waiting",
-        "How long ago the last document that was read was written, while others wait behind it. An"
-        " old topic that is read from its beginning is old, and nothing is wrong.",
+        "Age of the last document that was read, while others wait behind it. When an old topic is"
+        " read from its beginning, a high value is normal.",
         query(f"max(newsreel_consumer_lag_seconds{CONSUMER})", "oldest"),
         unit="s",
         min=0,
     )
     age = number(
         "Last checkpoint",
-        "How long ago state was last saved and committed. It is not saved while nothing comes.",
+        "Time since the last commit. Nothing is saved while no documents arrive.",
         query(f"time() - (max(newsreel_checkpoint_timestamp_seconds{CONSUMER}) > 0)", "age"),
         unit="s",
         min=0,
@@ -46,8 +46,8 @@ def _pace() -> list[Row]:
     )
     speed = graph(
         "Documents per second",
-        "Documents predicted, labelled or not, beside those that the producer publishes. The"
-        " consumer keeps up where its line meets the producer's.",
+        "Documents predicted, with or without labels, and documents that the producer publishes."
+        " The consumer keeps up where its line meets the producer's.",
         query(per_second("newsreel_documents_total"), "predicted"),
         query(per_second("newsreel_producer_documents_total", PRODUCER), "published"),
         query(per_second("newsreel_producer_labels_total", PRODUCER), "labels published later"),
@@ -56,7 +56,7 @@ def _pace() -> list[Row]:
     )
     lag = graph(
         "Waiting documents",
-        "Documents that wait in the topic, by partition. They become more while documents arrive"
+        "Documents that wait in the topic, by partition. The number grows while documents arrive"
         " faster than they are learned; nothing is lost.",
         query(
             f"max by (partition) (newsreel_consumer_lag_documents{CONSUMER})",
@@ -77,23 +77,24 @@ def _time() -> list[Row]:
     latency = graph(
         "From record to prediction",
         "Time from a record's timestamp, as its producer stamped it, to its prediction; median and"
-        " 99th percentile over five minutes. It includes what the document waited in the topic.",
+        " 99th percentile over five minutes. It includes the time that the document waited in the"
+        " topic.",
         *spread("newsreel_prediction_latency_seconds"),
         custom=LOGARITHMIC,
         unit="s",
     )
     spent = graph(
         "Where the time goes",
-        "Share of each second spent in a stage of the loop. Much of it in fetch: the consumer"
-        " waits for documents. Almost none: it is at its limit, and the lag grows. Of a checkpoint"
-        " only the copy of the state stops the loop.",
+        "Share of each second spent in a stage of the loop. A large share of fetch means that the"
+        " consumer waits for documents; almost none means that it is at its limit and the lag"
+        " grows. Of a checkpoint, only the copy of the state stops the loop.",
         query(per_second("newsreel_stage_seconds_sum", CONSUMER, "stage"), "{{stage}}"),
         custom=STACKED,
         **SHARE,
     )
     learned = graph(
         "Learned per second",
-        "New documents, and older ones that the replay buffer adds so that they are not forgotten.",
+        "New documents, and older ones from the replay buffer, which prevent forgetting.",
         query(per_second("newsreel_learned_documents_total"), "new"),
         query(per_second("newsreel_replayed_documents_total"), "replayed"),
         custom=STACKED,
@@ -112,7 +113,7 @@ def _time() -> list[Row]:
     )
     steps_taken = graph(
         "Learning steps per second",
-        "Each learns one micro-batch, with what is replayed.",
+        "Learning steps. Each learns one micro-batch and its replayed documents.",
         query(per_second("newsreel_learning_steps_total"), "steps"),
         unit="suffix:/s",
         min=0,
@@ -139,8 +140,8 @@ def _machine() -> list[Row]:
         min=0,
     )
     roles = graph(
-        "Who learns",
-        "1: it learns. 0: it stands by, and takes over when the other is gone.",
+        "Learning or standing by",
+        "1: the consumer learns. 0: it stands by, and takes over when the other one ends.",
         query(f"newsreel_active{CONSUMER}", "{{instance}}"),
         custom={"lineInterpolation": "stepAfter"},
         min=0,
@@ -155,7 +156,7 @@ def build() -> Json:
     return board.build(
         "operations",
         "newsreel: Operations",
-        "Whether it keeps up, where its time goes, what it takes of its machine, and its faults.",
+        "Whether the consumer keeps up, where its time goes, use of the machine, and faults.",
         [
             ("Pace", _pace()),
             ("Time", _time()),
@@ -164,6 +165,6 @@ def build() -> Json:
             ("Machine", _machine()),
             ("Serving", serving()),
             ("Evaluator", evaluator()),
-            ("What runs", versions()),
+            ("Versions", versions()),
         ],
     )

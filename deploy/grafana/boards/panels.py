@@ -1,4 +1,4 @@
-"""Kinds of panels in Grafana's JSON model, each without its place."""
+"""Panel types in Grafana's JSON model, without positions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ LOGARITHMIC: Json = {"scaleDistribution": {"type": "log", "log": 10}}
 
 
 def query(expr: str, legend: str = "", *, instant: bool = False, table: bool = False) -> Json:
-    """Ask Prometheus; the legend may name labels, as in ``{{label}}``."""
+    """Build a query; the legend may name labels, such as ``{{label}}``."""
     return {
         "expr": expr,
         "legendFormat": legend,
@@ -30,26 +30,26 @@ def query(expr: str, legend: str = "", *, instant: bool = False, table: bool = F
 
 
 def latest(expr: str, legend: str = "") -> Json:
-    """Ask Prometheus for one value of each series."""
+    """Build a query for the latest value of each series."""
     return query(expr, legend, instant=True)
 
 
-def spread(histogram: str, of: str = CONSUMER) -> tuple[Json, Json]:
-    """Ask for median and 99th percentile."""
+def spread(histogram: str, selector: str = CONSUMER) -> tuple[Json, Json]:
+    """Build queries for median and 99th percentile."""
     return (
-        query(quantile(0.5, histogram, of), "median"),
-        query(quantile(0.99, histogram, of), "99th percentile"),
+        query(quantile(0.5, histogram, selector), "median"),
+        query(quantile(0.99, histogram, selector), "99th percentile"),
     )
 
 
 def steps(base: str, *above: tuple[float, str]) -> Json:
-    """Colour values from each limit up."""
+    """Build a colour scale: each colour applies from its limit upwards."""
     limits = [{"color": base, "value": None}, *({"color": c, "value": v} for v, c in above)]
     return {"color": {"mode": "thresholds"}, "thresholds": {"mode": "absolute", "steps": limits}}
 
 
 GOOD_SHARE: Json = {**SHARE, **steps(RED, (0.5, YELLOW), (0.75, GREEN))}
-"""Accuracy or recall, coloured."""
+"""Scale and colours of accuracy or recall."""
 
 FORGETTING: Json = {**SHARE, **steps(GREEN, (0.05, YELLOW), (0.15, RED))}
 
@@ -57,7 +57,7 @@ FORGETTING: Json = {**SHARE, **steps(GREEN, (0.05, YELLOW), (0.15, RED))}
 def graph(
     title: str, description: str, *queries: Json, custom: Json | None = None, **field: Any
 ) -> Json:
-    """Show values over time, with the latest of each in the legend."""
+    """Build a graph of values over time, with the latest values in the legend."""
     drawing = {"lineWidth": 2, "fillOpacity": 8, "showPoints": "never", **(custom or {})}
     options = {
         "legend": {"displayMode": "list", "placement": "bottom", "calcs": ["lastNotNull"]},
@@ -66,8 +66,8 @@ def graph(
     return _panel("timeseries", title, description, queries, {"custom": drawing, **field}, options)
 
 
-def bars(title: str, description: str, of: Json, **field: Any) -> Json:
-    """Show the latest value of each series as a bar."""
+def bars(title: str, description: str, target: Json, **field: Any) -> Json:
+    """Build a bar for the latest value of each series."""
     options = {
         "displayMode": "basic",
         "orientation": "horizontal",
@@ -76,36 +76,36 @@ def bars(title: str, description: str, of: Json, **field: Any) -> Json:
         "minVizHeight": 12,
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
-    return _panel("bargauge", title, description, [of], field, options)
+    return _panel("bargauge", title, description, [target], field, options)
 
 
-def number(title: str, description: str, of: Json, **field: Any) -> Json:
-    """Show the latest value, large, over its history."""
+def number(title: str, description: str, target: Json, **field: Any) -> Json:
+    """Build a large number, the latest value, above its history."""
     options = {
         "graphMode": "area",
         "colorMode": "value",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
-    # Unless told otherwise, Grafana paints what is above 80 red.
+    # By default, Grafana paints values above 80 red.
     blue = {"color": {"mode": "fixed", "fixedColor": "blue"}}
-    return _panel("stat", title, description, [of], {**blue, **field}, options)
+    return _panel("stat", title, description, [target], {**blue, **field}, options)
 
 
-def heat_map(title: str, description: str, of: Json, **field: Any) -> Json:
-    """Show a row of coloured cells for each series, from left to right in time."""
+def heat_map(title: str, description: str, target: Json, **field: Any) -> Json:
+    """Build a row of coloured cells for each series, with time from left to right."""
     options = {"showValue": "never", "rowHeight": 0.9, "colWidth": 1, "perPage": 25}
     cells = {"custom": {"lineWidth": 0, "fillOpacity": 80}, **field}
-    # More cells than that are too narrow to be told apart.
+    # More cells would be too narrow to distinguish.
     return {
-        **_panel("status-history", title, description, [of], cells, options),
+        **_panel("status-history", title, description, [target], cells, options),
         "maxDataPoints": 60,
     }
 
 
 def table(title: str, description: str, row: str, columns: Mapping[str, str], **field: Any) -> Json:
-    """Show the latest value of several queries side by side, a row for each value of a label.
+    """Build a table: a column for each query, a row for each value of a label.
 
-    ``columns`` are the queries by their heading.
+    ``columns`` holds the queries by heading.
     """
     queries = [query(expr, instant=True, table=True) for expr in columns.values()]
     values = [f"Value #{_letter(index)}" for index in range(len(queries))]
@@ -114,36 +114,42 @@ def table(title: str, description: str, row: str, columns: Mapping[str, str], **
         "indexByName": {name: place for place, name in enumerate([row, *values])},
         "renameByName": dict(zip(values, columns, strict=True)),
     }
-    changes = [{"id": "merge", "options": {}}, {"id": "organize", "options": tidy}]
-    return _table(title, description, queries, changes, field)
+    transformations = [{"id": "merge", "options": {}}, {"id": "organize", "options": tidy}]
+    return _table(title, description, queries, transformations, field)
 
 
-def matrix(title: str, description: str, of: str, row: str, column: str, **field: Any) -> Json:
-    """Show the latest value of each series in the row and column that two of its labels name."""
+def matrix(title: str, description: str, expr: str, row: str, column: str, **field: Any) -> Json:
+    """Build a matrix: two labels of a series are the row and column of its latest value."""
     spread = {"rowField": row, "columnField": column, "valueField": "Value"}
-    changes = [{"id": "groupingToMatrix", "options": spread}]
-    return _table(title, description, [query(of, instant=True, table=True)], changes, field)
+    transformations = [{"id": "groupingToMatrix", "options": spread}]
+    return _table(
+        title, description, [query(expr, instant=True, table=True)], transformations, field
+    )
 
 
-def facts(title: str, description: str, of: str, labels: Sequence[str]) -> Json:
-    """Show labels of each series, a row for each."""
+def facts(title: str, description: str, expr: str, labels: Sequence[str]) -> Json:
+    """Build a table of labels, one row for each series."""
     shown = {"include": {"names": list(labels)}}
-    changes = [
+    transformations = [
         {"id": "filterFieldsByName", "options": shown},
         {
             "id": "organize",
             "options": {"indexByName": {name: at for at, name in enumerate(labels)}},
         },
     ]
-    return _table(title, description, [query(of, instant=True, table=True)], changes, {})
+    return _table(title, description, [query(expr, instant=True, table=True)], transformations, {})
 
 
 def _table(
-    title: str, description: str, queries: Sequence[Json], changes: Sequence[Json], field: Json
+    title: str,
+    description: str,
+    queries: Sequence[Json],
+    transformations: Sequence[Json],
+    field: Json,
 ) -> Json:
     cells = {"custom": {"cellOptions": {"type": "color-text"}}, **field}
     panel = _panel("table", title, description, queries, cells, {"showHeader": True})
-    return {**panel, "transformations": list(changes)}
+    return {**panel, "transformations": list(transformations)}
 
 
 def _panel(
@@ -155,8 +161,8 @@ def _panel(
         "description": description,
         "datasource": DATA_SOURCE,
         "targets": [
-            {"refId": _letter(index), "datasource": DATA_SOURCE, **asked}
-            for index, asked in enumerate(queries)
+            {"refId": _letter(index), "datasource": DATA_SOURCE, **target}
+            for index, target in enumerate(queries)
         ],
         "fieldConfig": {"defaults": field, "overrides": []},
         "options": options,

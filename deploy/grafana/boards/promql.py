@@ -1,11 +1,11 @@
-"""Expressions that several panels ask for: over all instances of a job, whoever of them learns."""
+"""PromQL expressions that several panels share, over all instances of a job."""
 
 CONSUMER = '{job="$consumer"}'
 
 EVALUATOR = '{job="$evaluator"}'
 
-TOLD = 'what!="wrong label"'
-"""Changes of the whole stream, and not of one document."""
+WHOLE_STREAM = 'what!="wrong label"'
+"""Selects changes of the whole stream, not of one document."""
 
 PRODUCER = '{job="$producer"}'
 
@@ -14,19 +14,19 @@ RECENT = '{job="$consumer", window="last_1000"}'
 ALL = '{job=~"$consumer|$evaluator|$producer"}'
 
 
-def per_second(counter: str, of: str = CONSUMER, *by: str) -> str:
-    """Rate of a counter, for each value of some labels."""
-    return f"sum{_by(by)}(rate({counter}{of}[$__rate_interval]))"
+def per_second(counter: str, selector: str = CONSUMER, *by: str) -> str:
+    """Return the rate of a counter, by labels."""
+    return f"sum{_by(by)}(rate({counter}{selector}[$__rate_interval]))"
 
 
-def in_five_minutes(counter: str, of: str = CONSUMER) -> str:
-    """Increase of a counter that seldom moves."""
-    return f"sum(increase({counter}{of}[5m]))"
+def in_five_minutes(counter: str, selector: str = CONSUMER) -> str:
+    """Return the increase of a rare counter."""
+    return f"sum(increase({counter}{selector}[5m]))"
 
 
-def quantile(share: float, histogram: str, of: str = CONSUMER, *by: str) -> str:
-    """Quantile of a histogram over five minutes, so that there are some to take it of."""
-    buckets = f"sum{_by(('le', *by))}(rate({histogram}_bucket{of}[5m]))"
+def quantile(share: float, histogram: str, selector: str = CONSUMER, *by: str) -> str:
+    """Return a quantile of a histogram over five minutes, so that it has enough values."""
+    buckets = f"sum{_by(('le', *by))}(rate({histogram}_bucket{selector}[5m]))"
     return f"histogram_quantile({share}, {buckets})"
 
 

@@ -1,4 +1,4 @@
-"""The board of what comes: labels, text, records that can't be used, and what is kept of it."""
+"""The stream's board: labels, text, dead letters, drift, and the replay buffer."""
 
 from boards import board
 from boards.board import Row
@@ -16,10 +16,10 @@ from boards.panels import (
     spread,
     steps,
 )
-from boards.promql import CONSUMER, PRODUCER, TOLD, per_second
+from boards.promql import CONSUMER, PRODUCER, WHOLE_STREAM, per_second
 
 
-def _what_comes() -> list[Row]:
+def _documents() -> list[Row]:
     labels = number(
         "Labels",
         "Labels discovered in the stream so far.",
@@ -28,13 +28,13 @@ def _what_comes() -> list[Row]:
     )
     documents = number(
         "Documents",
-        "Documents predicted since the stream began, labelled or not.",
+        "Documents predicted since the stream began, with or without labels.",
         query(f"sum(newsreel_documents_total{CONSUMER})", "documents"),
         unit="short",
     )
     unlabelled = number(
         "Unlabelled",
-        "Share of documents without a label, which are predicted and not learned.",
+        "Share of documents without a label. They are predicted and not learned.",
         query(
             'sum(newsreel_documents_total{job="$consumer", labelled="false"})'
             f" / sum(newsreel_documents_total{CONSUMER})",
@@ -45,7 +45,7 @@ def _what_comes() -> list[Row]:
     )
     letters = number(
         "Dead letters",
-        "Records since the stream began that could not be used or learned.",
+        "Records that could not be decoded or learned, since the stream began.",
         query(f"sum(newsreel_dead_letters_total{CONSUMER})", "dead letters"),
         unit="short",
         noValue="none",
@@ -54,14 +54,14 @@ def _what_comes() -> list[Row]:
     mix = graph(
         "Mix of labels",
         "Share of each label among the last 1000 documents. Bands that come and go mean that the"
-        " stream is not shuffled: then look for forgetting on the board Learning.",
+        " stream is not shuffled; the board Learning then shows whether labels are forgotten.",
         query(f"max by (label) (newsreel_prequential_label_share{CONSUMER})", "{{label}}"),
         custom={**STACKED, "lineWidth": 0},
         **SHARE,
     )
     counts = bars(
         "Documents by label",
-        "Since the stream began, the most frequent twenty-five labels.",
+        "The twenty-five most frequent labels since the stream began.",
         latest(
             f"sort_desc(topk(25, max by (label) (newsreel_label_documents_total{CONSUMER})))",
             "{{label}}",
@@ -78,15 +78,15 @@ def _what_comes() -> list[Row]:
 def _text() -> list[Row]:
     tokens = graph(
         "Tokens per second",
-        "Tokens that the encoder reads; of long texts only the first.",
+        "Tokens that the encoder reads. It reads only the beginning of long texts.",
         query(per_second("newsreel_tokens_total"), "tokens"),
         unit="suffix:/s",
         min=0,
     )
     length = graph(
         "Tokens of a document",
-        "Mean over five minutes, of what the encoder reads. A change of it is a change of the"
-        " stream.",
+        "Mean number of tokens that the encoder reads of a document, over five minutes. A change"
+        " of this value is a change of the stream.",
         query(
             f"sum(rate(newsreel_tokens_total{CONSUMER}[5m]))"
             f" / sum(rate(newsreel_documents_total{CONSUMER}[5m]))",
@@ -105,8 +105,8 @@ def _text() -> list[Row]:
     )
     letters = bars(
         "Dead letters by reason",
-        "Since the stream began. They are in the dead-letter topic, with the details in their"
-        " headers.",
+        "Dead letters since the stream began. They are in the dead-letter topic, with details in"
+        " their headers.",
         latest(f"sum by (reason) (newsreel_dead_letters_total{CONSUMER})", "{{reason}}"),
         unit="short",
         min=0,
@@ -119,24 +119,24 @@ def _text() -> list[Row]:
 def _replay() -> list[Row]:
     fill = graph(
         "Buffer",
-        "Documents kept for replay, and how many there can be.",
-        query(f"max(newsreel_replay_buffer_documents{CONSUMER})", "kept"),
-        query(f"max(newsreel_replay_buffer_capacity{CONSUMER})", "at most"),
+        "Documents in the replay buffer, and its capacity.",
+        query(f"max(newsreel_replay_buffer_documents{CONSUMER})", "documents"),
+        query(f"max(newsreel_replay_buffer_capacity{CONSUMER})", "capacity"),
         unit="short",
         min=0,
     )
     age = graph(
         "Age",
-        "How many documents ago those in the buffer were learned, on the mean. It grows with the"
-        " stream: the buffer reaches back to its beginning.",
+        "Mean age of the documents in the buffer, in documents of the stream. It grows with the"
+        " stream, because the buffer reaches back to its beginning.",
         query(f"max(newsreel_replay_buffer_age_documents{CONSUMER})", "documents ago"),
         unit="short",
         min=0,
     )
     balance = graph(
         "Balance",
-        "Entropy of the labels in the buffer, as a share of its most: at 1, all labels are kept"
-        " alike.",
+        "Entropy of the labels in the buffer, relative to its maximum. At 1, all labels are"
+        " equally frequent.",
         query(f"max(newsreel_replay_buffer_balance{CONSUMER})", "balance"),
         min=0,
         max=1,
@@ -144,7 +144,7 @@ def _replay() -> list[Row]:
     )
     ratio = graph(
         "Replayed for each new one",
-        "In the last learning step. It falls when the consumer is to catch up (--target-lag).",
+        "Replay ratio of the last learning step. With --target-lag it falls with the lag.",
         query(f"max(newsreel_replay_ratio{CONSUMER})", "replayed"),
         min=0,
         decimals=2,
@@ -155,9 +155,9 @@ def _replay() -> list[Row]:
 def _drift() -> list[Row]:
     distance = graph(
         "Distance of the texts",
-        "Squared distance of the last 200 texts from those after the last change, in what chance"
-        " makes of it: about 1 in a stream that stays as it is, a drift above 2.5. It needs no"
-        " labels.",
+        "Squared distance of the last 200 texts from those after the last change, relative to its"
+        " expectation by chance: about 1 in a stream that does not change, a drift above 2.5. It"
+        " needs no labels.",
         query(f"max(newsreel_input_distance{CONSUMER})", "distance"),
         unit="short",
         decimals=1,
@@ -166,26 +166,28 @@ def _drift() -> list[Row]:
         **steps(GREEN, (2.5, RED)),
     )
     noticed = graph(
-        "Noticed after",
-        "Documents of the stream at its last simulated change, as the producer's truth tells, and"
-        " at the last drift that was noticed of the error or of the texts: the way between them is"
-        " the detector's delay.",
-        query(f'max(newsreel_producer_change_documents{{job="$producer", {TOLD}}})', "changed"),
-        query(f"max by (detector) (newsreel_drift_documents{CONSUMER})", "noticed: {{detector}}"),
+        "Detected after",
+        "Documents of the stream at its last simulated change, as the producer reports it, and at"
+        " the last drift detected on the error or on the texts. The difference is the delay of the"
+        " detector.",
+        query(
+            f'max(newsreel_producer_change_documents{{job="$producer", {WHOLE_STREAM}}})', "changed"
+        ),
+        query(f"max by (detector) (newsreel_drift_documents{CONSUMER})", "detected: {{detector}}"),
         unit="short",
         min=0,
     )
     drifts = graph(
         "Drifts",
-        "Changes noticed since the stream began.",
+        "Drifts detected since the stream began, and labels forgotten because of them.",
         query(f"sum by (detector) (newsreel_drifts_total{CONSUMER})", "{{detector}}"),
-        query(f"sum(newsreel_forgotten_labels_total{CONSUMER})", "labels learned anew"),
+        query(f"sum(newsreel_forgotten_labels_total{CONSUMER})", "labels forgotten"),
         unit="short",
         min=0,
     )
     changes = bars(
         "Simulated changes",
-        "What the producer changed in its stream (--scenario), as its topic of truth tells.",
+        "Changes of a simulated stream (--scenario), as the topic of truth reports them.",
         latest(
             f"sum by (scenario, what) (newsreel_producer_changes_total{PRODUCER})",
             "{{scenario}}: {{what}}",
@@ -198,44 +200,43 @@ def _drift() -> list[Row]:
 
 
 def _late_labels() -> list[Row]:
-    waiting = graph(
+    pending = graph(
         "Waiting for labels",
-        "Documents that were predicted and wait for their labels (--late-labels), and labels that"
-        " wait in their topic to be read.",
+        "Documents that were predicted and wait for their labels (--late-labels), and records of"
+        " the topic of labels that are not read yet.",
         query(f"max(newsreel_pending_documents{CONSUMER})", "documents"),
-        query(f"max(newsreel_label_lag_records{CONSUMER})", "labels to be read"),
+        query(f"max(newsreel_label_lag_records{CONSUMER})", "labels not read yet"),
         unit="short",
         min=0,
     )
     delay = graph(
         "Delay of labels",
-        "From the time of a document's record to that of its label's; median and 99th percentile.",
+        "Time from a document's record to its label's record; median and 99th percentile.",
         *spread("newsreel_label_delay_seconds"),
         unit="s",
         min=0,
-        noValue="no label came later",
+        noValue="no late labels",
     )
-    fates = bars(
+    outcomes = bars(
         "Late labels",
-        "What became of labels that came by themselves, and documents whose labels never came"
-        " (expired).",
+        "Outcomes of late labels, and documents that expired before their label came.",
         latest(f"sum by (fate) (newsreel_late_labels_total{CONSUMER})", "{{fate}}"),
         unit="short",
         min=0,
     )
     accuracies = graph(
-        "Accuracy at arrival, and later",
-        "Of the last 1000 labelled documents: as predicted when they came, and as they would have"
-        " been just before they were learned.",
+        "Accuracy on arrival, and later",
+        "Accuracy over the last 1000 labelled documents: of predictions made on arrival, and of"
+        " predictions made again just before the documents were learned.",
         query(
             'max(newsreel_prequential_accuracy{job="$consumer", window="last_1000"})',
-            "at arrival",
+            "on arrival",
         ),
         query(f"max(newsreel_repredicted_accuracy{CONSUMER})", "before learning"),
-        noValue="no label came later",
+        noValue="no late labels",
         **SHARE,
     )
-    return [(8, [(6, accuracies), (6, waiting), (6, delay), (6, fates)])]
+    return [(8, [(6, accuracies), (6, pending), (6, delay), (6, outcomes)])]
 
 
 def build() -> Json:
@@ -243,11 +244,11 @@ def build() -> Json:
     return board.build(
         "stream",
         "newsreel: Stream",
-        "What the stream is made of, what of it can't be used, and what is kept for replay.",
+        "Documents and labels of the stream, drift, dead letters, and the replay buffer.",
         [
-            ("What comes", _what_comes()),
+            ("Documents and labels", _documents()),
             ("Drift", _drift()),
-            ("Labels that come later", _late_labels()),
+            ("Late labels", _late_labels()),
             ("Text", _text()),
             ("Replay", _replay()),
         ],

@@ -1,4 +1,4 @@
-"""Boards and alerts fit the metrics that there are, and leave none out."""
+"""Boards and alerts query existing metrics, and every metric is on a board or in an alert."""
 
 import json
 import re
@@ -34,57 +34,57 @@ EXPRESSIONS = [
 ]
 
 
-def named(family: Metric) -> str:
-    """Return what Prometheus calls a metric of the producer."""
+def exported_name(family: Metric) -> str:
+    """Return the exported name of a metric of the producer."""
     return family.name + ("_total" if family.type == "counter" else "")
 
 
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count")}
 
 EXPORTED = {
-    one.exported: {one.exported + suffix for suffix in SUFFIXES.get(one.kind, ("",))}
-    for one in (*LEARNING, *HELD_OUT)
-} | {name: {name} for name in map(named, PublishCollector(PublishCounts()).collect())}
-"""Names that Prometheus knows of each metric."""
+    metric.exported: {metric.exported + suffix for suffix in SUFFIXES.get(metric.kind, ("",))}
+    for metric in (*LEARNING, *HELD_OUT)
+} | {name: {name} for name in map(exported_name, PublishCollector(PublishCounts()).collect())}
+"""Series names of each metric, by its exported name."""
 
 
-def asked() -> set[str]:
-    """Name the metrics that any panel or rule asks for."""
+def queried() -> set[str]:
+    """Return the metrics that any panel or rule queries."""
     return {name for expr in EXPRESSIONS for name in re.findall(r"\bnewsreel_\w+", expr)}
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_committed_boards_are_what_the_code_builds(name: str) -> None:
-    """Nobody edits the JSON by hand, or forgets to write it anew."""
+def test_committed_boards_are_generated(name: str) -> None:
+    """The committed JSON is what `make dashboards` writes."""
     written = (ROOT / "deploy/grafana/dashboards" / f"{name}.json").read_text()
     assert written == boards.render(BOARDS[name]), "run make dashboards"
     assert json.loads(written)["uid"] == f"newsreel-{name}"
 
 
-def test_only_metrics_that_exist_are_asked_for() -> None:
-    """A metric that is renamed must not leave an empty panel or a dead alert behind."""
-    assert asked() - {name for names in EXPORTED.values() for name in names} == set()
+def test_queries_name_existing_metrics() -> None:
+    """No panel and no alert queries a metric that is not exported."""
+    assert queried() - {name for names in EXPORTED.values() for name in names} == set()
 
 
 def test_every_metric_is_shown() -> None:
-    """What is exported is on a board or in an alert."""
-    hidden = {name for name, names in EXPORTED.items() if not names & asked()}
+    """Each exported metric is on a board or in an alert."""
+    hidden = {name for name, names in EXPORTED.items() if not names & queried()}
     assert hidden == set()
 
 
-@pytest.mark.parametrize(("board", "panel"), PANELS, ids=lambda it: str(it)[:20])
-def test_panels_explain_themselves(board: str, panel: dict[str, Any]) -> None:
-    """Each panel says what it shows, has a scale, and asks the data source that was chosen."""
+@pytest.mark.parametrize(("board", "panel"), PANELS, ids=lambda value: str(value)[:20])
+def test_panels_are_described(board: str, panel: dict[str, Any]) -> None:
+    """Each panel has a description, a scale, and the data source that the reader chose."""
     assert len(panel["description"]) > 20
     assert panel["datasource"]["uid"] == "${datasource}"
     if panel["type"] != "table":
-        # What has no unit, as kappa, has at least a range or a number of decimals.
+        # A value without a unit, such as kappa, has a range or a number of decimals.
         assert panel["fieldConfig"]["defaults"].keys() & {"unit", "decimals", "min"}
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_panels_have_a_place_of_their_own(name: str) -> None:
-    """No two panels share a cell of the page's grid, 24 columns wide, or a number."""
+def test_panels_do_not_overlap(name: str) -> None:
+    """No two panels share a cell of the page's grid (24 columns wide) or an id."""
     cells: set[tuple[int, int]] = set()
     for place in (panel["gridPos"] for panel in BOARDS[name]["panels"]):
         columns = range(place["x"], place["x"] + place["w"])
@@ -98,8 +98,8 @@ def test_panels_have_a_place_of_their_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: str(rule["alert"]))
-def test_alerts_say_what_to_do(rule: dict[str, Any]) -> None:
-    """Each has a severity, a summary, and a place in the runbook."""
+def test_alerts_are_in_the_runbook(rule: dict[str, Any]) -> None:
+    """Each alert has a severity, a summary, and a section of the runbook."""
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert rule["annotations"].keys() == {"summary", "description", "runbook"}
     anchor = rule["alert"].lower()
@@ -107,7 +107,7 @@ def test_alerts_say_what_to_do(rule: dict[str, Any]) -> None:
     assert f"\n## {rule['alert']}\n" in (ROOT / "docs/runbook.md").read_text()
 
 
-def test_each_alert_is_shown_to_fire() -> None:
-    """The unit tests of the rules have a case in which each fires."""
+def test_each_alert_fires_in_a_test() -> None:
+    """The unit tests of the rules have a case for each alert in which it fires."""
     tests = (ROOT / "deploy/prometheus/tests/newsreel.yml").read_text()
     assert {rule["alert"] for rule in ALERTS} == set(re.findall(r'alertname="(\w+)"', tests))

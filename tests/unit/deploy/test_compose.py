@@ -1,4 +1,4 @@
-"""docker-compose.yml fits the programs that it starts, and the files that it mounts are there."""
+"""docker-compose.yml fits the programs that it starts, and the mounted files exist."""
 
 import re
 import subprocess
@@ -23,14 +23,14 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 
 ENDING = ["topics", "heldout"]
-"""Services that do their work and end."""
+"""Services that finish and end."""
 
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 EXAMPLE = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
 UNFIT = {"--http-token", "--http-token-file", "--stop-after", "--stop-when-idle", "--summary"}
-"""Options that a service goes without: it runs without end, at ports that nobody else reaches."""
+"""Options that no service needs: services run without end, at private ports."""
 
 
 def interpolated(text: object, variables: dict[str, str]) -> str:
@@ -40,7 +40,7 @@ def interpolated(text: object, variables: dict[str, str]) -> str:
 def started(
     name: str, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str] | None = None
 ) -> BaseSettings:
-    """Parse the options of a service as its program would, with these variables in .env."""
+    """Parse the options of a service as its program does, with these variables in .env."""
     given = variables or {}
     environment = {
         variable: given.get(variable) if value is None else interpolated(value, given)
@@ -53,7 +53,7 @@ def started(
 
 @pytest.mark.parametrize("file", ["docker-compose.yml", "deploy/gpu.yml"])
 def test_compose_files_follow_the_compose_specification(file: str) -> None:
-    """Docker Compose understands the file, as far as its JSON Schema tells."""
+    """The file is valid by the JSON Schema of the Compose specification."""
     check = subprocess.run(
         [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", file],
         cwd=ROOT,
@@ -64,8 +64,8 @@ def test_compose_files_follow_the_compose_specification(file: str) -> None:
     assert check.returncode == 0, check.stdout + check.stderr
 
 
-def test_the_gpu_file_changes_services_that_there_are() -> None:
-    """With it, each image of ours is built with the other PyTorch, and who learns has the GPU."""
+def test_the_gpu_file_changes_existing_services() -> None:
+    """The GPU file builds each of our images with the other PyTorch; consumers get the GPU."""
     changed = yaml.safe_load((ROOT / "deploy" / "gpu.yml").read_text())["services"]
     assert all("TORCH_INDEX_URL" in service["build"]["args"] for service in changed.values())
     assert set(changed) == set(OURS)
@@ -74,7 +74,7 @@ def test_the_gpu_file_changes_services_that_there_are() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_images_are_pinned(name: str) -> None:
-    """An image from a registry has the tag of one release; newsreel's own is built here."""
+    """An image from a registry has the tag of one release; newsreel's image is built here."""
     service = SERVICES[name]
     if "build" in service:
         assert service["image"] == "newsreel:local"
@@ -83,7 +83,7 @@ def test_images_are_pinned(name: str) -> None:
 
 
 def test_ports_are_open_to_this_host_only() -> None:
-    """Kafka, Prometheus and the consumer ask for no password, so nobody else may reach them."""
+    """Kafka, Prometheus and the consumer need no password, so other hosts cannot reach them."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(ports) == len({interpolated(port, {}) for port in ports}) == 6
     assert all(port.startswith("127.0.0.1:") for port in ports)
@@ -91,7 +91,7 @@ def test_ports_are_open_to_this_host_only() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_nothing_runs_as_root_or_gains_privileges(name: str) -> None:
-    """A service has no capabilities and, Kafka apart, a file system that it can't change."""
+    """A service has no capabilities and, except Kafka, a read-only file system."""
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -100,8 +100,8 @@ def test_nothing_runs_as_root_or_gains_privileges(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_nothing_takes_the_whole_host(name: str) -> None:
-    """Memory is limited, logs rotate, and what runs for long says whether it is well."""
+def test_resources_are_limited(name: str) -> None:
+    """Memory is limited, logs rotate, and every long-running service has a health check."""
     service = SERVICES[name]
     assert interpolated(service["deploy"]["resources"]["limits"]["memory"], {})[-1] in "mg"
     assert service["logging"]["driver"] == "local"
@@ -109,16 +109,14 @@ def test_nothing_takes_the_whole_host(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_services_start_their_program_with_options_it_has(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without an .env file, flags and environment of each service are options with good values."""
+def test_services_start_with_valid_options(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an .env file, flags and environment of each service are valid options."""
     started(name, monkeypatch)
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_environment_names_options_of_the_program(name: str) -> None:
-    """A variable PRODUCER_X or CONSUMER_X is the option X; a slip would be ignored in silence."""
+    """A variable PRODUCER_X or CONSUMER_X is the option X; a typo would be ignored silently."""
     program, _ = split(SERVICES[name]["command"])
     others = {"KAFKA_BOOTSTRAP_SERVERS", "HF_TOKEN", "OMP_NUM_THREADS"}
     assert set(SERVICES[name]["environment"]) <= set(options(program).values()) | others
@@ -126,7 +124,7 @@ def test_environment_names_options_of_the_program(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["consumer", "standby", "evaluator"])
 def test_every_option_can_be_set(name: str) -> None:
-    """An option that is added to the program reaches its container, or stands in `UNFIT`."""
+    """Each option of the program reaches its container, or is listed in `UNFIT`."""
     program, flags = split(SERVICES[name]["command"])
     given = {flag.partition("=")[0] for flag in flags}
     set_ = {
@@ -136,8 +134,8 @@ def test_every_option_can_be_set(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_example_settings_are_good_ones(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever line of .env.example is taken out of its comment, the programs accept it."""
+def test_example_settings_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The programs accept every line of .env.example when it is uncommented."""
     started(name, monkeypatch, EXAMPLE)
 
 
@@ -155,23 +153,23 @@ def test_example_names_every_setting() -> None:
 
 
 def test_example_shows_the_defaults() -> None:
-    """A value of .env.example is the one that holds without it, where the compose file has one."""
+    """A value of .env.example is the compose file's default, where that file has one."""
     text = (ROOT / "docker-compose.yml").read_text()
     defaults = {name: value for name, value in VARIABLE.findall(text) if name in EXAMPLE}
     changed = {name for name, value in defaults.items() if value != EXAMPLE[name]}
     assert changed == {"GRAFANA_ADMIN_PASSWORD"}
 
 
-def test_a_topic_of_ones_own_has_checkpoints_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another topic or group starts afresh; the consumer refuses checkpoints of other ones."""
+def test_each_topic_and_group_has_its_own_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another topic or group has another folder; the consumer refuses foreign checkpoints."""
     settings = started("consumer", monkeypatch, {"CONSUMER_TOPIC": "t", "CONSUMER_GROUP": "g"})
     assert isinstance(settings, consumer.settings.Settings)
     assert (settings.topic, settings.group) == ("t", "g")
     assert settings.checkpoint_dir == Path("/checkpoints/g/t")
 
 
-def test_the_standby_takes_the_place_of_the_consumer() -> None:
-    """It is the same consumer at another port of the host, and is started on demand only."""
+def test_the_standby_equals_the_consumer() -> None:
+    """The standby is the same consumer at another port, and is started on demand only."""
     own = {"ports", "depends_on", "profiles"}
     leader, standby = (
         {key: value for key, value in SERVICES[name].items() if key not in own}
@@ -185,26 +183,26 @@ def test_the_standby_takes_the_place_of_the_consumer() -> None:
 def test_the_evaluator_follows_the_consumer(
     variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reads the checkpoints that the consumer writes, and the held-out topic beside its own."""
+    """The evaluator reads the consumer's checkpoints and its held-out topic."""
     learning = started("consumer", monkeypatch, variables)
-    examining = started("evaluator", monkeypatch, variables)
+    evaluating = started("evaluator", monkeypatch, variables)
     assert isinstance(learning, consumer.settings.Settings)
-    assert isinstance(examining, consumer.settings.EvaluateSettings)
-    assert examining.checkpoint == learning.checkpoint_dir
-    assert examining.topic == f"{learning.topic}.heldout"
+    assert isinstance(evaluating, consumer.settings.EvaluateSettings)
+    assert evaluating.checkpoint == learning.checkpoint_dir
+    assert evaluating.topic == f"{learning.topic}.heldout"
 
 
-def test_examination_finds_the_heldout_topic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The evaluator reads what `heldout` published."""
+def test_the_evaluator_reads_the_heldout_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evaluator reads the topic that `heldout` publishes to."""
     heldout = started("heldout", monkeypatch)
-    examining = started("evaluator", monkeypatch)
+    evaluating = started("evaluator", monkeypatch)
     assert isinstance(heldout, producer.settings.Settings)
-    assert isinstance(examining, consumer.settings.EvaluateSettings)
-    assert examining.topic == heldout.topic
+    assert isinstance(evaluating, consumer.settings.EvaluateSettings)
+    assert evaluating.topic == heldout.topic
 
 
-def test_services_that_are_waited_for_can_be() -> None:
-    """Who is waited for until healthy has a health check; who until it has ended, ends."""
+def test_dependencies_can_be_waited_for() -> None:
+    """A dependency on health has a health check; a dependency on completion ends."""
     for service in SERVICES.values():
         for name, dependency in service.get("depends_on", {}).items():
             if dependency["condition"] == "service_healthy":
@@ -214,7 +212,7 @@ def test_services_that_are_waited_for_can_be() -> None:
 
 
 def test_a_first_start_needs_no_second_command() -> None:
-    """Whatever shows or examines comes with `docker compose up`, the standby alone on demand."""
+    """`docker compose up` starts boards and evaluator; only the standby is on demand."""
     assert {"consumer", "evaluator", "prometheus", "alertmanager", "grafana"} <= {
         name for name, service in SERVICES.items() if "profiles" not in service
     }
@@ -228,7 +226,7 @@ def mounts() -> Iterator[tuple[str, str]]:
 
 
 def test_mounted_files_exist_and_volumes_are_declared() -> None:
-    """Docker would make an empty folder of a path that is missing."""
+    """Every mounted path exists; Docker would create a missing one as an empty folder."""
     sources = {source for source, _ in mounts()}
     files = {source for source in sources if source.startswith(".")}
     assert files
@@ -238,14 +236,14 @@ def test_mounted_files_exist_and_volumes_are_declared() -> None:
 
 @pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
 def test_configurations_are_where_they_are_mounted(name: str) -> None:
-    """The file that --config.file names is in the folder that is mounted there."""
+    """The file of --config.file is in the folder that is mounted there."""
     (file,) = (flag.partition("=")[2] for flag in SERVICES[name]["command"] if "config" in flag)
     (folder,) = (source for source, target in mounts() if target == str(Path(file).parent))
     assert (ROOT / folder / Path(file).name).is_file()
 
 
-def test_health_is_asked_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A health check asks the port that the program serves on, on any address."""
+def test_health_checks_use_the_port_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A health check requests the port that the program serves, on any address."""
     for name, kind in (("producer", "metrics"), ("consumer", "http"), ("evaluator", "http")):
         settings = started(name, monkeypatch)
         port = getattr(settings, f"{kind}_port")
@@ -253,8 +251,8 @@ def test_health_is_asked_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         assert getattr(settings, f"{kind}_host") == "0.0.0.0"
 
 
-def test_prometheus_scrapes_what_the_services_serve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each target that is newsreel's is a service, at the port that it serves metrics on."""
+def test_prometheus_scrapes_the_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each target of newsreel is a service, at its metrics port."""
     config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     targets = {
         target
@@ -273,13 +271,13 @@ def test_prometheus_scrapes_what_the_services_serve(monkeypatch: pytest.MonkeyPa
         "standby": started("standby", monkeypatch).http_port,
         "evaluator": started("evaluator", monkeypatch).http_port,
     }
-    assert {it for it in targets if it.partition(":")[0] in OURS} == {
+    assert {target for target in targets if target.partition(":")[0] in OURS} == {
         f"{name}:{port}" for name, port in ports.items()
     }
 
 
-def test_grafana_is_given_its_data_source_and_dashboards() -> None:
-    """The data source is the Prometheus beside it; dashboards are read where they are mounted."""
+def test_grafana_finds_data_source_and_boards() -> None:
+    """The data source is the Prometheus service; boards are read from the mounted folder."""
     grafana = ROOT / "deploy" / "grafana"
     (source,) = yaml.safe_load((grafana / "provisioning/datasources/prometheus.yml").read_text())[
         "datasources"

@@ -1,4 +1,4 @@
-"""deploy/Dockerfile: its steps, as far as they can be taken without building an image."""
+"""deploy/Dockerfile: its steps, as far as they run without building an image."""
 
 import os
 import re
@@ -28,27 +28,27 @@ PROGRAMS = ["producer", "consumer", "consumer evaluate"]
 
 
 def test_base_image_is_pinned() -> None:
-    """The Dockerfile starts from one release of Python, everywhere the same."""
+    """All stages of the Dockerfile start from the same release of Python."""
     bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))
     assert len(bases) == 1
     assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", bases.pop())
 
 
 def test_programs_do_not_run_as_root() -> None:
-    """The user has a number, by which Kubernetes sees that it is not root."""
+    """The user is a number, so that Kubernetes can check that it is not root."""
     assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["10001"]
     assert "useradd --uid 10001 " in DOCKERFILE
 
 
 def test_image_has_every_package() -> None:
-    """Every package that pyproject.toml puts into the wheel is copied and reaches the builder."""
+    """Every package of the wheel is copied, and .dockerignore lets it through."""
     included = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
     assert set(COPIED) == {pattern.removesuffix("*") for pattern in included}
     assert set(LET_THROUGH) == {*COPIED, "pyproject.toml", "constraints.txt"}
 
 
 def test_volumes_belong_to_the_user_of_the_image() -> None:
-    """A named volume takes over the owner of the folder in the image; without one, it is root's."""
+    """Each mounted folder exists in the image and belongs to its user."""
     made = re.search(r"install --directory --owner=newsreel --group=newsreel (.*)", DOCKERFILE)
     assert made is not None
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -65,7 +65,7 @@ def test_volumes_belong_to_the_user_of_the_image() -> None:
 
 @pytest.fixture(scope="module")
 def requirements(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Take the step that writes the lists of requirements, in a folder of its own."""
+    """Run the step that writes the lists of requirements in a temporary folder."""
     folder = tmp_path_factory.mktemp("requirements")
     for name in ("pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
@@ -88,15 +88,15 @@ def shell(step: str, folder: Path, **variables: str) -> None:
 
 
 def test_requirements_are_those_of_the_project(requirements: Path) -> None:
-    """The largest one has a list of its own, so that it has a layer of its own."""
+    """The lists hold the project's requirements; torch has its own list and layer."""
     listed = (requirements / "all.txt").read_text().splitlines()
     assert listed == PROJECT["project"]["dependencies"]
     (torch,) = (requirements / "torch.txt").read_text().splitlines()
     assert torch in listed
 
 
-def test_installation_leaves_nothing_to_chance(requirements: Path) -> None:
-    """Pip accepts the commands, and finds all that they ask for in this environment's versions."""
+def test_installation_is_constrained(requirements: Path) -> None:
+    """Pip accepts the commands, and this environment satisfies all their requirements."""
     steps = re.findall(r"^RUN (pip install .*?)(?: +&& .*)?$", DOCKERFILE, re.MULTILINE)
     assert len(steps) == 2
     for step in steps:
@@ -110,7 +110,7 @@ def test_installation_leaves_nothing_to_chance(requirements: Path) -> None:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders that the image has, and nothing else of the project."""
+    """Copy the folders of the image, and nothing else of the project."""
     folder = tmp_path_factory.mktemp("newsreel")
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -118,8 +118,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_programs_run_from_what_the_image_has(program: str, image: Path) -> None:
-    """Each program starts from the copied folders alone, with a home that it can't write to."""
+def test_programs_run_from_the_image(program: str, image: Path) -> None:
+    """Each program starts from the copied folders alone, without a writable home."""
     help_ = subprocess.run(
         # -S: without the checkout that is installed in this environment
         [sys.executable, "-S", "-B", "-m", *program.split(), "--help"],

@@ -1,4 +1,4 @@
-"""deploy/kubernetes/: resources that a cluster accepts, which fit each other and the programs."""
+"""deploy/kubernetes/: valid resources, which fit each other and the programs."""
 
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ RESOURCES: list[dict[str, Any]] = list(yaml.safe_load_all((FOLDER / "newsreel.ya
 
 MONITOR: dict[str, Any] = yaml.safe_load((FOLDER / "monitoring.yaml").read_text())
 
-SETTINGS: dict[str, str] = next(it for it in RESOURCES if it["kind"] == "ConfigMap")["data"]
+SETTINGS: dict[str, str] = next(item for item in RESOURCES if item["kind"] == "ConfigMap")["data"]
 
-DEPLOYMENTS = [it for it in RESOURCES if it["kind"] == "Deployment"]
+DEPLOYMENTS = [item for item in RESOURCES if item["kind"] == "Deployment"]
 
-SERVICES = [it for it in RESOURCES if it["kind"] == "Service"]
+SERVICES = [item for item in RESOURCES if item["kind"] == "Service"]
 
 VERSIONS = ["1.29", kubernetes_validate.latest_version()]
 
@@ -31,10 +31,10 @@ KAFKA = {f"KAFKA_{name}" for name in ("BOOTSTRAP_SERVERS", "SECURITY_PROTOCOL", 
 }
 
 SECRETS = {"ca.crt", "http-token", "kafka-password"}
-"""What docs/deployment.md says to put into the Secret."""
+"""Files of the Secret, as docs/deployment.md creates it."""
 
 every_deployment = pytest.mark.parametrize(
-    "deployment", DEPLOYMENTS, ids=[it["metadata"]["name"] for it in DEPLOYMENTS]
+    "deployment", DEPLOYMENTS, ids=[item["metadata"]["name"] for item in DEPLOYMENTS]
 )
 
 
@@ -50,7 +50,7 @@ def container(deployment: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:
-    """Return what the ConfigMap says, with secrets in a folder of this machine."""
+    """Return the variables of the ConfigMap, with secrets in a temporary folder."""
     authority, _ = certificate(tmp_path)
     authority.rename(tmp_path / "ca.crt")
     (tmp_path / "kafka-password").write_text("secret")
@@ -60,15 +60,15 @@ def variables(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    "resource", RESOURCES, ids=[f"{it['kind']}/{it['metadata']['name']}" for it in RESOURCES]
+    "resource", RESOURCES, ids=[f"{item['kind']}/{item['metadata']['name']}" for item in RESOURCES]
 )
-def test_a_cluster_accepts_it(resource: dict[str, Any], version: str) -> None:
-    """Each resource follows the schema of its kind, and has no field that the kind has not."""
+def test_resources_are_valid(resource: dict[str, Any], version: str) -> None:
+    """Each resource follows the schema of its kind and has no unknown field."""
     kubernetes_validate.validate(resource, version, strict=True)
 
 
 def test_settings_are_options() -> None:
-    """A variable that no program reads would be ignored in silence."""
+    """Each variable is an option; an unknown one would be ignored silently."""
     known = {*options("consumer").values(), *options("consumer evaluate").values()}
     assert set(SETTINGS) <= known | KAFKA
 
@@ -77,7 +77,7 @@ def test_settings_are_options() -> None:
 def test_programs_accept_their_settings(
     deployment: dict[str, Any], variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They serve probes where these are asked, on any address."""
+    """The programs accept their settings and serve the port of their probes on any address."""
     settings = parsed(container(deployment)["command"], variables, monkeypatch)
     assert isinstance(settings, consumer.settings.Settings | consumer.settings.EvaluateSettings)
     (port,) = container(deployment)["ports"]
@@ -89,19 +89,19 @@ def test_programs_accept_their_settings(
 def test_the_evaluator_follows_the_consumer(
     variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reads the checkpoints that the consumer writes, and the held-out topic beside its own."""
-    learning, examining = (
-        parsed(container(it)["command"], variables, monkeypatch) for it in DEPLOYMENTS
+    """The evaluator reads the consumer's checkpoints and its held-out topic."""
+    learning, evaluating = (
+        parsed(container(item)["command"], variables, monkeypatch) for item in DEPLOYMENTS
     )
     assert isinstance(learning, consumer.settings.Settings)
-    assert isinstance(examining, consumer.settings.EvaluateSettings)
-    assert examining.checkpoint == learning.checkpoint_dir
-    assert examining.topic == f"{learning.topic}.heldout"
+    assert isinstance(evaluating, consumer.settings.EvaluateSettings)
+    assert evaluating.checkpoint == learning.checkpoint_dir
+    assert evaluating.topic == f"{learning.topic}.heldout"
 
 
 @every_deployment
 def test_pods_are_confined(deployment: dict[str, Any]) -> None:
-    """They run as the user of the image, on a file system that they can't change."""
+    """Pods run as the user of the image, on a read-only file system."""
     user, process = pod(deployment)["securityContext"], container(deployment)["securityContext"]
     assert user["runAsNonRoot"]
     assert user["runAsUser"] == user["fsGroup"] == 10001
@@ -113,12 +113,14 @@ def test_pods_are_confined(deployment: dict[str, Any]) -> None:
 
 
 @every_deployment
-def test_what_is_mounted_is_there(deployment: dict[str, Any]) -> None:
-    """Mounts name volumes, volumes name the claim and the Secret, settings the files therein."""
+def test_mounts_and_volumes_agree(deployment: dict[str, Any]) -> None:
+    """Mounts name volumes, volumes name claim and Secret, settings name mounted files."""
     volumes = {volume["name"]: volume for volume in pod(deployment)["volumes"]}
-    mounted = {it["name"]: it["mountPath"] for it in container(deployment)["volumeMounts"]}
+    mounted = {item["name"]: item["mountPath"] for item in container(deployment)["volumeMounts"]}
     assert set(mounted) == set(volumes)
-    claims = {it["metadata"]["name"] for it in RESOURCES if it["kind"] == "PersistentVolumeClaim"}
+    claims = {
+        item["metadata"]["name"] for item in RESOURCES if item["kind"] == "PersistentVolumeClaim"
+    }
     assert {volumes["checkpoints"]["persistentVolumeClaim"]["claimName"]} == claims
     named = {Path(value) for value in SETTINGS.values() if value.startswith("/secrets/")}
     assert {path.name for path in named} == SECRETS
@@ -127,7 +129,7 @@ def test_what_is_mounted_is_there(deployment: dict[str, Any]) -> None:
 
 
 def test_a_standby_is_alive_and_not_ready() -> None:
-    """It is neither restarted nor asked for predictions, and an update does not wait for it."""
+    """A standby is not restarted, gets no requests, and does not block an update."""
     consumer_, _ = DEPLOYMENTS
     assert container(consumer_)["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert container(consumer_)["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -136,12 +138,12 @@ def test_a_standby_is_alive_and_not_ready() -> None:
 
 
 def test_prometheus_finds_the_services() -> None:
-    """The monitor selects the Services, these the pods, by labels and ports that they have."""
-    pods = [it["spec"]["template"]["metadata"]["labels"] for it in DEPLOYMENTS]
-    assert [it["spec"]["selector"] for it in SERVICES] == pods
-    assert [it["spec"]["selector"]["matchLabels"] for it in DEPLOYMENTS] == pods
+    """The monitor selects the Services, and they select the pods, by labels and ports."""
+    pods = [item["spec"]["template"]["metadata"]["labels"] for item in DEPLOYMENTS]
+    assert [item["spec"]["selector"] for item in SERVICES] == pods
+    assert [item["spec"]["selector"]["matchLabels"] for item in DEPLOYMENTS] == pods
     selected = MONITOR["spec"]["selector"]["matchLabels"].items()
-    assert all(selected <= it["metadata"]["labels"].items() for it in SERVICES)
+    assert all(selected <= item["metadata"]["labels"].items() for item in SERVICES)
     (endpoint,) = MONITOR["spec"]["endpoints"]
     for service, deployment in zip(SERVICES, DEPLOYMENTS, strict=True):
         (port,) = service["spec"]["ports"]
@@ -154,7 +156,7 @@ def test_prometheus_finds_the_services() -> None:
     assert credentials["name"] == "newsreel"
 
 
-def test_jobs_have_the_names_that_boards_know() -> None:
-    """Prometheus takes the job's name from the component: the same as in the compose file."""
+def test_jobs_have_the_names_of_the_boards() -> None:
+    """Job names are those of the compose file, taken from the component label."""
     label = MONITOR["spec"]["jobLabel"]
-    assert [it["metadata"]["labels"][label] for it in SERVICES] == ["consumer", "evaluator"]
+    assert [item["metadata"]["labels"][label] for item in SERVICES] == ["consumer", "evaluator"]
