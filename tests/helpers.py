@@ -3,15 +3,15 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from subprocess import CompletedProcess
 
+from forks import Fork
 from kafka import KafkaProducer
 
 from consumer.learners.protocol import StagedUpdate
@@ -71,13 +71,13 @@ class Polled:
 class Consumer:
     """A consumer process and what can be asked of it."""
 
-    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+    def __init__(self, process: Fork, log: Path) -> None:
         self.process = process
         self._log = log
 
     @property
     def log(self) -> str:
-        return self._log.read_text()
+        return self._log.read_text() if self._log.exists() else ""
 
     @property
     def address(self) -> str:
@@ -112,16 +112,9 @@ class Consumer:
 
 @contextmanager
 def started(log: Path, servers: str, *arguments: object) -> Iterator[Consumer]:
-    """Start ``python -m consumer``; it is killed when the block ends."""
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "consumer", *map(str, arguments)],
-            cwd=ROOT,
-            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": servers},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    """Start ``python -m consumer``, forked; the process is killed when the block ends."""
+    environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": servers}
+    process = Fork("consumer", *arguments, environment=environment, stdout=log, stderr=log)
     try:
         yield Consumer(process, log)
     finally:
@@ -171,7 +164,7 @@ class Run(Protocol):
 
     def __call__(
         self, module: str, *arguments: object, **variables: str
-    ) -> subprocess.CompletedProcess[str]: ...
+    ) -> CompletedProcess[str]: ...
 
 
 class Publish(Protocol):

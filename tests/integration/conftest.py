@@ -10,22 +10,36 @@ import pytest
 from helpers import SMALL, Consumer, Learn, Start, started
 
 from consumer import __main__ as program
+from consumer.checkpoints import lease
+
+
+@pytest.fixture(autouse=True)
+def _take_the_lease_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a consumer in this process take the lease of a new folder without waiting."""
+    monkeypatch.setattr(lease, "MISSING_SECONDS", 0.0)
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.02)
 
 
 @pytest.fixture
-def consumer(bootstrap_servers: str, tmp_path: Path) -> Start:
+def consumer(bootstrap_servers: str, encoder: Path, tmp_path: Path) -> Start:
     """Start a consumer; it is killed when the block ends."""
+
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / lease.NAMED).write_text(lease.RELEASED)  # nobody to wait for
 
     def start(topic: str, *options: object) -> AbstractContextManager[Consumer]:
         log = tmp_path / f"consumer-{time.monotonic_ns()}.log"
-        command = ["--topic", topic, "--group", topic, "--checkpoint-dir", tmp_path / "checkpoints"]
-        return started(log, bootstrap_servers, *command, *SMALL, *options)
+        command = ["--topic", topic, "--group", topic, "--checkpoint-dir", folder]
+        return started(log, bootstrap_servers, *command, *SMALL, "--model", encoder, *options)
 
     return start
 
 
 @pytest.fixture
-def learn(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Learn:
+def learn(
+    bootstrap_servers: str, encoder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Learn:
     """Run a consumer to its end and return its summary.
 
     It runs in this process, which has torch loaded: that saves seconds each time.
@@ -35,7 +49,7 @@ def learn(bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     def call(topic: str, *options: object) -> dict[str, Any]:
         summary = tmp_path / "summary.json"
         command = ["--topic", topic, "--group", topic, "--checkpoint-dir", tmp_path / "checkpoints"]
-        always = ["--summary", summary, "--linger", 2]
+        always = ["--model", encoder, "--summary", summary, "--linger", 2]
         program.learn([str(word) for word in [*command, *SMALL, *always, *options]])
         result: dict[str, Any] = json.loads(summary.read_text())
         return result

@@ -22,6 +22,7 @@ def complain(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     bootstrap_servers: str,
+    encoder: Path,
     topic: str,
     tmp_path: Path,
 ) -> Complain:
@@ -30,7 +31,7 @@ def complain(
 
     def call(*options: object, main: Callable[..., None] = program.learn) -> str:
         usual = ["--topic", topic, "--group", topic, "--checkpoint-dir", tmp_path / "checkpoints"]
-        argv = [*usual, *SMALL, *options] if main is program.learn else options
+        argv = [*usual, *SMALL, "--model", encoder, *options] if main is program.learn else options
         capsys.readouterr()
         assert cli.run("consumer", main, [str(word) for word in argv]) == 2
         said = capsys.readouterr().err
