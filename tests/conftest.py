@@ -79,8 +79,6 @@ def run(bootstrap_servers: str, tmp_path: Path) -> Run:
             code = process.wait(240)
         finally:
             process.kill()
-        return CompletedProcess(
-            [module, *arguments], code, output.read_text(), errors.read_text()
-        )
+        return CompletedProcess([module, *arguments], code, output.read_text(), errors.read_text())
 
     return call

@@ -8,8 +8,8 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
 from subprocess import CompletedProcess
+from typing import Any, Protocol
 
 from forks import Fork
 from kafka import KafkaProducer

@@ -23,7 +23,6 @@ def _take_the_lease_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def consumer(bootstrap_servers: str, encoder: Path, tmp_path: Path) -> Start:
     """Start a consumer; it is killed when the block ends."""
-
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     (folder / lease.NAMED).write_text(lease.RELEASED)  # nobody to wait for
