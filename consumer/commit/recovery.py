@@ -1,4 +1,4 @@
-"""Going on from the last commit, or from the one before where its checkpoint is broken."""
+"""Resume from the last commit, or from the commit before if the checkpoint is broken."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,17 @@ log = structlog.get_logger()
 
 
 class GroupError(UserError):
-    """The group's offsets and the checkpoints don't belong together."""
+    """The committed offsets of the group and the checkpoints do not belong together."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartingPoint:
-    """Where each partition goes on, and the checkpoint that was committed with it, if any."""
+    """The last commit of a group."""
 
     positions: Mapping[int, int]
+    """Next offset to read, by partition."""
     checkpoint: str | None
+    """Id of the checkpoint committed with these offsets; None for a new group."""
 
 
 def starting_point(
@@ -37,47 +39,49 @@ def starting_point(
     beginnings: Mapping[int, int],
     checkpoints: Sequence[str],
 ) -> StartingPoint:
-    """Say where a group goes on; a new one begins where the topic does.
+    """Return the last commit of a group; a new group begins where its topic begins.
 
     Parameters
     ----------
-    committed, beginnings
-        By partition. Partitions that the topic has gained since have no committed offset.
+    committed
+        Committed offsets by partition; a partition that the topic has gained since has none.
+    beginnings
+        First offset of each partition.
     checkpoints
-        Ids of those at hand. The committed offsets name the one that fits them; a newer one was
-        written but never committed, and is not used.
+        Ids of the checkpoints on disk. The committed offsets name the one that fits the offsets; a
+        newer checkpoint was written but never committed, and is not used.
 
     Raises
     ------
     GroupError
-        The named checkpoint is not at hand, or there are some that no commit names.
+        The named checkpoint is missing, or no commit names any of the checkpoints on disk.
     """
     positions = dict(beginnings) | {p: found.offset for p, found in committed.items()}
     id_ = checkpoint_id(committed)
     if id_ is not None and id_ not in checkpoints:
         raise GroupError(
-            f"group {group!r} stopped at checkpoint {id_}, which is not there; name its folder"
-            " with --checkpoint-dir, or start afresh with another --group"
+            f"group {group!r} stopped at checkpoint {id_}, which is missing; name its folder"
+            " with --checkpoint-dir, or begin a new history with another --group"
         )
-    fresh = any(found.metadata == FRESH for found in committed.values())
-    if id_ is None and checkpoints and not fresh:
+    new = any(found.metadata == FRESH for found in committed.values())
+    if id_ is None and checkpoints and not new:
         raise GroupError(
-            f"there are checkpoints, but group {group!r} has committed none of them on topic"
-            f" {topic!r}; go on with the --group and --topic that wrote them, or start afresh with"
-            " another --checkpoint-dir"
+            f"the folder holds checkpoints, but group {group!r} has committed none of them on topic"
+            f" {topic!r}; resume with the --group and --topic that wrote them, or begin a new history"
+            " with another --checkpoint-dir"
         )
     return StartingPoint(positions, id_)
 
 
 def last_committed(store: CheckpointStore, connection: Connection) -> Path | None:
-    """Ask the broker which checkpoint of a folder was committed last; returns its own folder.
+    """Return the folder of the checkpoint that was committed last, as the broker knows it.
 
-    None while there is none, or while what was committed is not at hand.
+    None if no checkpoint was committed, or if the committed one is missing from the folder.
 
     Raises
     ------
     CheckpointError
-        They are of another format.
+        The checkpoints have another format.
     KafkaError
         The broker does not answer.
     """
@@ -85,23 +89,24 @@ def last_committed(store: CheckpointStore, connection: Connection) -> Path | Non
         try:
             manifest = Manifest.read(store.folder / id_)
         except BrokenCheckpointError:
-            continue  # any other one says as well whose they are
+            continue  # every checkpoint of the folder names the same group and topic
         last = checkpoint_id(committed(connection, manifest.group, manifest.topic))
         return store.folder / last if last in store.ids() else None
     return None
 
 
 def require_own(store: CheckpointStore, group: str, topic: str) -> None:
-    """Refuse a folder with checkpoints of another group or topic: they would be pruned.
+    """Refuse a folder that holds checkpoints of another group or topic: they would be deleted.
 
     Raises
     ------
     CheckpointError
+        The folder holds such checkpoints.
     """
     for id_ in store.ids():
         try:
             manifest = Manifest.read(store.folder / id_)
-        except CheckpointError:  # `restore` will tell
+        except CheckpointError:  # `restore` raises it
             continue
         if (manifest.group, manifest.topic) != (group, topic):
             raise CheckpointError(
@@ -116,15 +121,22 @@ def restore(
     parts: Mapping[str, Stateful],
     describes: Mapping[str, Any],
 ) -> Mapping[int, int]:
-    """Load the newest checkpoint of the group that is whole; returns where its partitions go on.
+    """Load the newest intact checkpoint of the group, and return its positions.
 
-    Where that is an older one, documents are learned again from its positions on: none is learned
-    twice in the history that survives.
+    If an older checkpoint has to do, documents are learned again from its positions on: no document
+    is learned twice in the history that survives.
+
+    Parameters
+    ----------
+    parts
+        Parts to restore, by name.
+    describes
+        Description of the model, which the checkpoint must fit.
 
     Raises
     ------
     CheckpointError
-        None is whole, or it is of another model, or offsets were moved.
+        No checkpoint is intact, the checkpoint is of another model, or offsets were moved.
     """
     if start.checkpoint is None:
         return start.positions
@@ -137,7 +149,7 @@ def restore(
             if broken is None:
                 manifest.require_positions(start.positions)
             elif manifest.is_beyond(start.positions):
-                store.pass_over(id_)  # of a history that was never committed
+                store.pass_over(id_)  # its history was never committed
                 continue
             restore_checkpoint(folder, parts)
         except BrokenCheckpointError as error:
@@ -149,4 +161,4 @@ def restore(
             if broken is None:
                 return start.positions
             return {p: manifest.positions.get(str(p), 0) for p in start.positions}
-    raise broken or BrokenCheckpointError(f"there is no checkpoint {start.checkpoint}")
+    raise broken or BrokenCheckpointError(f"checkpoint {start.checkpoint} is missing")

@@ -1,4 +1,4 @@
-"""What leaves the consumer, as Kafka records."""
+"""The records that the consumer publishes: predictions, drifts and dead letters."""
 
 import json
 from collections.abc import Mapping
@@ -24,35 +24,37 @@ JSON_HEADERS: Headers = [("content-type", b"application/json")]
 
 def prediction_record(
     topic: str,
+    group: str,
     prediction: Prediction,
     origin: Origin,
-    documents: str,
-    group: str,
     checkpoint: str | None,
     step: int,
     now: datetime | None = None,
 ) -> Outgoing:
-    """Write what was predicted of a document.
+    """Return the record of a prediction.
 
     Parameters
     ----------
     topic
-        Of predictions.
-    documents
-        Topic that the document is of; ``origin`` is its place there.
+        Topic of the document; the record goes to its topic of predictions.
     group
-        Whose model it is: groups that read one topic write to one topic of predictions.
-    checkpoint, step
-        Model version: the last checkpoint that was committed, if any, and the learning steps made
-        since the stream began.
+        Group whose model predicted: groups that read one topic share its topic of predictions.
+    origin
+        Place of the document in its topic.
+    checkpoint
+        Id of the last committed checkpoint; None before the first commit.
+    step
+        Number of learning steps since the stream began. With ``checkpoint``, the model version.
+    now
+        Time of the prediction.
     """
-    document, opinion = prediction.document, prediction.predicted
+    document, predicted = prediction.document, prediction.predicted
     value = {
         "id": document.id,
-        "label": opinion.label,
+        "label": predicted.label,
         "probabilities": {name: round(share, 6) for name, share in prediction.top},
         "truth": document.label,
-        "topic": documents,
+        "topic": topic,
         "partition": origin.partition,
         "offset": origin.offset,
         "group": group,
@@ -61,38 +63,43 @@ def prediction_record(
         "time": (now or datetime.now(UTC)).isoformat(),
     }
     encoded = json.dumps(value, ensure_ascii=False).encode()
-    return Outgoing(topic, document.id.encode(), encoded, JSON_HEADERS)
+    return Outgoing(topics.predictions(topic), document.id.encode(), encoded, JSON_HEADERS)
 
 
-def drift_record(
-    topic: str, drift: Drift, documents: str, group: str, now: datetime | None = None
-) -> Outgoing:
-    """Write that a change was noticed, or answered.
+def drift_record(topic: str, group: str, drift: Drift, now: datetime | None = None) -> Outgoing:
+    """Return the record of a detected drift, or of a reaction to drift.
 
     Parameters
     ----------
     topic
-        Of drifts.
-    documents, group
-        Topic that changed, and whose model noticed.
+        Topic of the documents that changed; the record goes to its topic of drifts.
+    group
+        Group whose model detected the drift.
+    now
+        Time of the detection.
     """
     value = {
         **asdict(drift),
-        "topic": documents,
+        "topic": topic,
         "group": group,
         "time": (now or datetime.now(UTC)).isoformat(),
     }
     encoded = json.dumps(value, ensure_ascii=False).encode()
-    return Outgoing(topic, drift.detector.encode(), encoded, JSON_HEADERS)
+    return Outgoing(topics.drift(topic), drift.detector.encode(), encoded, JSON_HEADERS)
 
 
 def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
-    """Write a dead letter: original key, value and headers, and why and where in headers.
+    """Return the record of a dead letter: original key, value and headers, and added headers.
 
-    ``dl_reason``, ``dl_detail``, ``dl_topic``, ``dl_partition`` and ``dl_offset`` are added. Where
-    the broker refuses it for its size, the letter goes without its large parts: ``dl_key_bytes``,
-    ``dl_value_bytes`` or ``dl_headers_bytes`` say how many bytes are missing
-    (`shortened`); the record itself is still at its position.
+    The added headers are ``dl_reason``, ``dl_detail``, ``dl_topic``, ``dl_partition`` and
+    ``dl_offset``. If the broker refuses the record for its size, the large parts are left out
+    (`consumer.kafka.outbox.shortened`), and ``dl_key_bytes``, ``dl_value_bytes`` or
+    ``dl_headers_bytes`` give the number of missing bytes; the original stays in its topic.
+
+    Parameters
+    ----------
+    topic
+        Topic of the documents; the record goes to its topic of dead letters.
     """
     about: Headers = [
         ("dl_reason", str(letter.reason).encode()),
@@ -101,38 +108,49 @@ def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
         ("dl_partition", str(letter.partition).encode()),
         ("dl_offset", str(letter.offset).encode()),
     ]
-    # Names that were no UTF-8 came with surrogates, which can't be written again; nor can the
-    # client write a header that is null.
-    kept = [
+    # Names that are not UTF-8 arrive with surrogates, which can't be encoded; the client can't
+    # write a header that is null.
+    original = [
         (name.encode("utf-8", "backslashreplace").decode(), content or b"")
         for name, content in letter.headers
     ]
-    return Outgoing(topic, letter.key, letter.value, kept, about)
+    return Outgoing(topics.dead_letters(topic), letter.key, letter.value, original, about)
 
 
 class OutputWriter:
-    """Puts what a step brings into the outbox.
+    """Puts the records of each step into the outbox.
 
     Parameters
     ----------
-    topic, group
-        Of the documents, and who reads them.
-    behind
-        Positions up to which everything was published in an earlier life, where an older checkpoint
-        than the last has to do.
+    topic
+        Topic of the documents.
+    group
+        Group that reads the topic.
+    outbox
+        Outbox for the records.
+    progress
+        Source of the model version.
+    published
+        Positions by partition up to which an earlier run has published everything. Records before
+        these positions are not published again.
     """
 
     def __init__(
-        self, topic: str, group: str, outbox: Outbox, progress: Progress, behind: Mapping[int, int]
+        self,
+        topic: str,
+        group: str,
+        outbox: Outbox,
+        progress: Progress,
+        published: Mapping[int, int],
     ) -> None:
         self._topic = topic
         self._group = group
         self._outbox = outbox
         self._progress = progress
-        self._behind = behind
+        self._published = published
 
     def write(self, step: Step) -> None:
-        """Write predictions, dead letters and drifts."""
+        """Put predictions, dead letters and drifts into the outbox."""
         new = any(
             self._is_new(partition, end - 1) for partition, end in step.batch.positions.items()
         )
@@ -144,32 +162,23 @@ class OutputWriter:
                 partition=letter.partition,
                 offset=letter.offset,
             )
+        checkpoint, steps = self._progress.checkpoint, self._progress.steps
         self._outbox.put(
-            prediction_record(
-                topics.predictions(self._topic),
-                prediction,
-                origin,
-                self._topic,
-                self._group,
-                self._progress.checkpoint,
-                self._progress.steps,
-            )
+            prediction_record(self._topic, self._group, prediction, origin, checkpoint, steps)
             for prediction, origin in zip(step.predictions, step.batch.origins, strict=True)
             if self._is_new(origin.partition, origin.offset)
         )
         self._outbox.put(
-            dead_letter_record(topics.dead_letters(self._topic), letter)
+            dead_letter_record(self._topic, letter)
             for letter in step.dead_letters
             if self._is_new(letter.partition, letter.offset)
-            # What is quarantined was read before, perhaps before the last commit.
+            # Quarantined documents were read earlier, perhaps before the last commit.
             or (letter.reason is Reason.DIVERGED and new)
         )
-
         if new:
             self._outbox.put(
-                drift_record(topics.drift(self._topic), drift, self._topic, self._group)
-                for drift in step.drift.detected
+                drift_record(self._topic, self._group, drift) for drift in step.drift.detected
             )
 
     def _is_new(self, partition: int, offset: int) -> bool:
-        return offset >= self._behind.get(partition, 0)
+        return offset >= self._published.get(partition, 0)

@@ -130,7 +130,7 @@ def test_unfit_checkpoints(
     assert "broken or incomplete" in complain()
 
     elsewhere = tmp_path / "elsewhere"
-    assert "which is not there" in complain("--checkpoint-dir", elsewhere)
+    assert "which is missing" in complain("--checkpoint-dir", elsewhere)
     assert "has committed none of them" in complain("--group", f"{topic}-other")
     fresh = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=f"{topic}-fresh")
     fresh.commit({TopicPartition(topic, 0): OffsetAndMetadata(0, FRESH, -1)})

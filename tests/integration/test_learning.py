@@ -175,7 +175,8 @@ def test_a_dead_letter_too_large_for_its_topic_goes_without_its_bytes(
     publish(topic, [])
     large = os.urandom(65 << 20)
     letter = DeadLetter("stream", 0, 8, None, b"{", [], Reason.NOT_JSON, "value: not JSON")
-    records = [Outgoing(topic, None, large, []), dead_letter_record(topic, letter)]
+    small = replace(dead_letter_record(topic, letter), topic=topic)
+    records = [Outgoing(topic, None, large, []), small]
     transactions = Transactions(
         Connection(bootstrap_servers), topic, topic, UNINTERRUPTED, Metrics(CollectorRegistry())
     )

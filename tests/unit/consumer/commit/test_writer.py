@@ -28,13 +28,12 @@ def prediction(**options: Any) -> Outgoing:
         top=[("space", 0.625), ("sport", 0.25)],
     )
     options = {
-        "documents": "news",
         "group": "readers",
         "checkpoint": "01-a",
         "step": 5,
         "now": NOON,
     } | options
-    return prediction_record("news.predictions", prediction, Origin(2, 77), **options)
+    return prediction_record("news", prediction=prediction, origin=Origin(2, 77), **options)
 
 
 def test_prediction() -> None:
@@ -60,9 +59,7 @@ def test_prediction() -> None:
 def test_prediction_before_any_label() -> None:
     """Before a label is known, label, truth and checkpoint are null."""
     unknown = Prediction(Document("1", "text"), LabelProbability(None, 0.0, 0.0))
-    record = prediction_record(
-        "news.predictions", unknown, Origin(0, 0), "news", "readers", None, 0
-    )
+    record = prediction_record("news", "readers", unknown, Origin(0, 0), None, 0)
     value = json.loads(record.value or b"")
     assert (value["label"], value["truth"], value["checkpoint"]) == (None, None, None)
     assert value["probabilities"] == {}
@@ -78,7 +75,7 @@ def letter(**fields: Any) -> DeadLetter:
 def test_drift() -> None:
     """A drift's record names the change, the stream and the group."""
     drift = Drift("error", 5056, 5007, 0.0625, 0.5, ["läufer"])
-    record = drift_record("news.drift", drift, "news", "readers", NOON)
+    record = drift_record("news", "readers", drift, NOON)
     assert (record.topic, record.key) == ("news.drift", b"error")
     assert json.loads(record.value or b"") == {
         "detector": "error",
@@ -95,7 +92,7 @@ def test_drift() -> None:
 
 def test_dead_letter() -> None:
     """A dead letter is the original record with headers for its reason and place."""
-    record = dead_letter_record("news.dead-letters", letter())
+    record = dead_letter_record("news", letter())
     assert (record.topic, record.key, record.value) == ("news.dead-letters", b"\xff", b"{")
     assert record.headers == [("a", b"1"), ("b", b"")]  # the client can't write null
     assert record.about == [
@@ -122,7 +119,7 @@ def test_records_of_a_step() -> None:
     progress = Progress()
     progress.checkpoint = "01-a"
     outbox = Outbox(TransactionalDelivery())
-    writer = OutputWriter("news", "readers", outbox, progress, behind={0: 2, 1: 8})
+    writer = OutputWriter("news", "readers", outbox, progress, published={0: 2, 1: 8})
     for step in steps:
         writer.write(step)
     sent = [record for record, _ in outbox.waiting()]
@@ -135,7 +132,7 @@ def test_records_of_a_step() -> None:
     drift = Drift("error", 5, 3)
     for positions, published in (({0: 2}, False), ({0: 3}, True)):
         outbox = Outbox(TransactionalDelivery())
-        writer = OutputWriter("news", "readers", outbox, progress, behind={0: 2})
+        writer = OutputWriter("news", "readers", outbox, progress, published={0: 2})
         step = replace(steps[0], drift=DriftStatus([drift], 1.0, {}))
         writer.write(with_batch(step, positions=positions))
         assert ("news.drift" in {record.topic for record, _ in outbox.waiting()}) == published

@@ -105,7 +105,7 @@ def test_dead_letter(name: bytes) -> None:
         read_document(record)
     assert refused.value.reason is Reason.BAD_HEADER
     letter = _dead_letter(record, refused.value.reason, str(refused.value))
-    sent = dead_letter_record("documents.dead-letters", letter)
+    sent = dead_letter_record("documents", letter)
     headers = {header.encode(): content for header, content in sent.about}
     assert headers[b"dl_reason"] == b"bad_header"
     assert b"not valid UTF-8" in headers[b"dl_detail"]
