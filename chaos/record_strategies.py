@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from chaos.wire import Raw
 from newsreel.events.cloudevents import MAX_ID_CHARACTERS, Headers, attributes
-from newsreel.events.document import MAX_LABEL_CHARACTERS, MAX_RECORD_BYTES
 from newsreel.events.errors import Reason
+from newsreel.events.record import MAX_LABEL_CHARACTERS, MAX_RECORD_BYTES
 
 TOGETHER = 20
 """Records drawn at once, which is quicker than one by one."""

@@ -1,1 +1,1 @@
-"""The main job in one command: embedded Kafka, producer, consumer, report."""
+"""The demo: embedded Kafka, producer, consumer and report in one command."""

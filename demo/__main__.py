@@ -1,4 +1,4 @@
-"""The main job, run as its user would run it: the producer and the consumer as processes."""
+"""The demo: runs the broker, the producer and the consumer as processes, as a user would."""
 
 import json
 import shutil
@@ -34,15 +34,21 @@ LOG_LINES = 15
 SUMMARY, PLOT = "summary.json", "accuracy.png"
 
 STATE = ".demo"
-"""What the broker and the consumer keep; a name that nobody else gives to a folder."""
+"""Folder of the data of the broker and the consumer; its name must not be one of the user's."""
 
 
 class DemoError(UserError):
-    """A part of the demo ended before its work was done."""
+    """A process of the demo failed, or its folder can't be written."""
 
 
 def demo(argv: Sequence[str]) -> None:
-    """Run the whole: broker, held-out documents, producer, consumer, report."""
+    """Run broker, producer and consumer, and print the report.
+
+    Parameters
+    ----------
+    argv
+        Command-line arguments.
+    """
     settings = cli.parse(Settings, argv)
     console = Console(highlight=False)
     folder = settings.folder
@@ -50,23 +56,23 @@ def demo(argv: Sequence[str]) -> None:
     with ExitStack() as stack:
         connection = stack.enter_context(find_kafka(folder / STATE / "kafka"))
         console.print(f"Kafka is at {connection.bootstrap_servers}; logs are in {folder}/")
-        # Of its own each time: a broker that outlives the demo must not mix two of them.
+        # Each run has its own topic: a broker that outlives the demo must not mix two runs.
         topic = f"demo-{uuid.uuid4().hex[:8]}"
         with kafka.admin(connection) as admin:
             kafka.ensure(admin, topic, count=1)
         environment = program_environment(connection)
-        environment.pop("CONSUMER_HTTP_TOKEN", None)  # this process asks without one
+        environment.pop("CONSUMER_HTTP_TOKEN", None)  # this process sends no token
         environment.pop("CONSUMER_HTTP_TOKEN_FILE", None)
         start = partial(_start, folder=folder, environment=environment, stack=stack)
         source = ["--corpus", settings.corpus, "--seed", str(settings.seed)]
 
         console.print(f"publishing {settings.heldout:,} held-out documents")
-        heldout = start("heldout", "producer", *source, *_heldout(settings, topic))
+        heldout = start("heldout", "producer", *source, *_heldout_options(settings, topic))
         _finish(heldout, "heldout", folder)
         console.print(f"streaming {settings.documents:,} documents to learn from")
-        producer = start("producer", "producer", *source, *_stream(settings, topic))
+        producer = start("producer", "producer", *source, *_stream_options(settings, topic))
         port = free_port()
-        consumer = start("consumer", "consumer", *_learn(settings, topic, port))
+        consumer = start("consumer", "consumer", *_consumer_options(settings, topic, port))
         with Screen(console, settings.documents, f"http://127.0.0.1:{port}") as screen:
             while consumer.poll() is None:
                 if producer.poll():
@@ -81,19 +87,19 @@ def demo(argv: Sequence[str]) -> None:
     console.print(f"results: {folder / SUMMARY} and {folder / PLOT}")
 
 
-def _heldout(settings: Settings, topic: str) -> list[str]:
+def _heldout_options(settings: Settings, topic: str) -> list[str]:
     return [
         *("--topic", topics.heldout(topic), "--split", "test"),
         *("--limit", str(settings.heldout)),
     ]
 
 
-def _stream(settings: Settings, topic: str) -> list[str]:
+def _stream_options(settings: Settings, topic: str) -> list[str]:
     rate = [] if settings.rate is None else ["--rate", str(settings.rate)]
     return ["--topic", topic, "--split", "train", "--limit", str(settings.documents), *rate]
 
 
-def _learn(settings: Settings, topic: str, port: int) -> list[str]:
+def _consumer_options(settings: Settings, topic: str, port: int) -> list[str]:
     return [
         *("--topic", topic, "--group", topic, "--seed", str(settings.seed)),
         *("--checkpoint-dir", str(settings.folder / STATE / "checkpoints")),
@@ -110,7 +116,7 @@ def _start(
     environment: Mapping[str, str],
     stack: ExitStack,
 ) -> subprocess.Popen[bytes]:
-    """Start a newsreel program whose end is the stack's business; its output goes to a log."""
+    """Start a newsreel program with its output in a log file; the stack ends the program."""
     log = stack.enter_context((folder / f"{name}.log").open("wb"))
     process = supervisor.start([sys.executable, "-m", module, *arguments], log, environment)
     stack.callback(supervisor.stop, process)
@@ -118,12 +124,12 @@ def _start(
 
 
 def _finish(process: subprocess.Popen[bytes], name: str, folder: Path) -> None:
-    """Wait for a process to end well.
+    """Wait for a process to end.
 
     Raises
     ------
     DemoError
-        It failed; the end of its log is shown.
+        The process failed; the message shows the end of its log.
     """
     if code := process.wait():
         lines = (folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
@@ -134,7 +140,7 @@ def _finish(process: subprocess.Popen[bytes], name: str, folder: Path) -> None:
 
 
 def _progress(port: int) -> dict[str, Any] | None:
-    """Ask the consumer how it goes; None while it is starting or ending."""
+    """Request the consumer's progress; returns None while the consumer is starting or ending."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/progress", timeout=5) as answer:
             progress: dict[str, Any] = json.load(answer)
@@ -144,7 +150,7 @@ def _progress(port: int) -> dict[str, Any] | None:
 
 
 def _clear(folder: Path) -> None:
-    """Delete what an earlier demo left, and nothing else.
+    """Delete the files of an earlier demo, and no others.
 
     Raises
     ------
@@ -164,7 +170,7 @@ def _clear(folder: Path) -> None:
 
 
 def main() -> int:
-    """Run the demo; on SIGTERM its processes end first, in order."""
+    """Run the demo; returns the exit code. On SIGTERM, its processes end first, in order."""
     logs.configure()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     return cli.run("demo", demo, sys.argv[1:])

@@ -1,4 +1,4 @@
-"""What a run leaves behind: a table and a plot."""
+"""The report of a run: a table and a plot."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +39,15 @@ def table(summary: Mapping[str, Any]) -> Table:
 
 
 def plot(summary: Mapping[str, Any], path: Path) -> None:
-    """Draw the accuracy over the stream."""
+    """Draw the accuracy over the documents of the stream.
+
+    Parameters
+    ----------
+    summary
+        The consumer's summary.
+    path
+        PNG file to write.
+    """
     figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     documents = [point[0] for point in summary["curve"]]
     axes.plot(documents, [p[2] for p in summary["curve"]], label="prequential, last 1,000", lw=2)
@@ -64,5 +72,5 @@ def plot(summary: Mapping[str, Any], path: Path) -> None:
 
 
 def percent(share: float | None) -> str:
-    """Show a share, or that it isn't known."""
+    """Return a share as a percentage, ``-`` if it is None."""
     return "-" if share is None else f"{share:.1%}"

@@ -1,4 +1,4 @@
-"""What is seen while the demo runs: a live view on a terminal, a line now and then elsewhere."""
+"""The output of the running demo: a live view on a terminal, log lines elsewhere."""
 
 import math
 import time
@@ -26,18 +26,18 @@ class Screen:
     Parameters
     ----------
     console
-        Where to.
+        Console to print to.
     documents
-        How many are expected.
+        Number of documents that the stream will have.
     address
-        Of the consumer's page.
+        URL of the consumer's page.
     """
 
     def __init__(self, console: Console, documents: int, address: str) -> None:
         self._console = console
         self._documents = documents
         self._address = address
-        self._answered = False
+        self._address_shown = False
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._next_line = 0.0
 
@@ -56,17 +56,17 @@ class Screen:
             self._live.stop()
 
     def show(self, progress: Mapping[str, Any]) -> None:
-        """Show a snapshot of the consumer's progress, and before the first one where it is from."""
-        if not self._answered:
-            self._answered = True
-            self._console.print(f"watch it learn at {self._address} until the demo ends")
+        """Show a snapshot of the consumer's progress, the first one after the page's address."""
+        if not self._address_shown:
+            self._address_shown = True
+            self._console.print(f"watch the model learn at {self._address} until the demo ends")
         if self._live:
             self._live.update(self._view(progress), refresh=True)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + LINE_SECONDS
             line = self._line(progress)
             if progress["documents"] >= self._documents:
-                line += "\nexamining the model on the held-out documents"
+                line += "\nevaluating the model on the held-out documents"
                 self._next_line = math.inf
             self._console.print(line, highlight=False, soft_wrap=True)
 
@@ -103,4 +103,4 @@ class Screen:
                 Text(text, overflow="ellipsis", no_wrap=True),
             )
         done = progress["documents"] >= self._documents
-        return Group(numbers, mistakes, *(["examining the model on held-out documents"] * done))
+        return Group(numbers, mistakes, *(["evaluating the model on held-out documents"] * done))

@@ -1,4 +1,4 @@
-"""What can be changed about the demo."""
+"""Options of the demo, with their defaults."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Watch a transformer learn 20 Newsgroups from Kafka: broker, producer, consumer, report.
 
-    With KAFKA_BOOTSTRAP_SERVERS set, that broker is used in place of the embedded one.
+    If KAFKA_BOOTSTRAP_SERVERS is set, the demo uses that broker in place of the embedded one.
     """
 
     model_config = SettingsConfigDict(
@@ -21,14 +21,18 @@ class Settings(BaseSettings):
         cli_implicit_flags=True,
     )
 
-    documents: int = Field(2000, ge=1, description="training documents to stream")
-    heldout: int = Field(1000, ge=1, description="held-out documents to examine the model on")
+    documents: int = Field(2000, ge=1, description="number of training documents to stream")
+    heldout: int = Field(
+        1000, ge=1, description="number of held-out documents to evaluate the model on"
+    )
     rate: float | None = Field(
-        None, gt=0, description="documents a second; default: as fast as the broker takes them"
+        None,
+        gt=0,
+        description="documents per second; by default, as fast as the broker accepts them",
     )
     corpus: str = Field(
         "20newsgroups",
         description="20newsgroups, or the path of its raw 'bydate' folder or .tar.gz",
     )
-    seed: int = Field(0, ge=0, description="of the order of documents and of the learner")
-    folder: Path = Field(Path("runs/demo"), description="where results and logs go")
+    seed: int = Field(0, ge=0, description="seed of the order of documents and of the learner")
+    folder: Path = Field(Path("runs/demo"), description="folder of results and logs")

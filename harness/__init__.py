@@ -1,1 +1,1 @@
-"""An embedded Kafka and supervised processes, for tests, demo, faults and benchmarks."""
+"""An embedded Kafka and supervised processes, for tests, demo, chaos and benchmarks."""

@@ -1,4 +1,4 @@
-"""A real Kafka broker from a Python package, for the demo and the tests."""
+"""An embedded Kafka broker, from the Python package noida-db."""
 
 import os
 import signal
@@ -22,16 +22,16 @@ START_SECONDS = 30.0
 
 
 class BrokerStartError(UserError):
-    """The embedded broker did not come up."""
+    """The embedded broker did not start."""
 
 
 class EmbeddedKafka:
-    """noida-db's Kafka on a free port of the loopback interface, until the ``with`` block ends.
+    """Runs noida-db's Kafka on a free loopback port until the ``with`` block ends.
 
     Parameters
     ----------
     folder
-        Where it keeps its data and its log. Data of an earlier life is served again.
+        Folder of the broker's data and log. Data of an earlier broker is served again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,12 +44,12 @@ class EmbeddedKafka:
         return self
 
     def start(self) -> None:
-        """Start the broker and wait until it answers; once more on the same port after `stop`.
+        """Start the broker and wait until it answers; after `stop`, it gets the same port again.
 
         Raises
         ------
         BrokerStartError
-            It does not come up.
+            The broker does not answer in time, or ends.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         binary = files("noida_db").joinpath("noida-db")
@@ -74,14 +74,14 @@ class EmbeddedKafka:
         self.stop()
 
     def stop(self) -> None:
-        """End the broker; it writes what it holds to disk first."""
+        """End the broker, which writes its data to disk first."""
         if self._process is not None:
             supervisor.stop(self._process)
             self._process = None
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stop the broker as it stands until the ``with`` block ends: nothing answers."""
+        """Suspend the broker until the ``with`` block ends; connections stay open."""
         if self._process is not None:
             self._process.send_signal(signal.SIGUSR1)
         try:
@@ -103,14 +103,14 @@ class EmbeddedKafka:
                 return
         log = self._folder / "broker.log"
         raise BrokerStartError(
-            f"the embedded Kafka did not start; {log} says why."
-            " To use a broker of your own, set KAFKA_BOOTSTRAP_SERVERS"
+            f"the embedded Kafka did not start; its log {log} has the reason."
+            " To use another broker, set KAFKA_BOOTSTRAP_SERVERS"
         )
 
 
 @contextmanager
 def find_kafka(folder: Path) -> Iterator[Connection]:
-    """Find the Kafka that the environment names, else start an embedded one in this folder."""
+    """Connect to the Kafka that the environment names, or start an embedded one in a folder."""
     if "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
         yield cli.parse(KafkaSettings, []).connection
         return
@@ -119,14 +119,18 @@ def find_kafka(folder: Path) -> Iterator[Connection]:
 
 
 def program_environment(connection: Connection) -> dict[str, str]:
-    """Return this process's environment, in which newsreel's programs find the same Kafka."""
-    # An embedded one must not be met with what the environment says of another's security.
-    stays = {n: v for n, v in os.environ.items() if connection.security or n[:6] != "KAFKA_"}
-    return stays | {"KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers}
+    """Return this process's environment with the address of a Kafka for newsreel's programs."""
+    # The environment's security options belong to another Kafka than an embedded one.
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if connection.security or not name.startswith("KAFKA_")
+    }
+    return inherited | {"KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers}
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on."""
+    """Return a TCP port of the loopback interface on which no program listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

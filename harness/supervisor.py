@@ -16,16 +16,25 @@ from pathlib import Path
 from typing import IO
 
 GRACE_SECONDS = 20.0
-"""How long a command may take to end after SIGTERM before it is killed."""
+"""Seconds that a command may take to end after SIGTERM, before it is killed."""
 
 
 def start(
     command: Sequence[str], log: IO[bytes], env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a command on a leash, its output going to ``log``.
+    """Start a supervised command and return its supervisor's process.
 
-    It gets a session of its own: Ctrl-C reaches the starter alone, which ends its children in
-    the order that suits them.
+    The supervisor gets a session of its own: Ctrl-C reaches only the starter, which then ends its
+    children in the right order.
+
+    Parameters
+    ----------
+    command
+        Command and its arguments.
+    log
+        Binary file for the output of the command.
+    env
+        Environment of the command; None for that of this process.
     """
     return subprocess.Popen(  # noqa: S603 - our own commands
         [sys.executable, "-m", "harness.supervisor", *command],
@@ -39,7 +48,7 @@ def start(
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
-    """End a leashed command and wait for it; returns its exit code."""
+    """End a supervised command, wait for it and return its exit code."""
     if process.poll() is None:
         process.terminate()
     code = process.wait()
@@ -49,7 +58,10 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 
 
 def main(command: Sequence[str]) -> int:
-    """Run the command until it ends, a signal comes or standard input closes."""
+    """Run a command until it ends, a signal arrives or standard input closes.
+
+    Returns the exit code of the command.
+    """
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - our own commands
     ending = threading.Event()
 
@@ -66,7 +78,9 @@ def main(command: Sequence[str]) -> int:
             child.kill()
 
     def watch_starter() -> None:
-        os.read(sys.stdin.fileno(), 1)  # unbuffered: a buffer's lock would be held at exit
+        os.read(
+            sys.stdin.fileno(), 1
+        )  # unbuffered: at exit, a blocked reader would hold the buffer's lock
         end()
 
     signal.signal(signal.SIGUSR1, lambda *_: child.send_signal(signal.SIGSTOP))

@@ -1,1 +1,1 @@
-"""The producer: replays labelled documents onto a Kafka topic."""
+"""The producer publishes labelled documents to a Kafka topic, as streams of many kinds."""

@@ -1,4 +1,4 @@
-"""A Kafka client that delivers each document once, for as long as a stream runs."""
+"""The Kafka client of a publisher, which delivers each record once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +11,7 @@ from newsreel.common.kafka import Connection
 from producer.publisher import DeliveryError, PublishCounts, Publisher
 
 DELIVERY_SECONDS = 60.0
-"""How long a document may wait for the broker's word; a broker's restart takes less."""
+"""Seconds to wait for the broker's acknowledgement; a broker restarts in less."""
 
 CLOSE_SECONDS = 2.0
 
@@ -20,7 +20,7 @@ LINGER_MS = 20
 BATCH_BYTES = 1 << 17
 
 RECORD_BYTES = 1_048_588
-"""Largest record that a topic takes, by Kafka's default."""
+"""Largest record that a topic accepts by Kafka's default, in bytes."""
 
 
 @contextmanager
@@ -28,27 +28,27 @@ def connect(
     connection: Connection,
     topic: str,
     source: str,
-    tally: PublishCounts,
+    counts: PublishCounts,
     record_bytes: int = RECORD_BYTES,
     patience: float = DELIVERY_SECONDS,
     published: int = 0,
 ) -> Iterator[Publisher]:
-    """Connect a publisher; leaving the ``with`` block flushes it, unless an error ended it.
+    """Connect a publisher; the end of the ``with`` block flushes it.
 
     Parameters
     ----------
     connection
-        Where Kafka is, and how to be let in.
-    topic, source, tally, patience, published
-        As `Publisher` takes them.
+        Address of Kafka, and the security options of its clients.
+    topic, source, counts, patience, published
+        Arguments of `Publisher`.
     record_bytes
-        Largest record that the topic takes. Larger ones are refused here: a refusal by the broker
-        would end the idempotent client (kafka-python 3.0).
+        Largest record that the topic accepts, in bytes. The client refuses larger ones: a refusal
+        by the broker would end the idempotent client (kafka-python 3.0).
 
     Raises
     ------
     DeliveryError
-        Some documents could not be delivered.
+        Some records could not be delivered.
     """
     patience_ms = round(patience * 1000)
     try:
@@ -65,14 +65,14 @@ def connect(
         )
     except KafkaError as error:
         raise DeliveryError(
-            f"Kafka at {connection.bootstrap_servers!r} answers no more; nothing was delivered:"
-            " see to the broker, then run the producer again"
+            f"Kafka at {connection.bootstrap_servers!r} does not answer any more; nothing was"
+            " delivered: check the broker, then run the producer again"
         ) from error
-    publisher = Publisher(client, topic, source, tally, patience, published)
+    publisher = Publisher(client, topic, source, counts, patience, published)
     try:
         yield publisher
     except Exception:
-        publisher.flush()  # what came before a broken row is as good as ever
+        publisher.flush()  # the documents before a broken row are right
         raise
     else:
         publisher.flush()
@@ -84,7 +84,7 @@ def connect(
 
 
 def largest_record(client: KafkaAdminClient, topic: str) -> int:
-    """Bytes of the largest record that a topic takes; Kafka's default where it is not told."""
+    """Return the largest record that a topic accepts, in bytes; Kafka's default if unknown."""
     name = "max.message.bytes"
     try:
         answer = client.describe_configs(

@@ -1,4 +1,4 @@
-"""What the producer has done, for Prometheus."""
+"""Prometheus metrics of the producer."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,44 +12,62 @@ from producer.publisher import PublishCounts
 
 
 class MetricsPortError(UserError):
-    """Metrics can't be served where they were asked for."""
+    """Metrics can't be served at the given address."""
 
 
 class PublishCollector(Collector):
-    """Shows a tally as counters: what is counted once can't differ from what is reported."""
+    """Exports the publisher's counts, the same that the log reports at the end.
 
-    def __init__(self, tally: PublishCounts) -> None:
-        self._tally = tally
+    Parameters
+    ----------
+    counts
+        Counts that the publisher updates.
+    """
+
+    def __init__(self, counts: PublishCounts) -> None:
+        self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
-        """Read the tally at the time of the scrape."""
+        """Yield the metrics at the time of the scrape."""
+        counts = self._counts
         for name, help_, value in (
-            ("documents", "Documents that the broker has acknowledged.", self._tally.delivered),
-            ("bytes", "Keys and values of these, before compression.", self._tally.delivered_bytes),
-            ("failed", "Documents that are larger than the topic takes.", self._tally.failed),
-            ("skipped", "Documents that break the wire contract.", self._tally.skipped),
-            ("labels", "Labels published later than their documents.", self._tally.labels),
+            ("documents", "Documents that the broker has acknowledged.", counts.delivered),
+            (
+                "bytes",
+                "Bytes of the keys and values of these documents, before compression.",
+                counts.delivered_bytes,
+            ),
+            ("failed", "Documents that are larger than the topic accepts.", counts.failed),
+            ("skipped", "Documents that break the wire contract.", counts.skipped),
+            ("labels", "Labels published later than their documents.", counts.labels),
         ):
             yield CounterMetricFamily(f"newsreel_producer_{name}", help_, value)
-        tally = self._tally
         changes = CounterMetricFamily(
             "newsreel_producer_changes",
-            "What changed in a simulated stream, as the topic of truth says.",
+            "Changes of a simulated stream, as published to the topic of truth.",
             labels=["scenario", "what"],
         )
-        for told, count in tally.changes.copy().items():
-            changes.add_metric(told, count)
+        for change, count in counts.changes.copy().items():
+            changes.add_metric(change, count)
         yield changes
-        last: Mapping[tuple[str, str], float]
-        for name, help_, last in (
-            ("change_timestamp_seconds", "When the last such change was told.", tally.changed),
-            ("change_documents", "Documents published before the last such change.", tally.behind),
+        values: Mapping[tuple[str, str], float]
+        for name, help_, values in (
+            (
+                "change_timestamp_seconds",
+                "Time of the last change of this kind, in seconds since 1970.",
+                counts.change_times,
+            ),
+            (
+                "change_documents",
+                "Documents published before the last change of this kind.",
+                counts.change_documents,
+            ),
         ):
             family = GaugeMetricFamily(
                 f"newsreel_producer_{name}", help_, labels=["scenario", "what"]
             )
-            for told, at in dict(last).items():
-                family.add_metric(told, at)
+            for change, last in dict(values).items():
+                family.add_metric(change, last)
             yield family
 
 
@@ -57,10 +75,17 @@ class PublishCollector(Collector):
 def serve(registry: CollectorRegistry, host: str, port: int) -> Iterator[None]:
     """Serve a registry over HTTP until the ``with`` block ends.
 
+    Parameters
+    ----------
+    registry
+        Metrics to serve.
+    host, port
+        Address to listen on.
+
     Raises
     ------
     MetricsPortError
-        The address is taken, or not one of this machine's.
+        The address is in use, or belongs to another machine.
     """
     try:
         server, thread = start_http_server(port, host, registry)

@@ -1,4 +1,4 @@
-"""How far the stream is, for somebody who watches it."""
+"""Progress of the stream, for people: a bar on a terminal, log lines elsewhere."""
 
 import sys
 import time
@@ -15,30 +15,30 @@ LOG_SECONDS = 5.0
 
 log = structlog.get_logger()
 
-Watch = Callable[[Stream, PublishCounts, int | None], Stream]
-"""Passes a stream on and shows the tally; the number is how many will come, if that is known."""
+Display = Callable[[Stream, PublishCounts, int | None], Stream]
+"""Passes a stream on and shows the counts; the number is the total of documents, if known."""
 
 
-def on_standard_error() -> Watch:
-    """Choose a bar for a terminal, log lines for anything else."""
+def on_standard_error() -> Display:
+    """Return the display for standard error: a bar on a terminal, log lines elsewhere."""
     return bar if sys.stderr.isatty() else lines
 
 
-def bar(stream: Stream, tally: PublishCounts, total: int | None) -> Stream:
-    """Show the documents delivered as a bar."""
+def bar(stream: Stream, counts: PublishCounts, total: int | None) -> Stream:
+    """Show the number of delivered documents as a bar."""
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("publishing", total=total)
         for item in stream:
             yield item
-            progress.update(task, completed=tally.delivered)
+            progress.update(task, completed=counts.delivered)
 
 
-def lines(stream: Stream, tally: PublishCounts, total: int | None) -> Stream:
-    """Log the number of documents delivered every few seconds."""
+def lines(stream: Stream, counts: PublishCounts, total: int | None) -> Stream:
+    """Log the number of delivered documents every few seconds."""
     due = time.monotonic() + LOG_SECONDS
     for item in stream:
         yield item
         if time.monotonic() >= due:
-            log.info("publishing", delivered=tally.delivered, of=total or "?")
+            log.info("publishing", delivered=counts.delivered, of=total or "?")
             due = time.monotonic() + LOG_SECONDS

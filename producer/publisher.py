@@ -1,4 +1,4 @@
-"""Documents onto a Kafka topic, each delivered once or accounted for."""
+"""Sends documents to a Kafka topic; each is delivered once or counted as failed or skipped."""
 
 import threading
 from collections import Counter
@@ -12,26 +12,39 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from newsreel.common.errors import UserError
 from newsreel.events import change, label, topics
 from newsreel.events.change import Change
-from newsreel.events.document import Document, Record, encode
+from newsreel.events.document import Document, encode
 from newsreel.events.errors import EncodeError
 from newsreel.events.label import Label
+from newsreel.events.record import Record
 from producer.scenarios.stream import Item
 
 PENDING_BYTES = 1 << 22
-"""Documents on their way, in bytes at most; the Kafka client itself would take any number."""
+"""Most bytes of unacknowledged records; the Kafka client itself has no limit."""
 
 GRACE_SECONDS = 5.0
-"""How much later than the Kafka client we give up: it knows the reason."""
+"""Seconds to wait after the Kafka client's own timeout, as the client knows the reason."""
 
 
 @dataclass
 class PublishCounts:
-    """Counts so far: acknowledged by the broker, refused for their size, against the contract.
+    """Counts of published documents, labels and changes.
 
-    ``first_failed`` and ``first_skipped`` say which was the first such document, and why.
-    ``labels`` are those that came later than their documents. ``changes`` are those of the stream
-    that were told, by scenario and what it was; of the last such, ``changed`` says when, in seconds
-    since 1970, and ``behind`` after how many documents.
+    Parameters
+    ----------
+    delivered, delivered_bytes
+        Documents that the broker has acknowledged, and the bytes of their keys and values.
+    failed, first_failed
+        Documents that are larger than the topic accepts, and the message about the first one.
+    skipped, first_skipped
+        Documents that break the wire contract, and the message about the first one.
+    labels
+        Labels that were published later than their documents.
+    changes
+        Changes of the stream that were published, by scenario and kind of change.
+    change_times
+        Time of the last change of each kind, in seconds since 1970.
+    change_documents
+        Number of documents before the last change of each kind.
     """
 
     delivered: int = 0
@@ -39,35 +52,34 @@ class PublishCounts:
     failed: int = 0
     first_failed: str = ""
     skipped: int = 0
-    labels: int = 0
     first_skipped: str = ""
+    labels: int = 0
     changes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    changed: dict[tuple[str, str], float] = field(default_factory=dict)
-    behind: dict[tuple[str, str], float] = field(default_factory=dict)
+    change_times: dict[tuple[str, str], float] = field(default_factory=dict)
+    change_documents: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 class DeliveryError(UserError):
-    """The broker was lost, or stopped taking documents, while the stream ran."""
+    """The broker became unreachable or refused records while the stream ran."""
 
 
 class Publisher:
-    """Sends a stream, a bounded number of bytes at a time, and counts the broker's receipts.
+    """Sends the items of a stream with bounded memory, and counts the broker's acknowledgements.
 
     Parameters
     ----------
     client
-        Reports the fate of each record, from a thread of its own.
+        Kafka client, which reports the outcome of each record from another thread.
     topic
-        Where the documents go; labels that come later go to its topic of
-        labels, and what changes to its topic of truth.
+        Topic of the documents. Labels go to its topic of labels, changes to its topic of truth.
     source
         CloudEvents source of the documents.
-    tally
-        Where they are counted.
+    counts
+        Counts to update.
     patience
-        Seconds to wait for the broker's word on a document.
+        Seconds to wait for the broker's acknowledgement of a record.
     published
-        Documents of the stream that an earlier run has sent.
+        Number of documents of the stream that an earlier run has sent.
     """
 
     def __init__(
@@ -75,129 +87,129 @@ class Publisher:
         client: KafkaProducer,
         topic: str,
         source: str,
-        tally: PublishCounts,
+        counts: PublishCounts,
         patience: float,
         published: int = 0,
     ) -> None:
         self._client = client
         self._topic = topic
         self._source = source
-        self._tally = tally
+        self._counts = counts
         self._patience = patience
         self._sent = published
         self._pending = 0
         self._pending_bytes = 0
-        self._lost: KafkaError | None = None
-        self._receipt = threading.Condition()
+        self._error: KafkaError | None = None
+        self._acknowledged = threading.Condition()
 
     def send(self, item: Item) -> None:
-        """Send whatever a stream is of to where it belongs.
+        """Send an item of a stream to its topic.
 
         Raises
         ------
         DeliveryError
-            Documents before this one could not be delivered.
+            Earlier records could not be delivered.
         """
         match item:
             case Document():
                 self.publish(item)
             case Label():
-                self.label(item)
+                self.publish_label(item)
             case Change():
-                self.announce(item)
+                self.publish_change(item)
 
     def publish(self, document: Document) -> None:
-        """Send a document as soon as there is room for it.
+        """Send a document as soon as there is room for it among the unacknowledged records.
 
-        One that breaks the wire contract is skipped, one that is too large for the topic fails;
-        both are counted.
+        A document that breaks the wire contract is skipped, a document that is too large for the
+        topic fails; both are counted.
 
         Raises
         ------
         DeliveryError
-            Documents before this one could not be delivered.
+            Earlier records could not be delivered.
         """
         try:
             record = encode(document, self._source)
         except EncodeError as error:
-            self._tally.skipped += 1
-            self._tally.first_skipped = self._tally.first_skipped or str(error)
+            self._counts.skipped += 1
+            self._counts.first_skipped = self._counts.first_skipped or str(error)
             return
         size = len(record.key) + len(record.value)
 
         def delivered() -> None:
-            self._tally.delivered += 1
-            self._tally.delivered_bytes += size
+            self._counts.delivered += 1
+            self._counts.delivered_bytes += size
 
         try:
             self._send(self._topic, record, delivered)
         except MessageSizeTooLargeError:
-            self._tally.failed += 1
-            self._tally.first_failed = self._tally.first_failed or (
-                f"document {document.id!r}: its {size} bytes are more than the topic takes"
+            self._counts.failed += 1
+            self._counts.first_failed = self._counts.first_failed or (
+                f"document {document.id!r}: its {size} bytes are more than the topic accepts"
             )
         else:
             self._sent += 1
 
-    def label(self, said: Label) -> None:
+    def publish_label(self, item: Label) -> None:
         """Send the label of a document that was published before.
 
-        One that breaks the wire contract is skipped, as its document was.
+        A label that breaks the wire contract is skipped, as its document was.
 
         Raises
         ------
         DeliveryError
-            Documents before could not be delivered.
+            Earlier records could not be delivered.
         """
         try:
-            record = label.encode(said, self._source)
+            record = label.encode(item, self._source)
         except EncodeError:
             return
 
         def delivered() -> None:
-            self._tally.labels += 1
+            self._counts.labels += 1
 
         self._send(topics.labels(self._topic), record, delivered)
 
-    def announce(self, changed: Change) -> None:
-        """Tell the topic of truth what is different from the next document on.
+    def publish_change(self, item: Change) -> None:
+        """Send a change to the topic of truth.
 
         Raises
         ------
         DeliveryError
-            Documents before could not be delivered.
+            Earlier records could not be delivered.
         """
         now, documents = datetime.now(UTC), self._sent
-        record = change.encode(changed, documents, self._source, now)
+        record = change.encode(item, documents, self._source, now)
 
         def delivered() -> None:
-            told = (changed.scenario, changed.what)
-            self._tally.changes[told] += 1
-            self._tally.changed[told] = now.timestamp()
-            self._tally.behind[told] = documents
+            kind = (item.scenario, item.what)
+            self._counts.changes[kind] += 1
+            self._counts.change_times[kind] = now.timestamp()
+            self._counts.change_documents[kind] = documents
 
         self._send(topics.truth(self._topic), record, delivered)
 
     def flush(self) -> None:
-        """Wait until each document has been delivered or has failed.
+        """Wait until the broker has acknowledged each record.
 
         Raises
         ------
         DeliveryError
-            Some could not be delivered.
+            Some records could not be delivered.
         """
         self._wait(0)
 
     @property
     def pending(self) -> int:
-        """Documents sent whose fate is not known."""
+        """Number of records sent and not yet acknowledged."""
         return self._pending
 
     def _send(self, topic: str, record: Record, delivered: Callable[[], None]) -> None:
         size = len(record.key) + len(record.value)
         self._wait(PENDING_BYTES - size)
 
-        with self._receipt:
+        with self._acknowledged:
             self._pending += 1
             self._pending_bytes += size
         try:
@@ -206,37 +218,37 @@ class Publisher:
             self._settle(size)
             raise
         except KafkaError as error:
-            self._lose(error)
+            self._fail(error)
             return
         future.add_callback(lambda _: self._settle(size, delivered))
-        future.add_errback(self._lose)
+        future.add_errback(self._fail)
 
     def _wait(self, pending_bytes: int) -> None:
-        """Wait until no more than this is on its way."""
-        with self._receipt:
-            if not self._receipt.wait_for(
-                lambda: self._lost or self._pending_bytes <= pending_bytes,
+        """Wait until the unacknowledged records have at most so many bytes."""
+        with self._acknowledged:
+            if not self._acknowledged.wait_for(
+                lambda: self._error or self._pending_bytes <= pending_bytes,
                 self._patience + GRACE_SECONDS,
             ):
-                self._lost = KafkaTimeoutError()
-            if self._lost:
-                reason = type(self._lost).__name__
-                if isinstance(self._lost, RetriableError):
+                self._error = KafkaTimeoutError()
+            if self._error:
+                reason = type(self._error).__name__
+                if isinstance(self._error, RetriableError):
                     reason = f"no answer for {self._patience:g} s"
                 raise DeliveryError(
-                    f"Kafka takes no more documents ({reason}): {self._tally.delivered} were"
-                    f" delivered to {self._topic!r}, {self._pending} more were on their way;"
-                    " see to the broker, then run the producer again"
+                    f"Kafka accepts no more documents ({reason}): {self._counts.delivered} were"
+                    f" delivered to {self._topic!r}, {self._pending} more were sent; check the"
+                    " broker, then run the producer again"
                 )
 
-    def _lose(self, error: KafkaError) -> None:
-        with self._receipt:
-            self._lost = self._lost or error
-            self._receipt.notify()
+    def _fail(self, error: KafkaError) -> None:
+        with self._acknowledged:
+            self._error = self._error or error
+            self._acknowledged.notify()
 
     def _settle(self, size: int, delivered: Callable[[], None] = lambda: None) -> None:
-        with self._receipt:
+        with self._acknowledged:
             delivered()
             self._pending -= 1
             self._pending_bytes -= size
-            self._receipt.notify()
+            self._acknowledged.notify()

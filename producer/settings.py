@@ -1,4 +1,4 @@
-"""What a user can choose, each with its default."""
+"""Options of the producer, with their defaults."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -11,94 +11,104 @@ from newsreel.events import topics
 
 
 class Settings(KafkaSettings):
-    """Replay labelled documents onto Kafka; --rate, say, can also be set as PRODUCER_RATE."""
+    """Publish labelled documents to a Kafka topic.
+
+    Every option is also an environment variable: PRODUCER_RATE for --rate.
+    """
 
     model_config = SettingsConfigDict(env_prefix="PRODUCER_", cli_prog_name="python -m producer")
 
     topic: str = Field(
         topics.DOCUMENTS,
         pattern=topics.PATTERN,
-        description="topic to publish to; it is created where it is missing",
+        description="topic to publish to; created if it does not exist",
     )
     partitions: PositiveInt = Field(
-        1, description="partitions of the topic, if it has to be created; one keeps the order"
+        1,
+        description="number of partitions of a topic that has to be created; one partition keeps"
+        " the order of the documents",
     )
 
     corpus: str = Field(
         "20newsgroups",
-        description="what to publish: '20newsgroups', or the path of a .jsonl, .csv or .tsv file,"
-        " or of the raw 20 Newsgroups 'bydate' folder or .tar.gz",
+        description="documents to publish: '20newsgroups', or the path of a .jsonl, .csv or .tsv"
+        " file, or of the raw 20 Newsgroups 'bydate' folder or .tar.gz",
     )
-    text_column: str = Field("text", description="column of a file that holds the text")
+    text_column: str = Field("text", description="column of the text in a file")
     label_column: str | None = Field(
-        None, description="column of a file that holds the label; 'label' if there is one"
+        None, description="column of the label in a file; 'label' if there is such a column"
     )
     id_column: str | None = Field(
         None,
-        description="column of a file that holds a unique id; else the file's name and row number",
+        description="column of the unique id in a file; by default, ids are made of the file's name"
+        " and the row number",
     )
     time_column: str | None = Field(
-        None, description="column of a file that holds the time, ISO 8601; none if not given"
+        None,
+        description="column of the time (ISO 8601) in a file; by default, documents have no time",
     )
     dates: Path | None = Field(
         None,
-        description="file of the times of 20 Newsgroups: cells divided by tabs, columns split,"
-        " group, id and date_utc",
+        description="file of the times of 20 Newsgroups: tab-separated, with columns split, group,"
+        " id and date_utc",
     )
     split: Literal["train", "test", "all"] | None = Field(
-        None, description="part of 20 Newsgroups; train if not given"
+        None, description="part of 20 Newsgroups; train by default"
     )
     remove: str | None = Field(
         None,
         pattern=r"^(headers|footers|quotes)(,(headers|footers|quotes))*$",
         examples=["headers,footers,quotes"],
-        description="parts of 20 Newsgroups posts to leave out: some of headers,footers,quotes",
+        description="parts to remove from posts of 20 Newsgroups: some of headers,footers,quotes",
     )
 
     scenario: str = Field(
         "shuffled",
-        description="what the stream is like: an order (shuffled, as-is, chronological or"
-        " class-incremental; all but as-is read the corpus into memory), and what is done to it,"
-        " with parameters, such as 'chronological,label-swap:start=5000:labels=4'; see"
+        description="order of the documents (shuffled, as-is, chronological or class-incremental;"
+        " all but as-is read the corpus into memory), and changes of the stream with"
+        " their parameters, such as 'chronological,label-swap:start=5000:labels=4'; see"
         " docs/scenarios.md",
     )
-    seed: int = Field(0, description="seed of everything random in the stream")
-    repeat: PositiveInt = Field(1, description="passes over the corpus")
+    seed: int = Field(0, description="seed of all random numbers")
+    repeat: PositiveInt = Field(1, description="number of passes over the corpus")
     limit: PositiveInt | None = Field(
-        None, description="documents to publish at most, all passes together"
+        None, description="largest number of documents to publish, in all passes together"
     )
     resume: bool = Field(
         False,
-        description="leave out as many documents as the topic holds already: go on where a run"
-        " with the same options stopped",
+        description="skip as many documents as the topic already contains, to continue an earlier"
+        " run with the same options",
     )
     rate: PositiveFloat | None = Field(
         None,
         allow_inf_nan=False,
-        description="documents per second; as fast as the broker takes them if not given",
+        description="documents per second; by default, as fast as the broker accepts them",
     )
     arrivals: Literal["constant", "poisson", "bursts", "day-and-night"] = Field(
         "constant",
-        description="how documents arrive at that rate: evenly, as a Poisson process, or as one"
-        " that comes in bursts, or swells and ebbs",
+        description="arrivals at that rate: evenly spaced, or a Poisson process of constant rate,"
+        " with bursts, or with the rate of day and night",
     )
     period: PositiveFloat = Field(
-        60.0, allow_inf_nan=False, description="seconds between bursts, or of a day and a night"
+        60.0, allow_inf_nan=False, description="seconds between two bursts, or of a day and a night"
     )
     speedup: PositiveFloat | None = Field(
         None,
         allow_inf_nan=False,
-        description="send documents when they came about, in time that runs so many times as fast;"
-        " for a chronological stream, instead of --rate",
+        description="publish documents at their own times, so many times faster; for a"
+        " chronological stream, instead of --rate",
     )
 
     metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="TCP port to serve Prometheus metrics on; none by default"
+        None,
+        ge=1,
+        le=65535,
+        description="TCP port of the Prometheus metrics; not served by default",
     )
-    metrics_host: str = Field("127.0.0.1", description="address to serve Prometheus metrics on")
+    metrics_host: str = Field("127.0.0.1", description="address of the Prometheus metrics")
 
     @model_validator(mode="after")
-    def _one_clock(self) -> Self:
+    def _check_clock(self) -> Self:
         if self.rate is not None and self.speedup is not None:
-            raise ValueError("--rate and --speedup both say when documents arrive; give one")
+            raise ValueError("--rate and --speedup both set the arrival times; give only one")
         return self

@@ -9,7 +9,8 @@ from kafka import KafkaProducer
 from benchmarks.throughput import processes
 from benchmarks.throughput.comparison import Comparison, interleave
 from newsreel.common.kafka import Connection
-from newsreel.events.document import Document, Record, encode
+from newsreel.events.document import Document, encode
+from newsreel.events.record import Record
 from producer import connection
 
 

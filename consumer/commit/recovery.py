@@ -67,8 +67,8 @@ def starting_point(
     if id_ is None and checkpoints and not new:
         raise GroupError(
             f"the folder holds checkpoints, but group {group!r} has committed none of them on topic"
-            f" {topic!r}; resume with the --group and --topic that wrote them, or begin a new history"
-            " with another --checkpoint-dir"
+            f" {topic!r}; resume with the --group and --topic that wrote them, or begin a new"
+            " history with another --checkpoint-dir"
         )
     return StartingPoint(positions, id_)
 

@@ -1,1 +1,1 @@
-"""What every newsreel program needs: command line, log lines, a Kafka connection, shutdown."""
+"""The basics of a newsreel program: command line, log lines, Kafka connection, shutdown."""

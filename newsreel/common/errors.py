@@ -1,5 +1,5 @@
-"""The one kind of error that ends a program with a line instead of a traceback."""
+"""The base class of errors that end a program with one line instead of a traceback."""
 
 
 class UserError(Exception):
-    """Something only the user can mend; the message says how."""
+    """A problem that only the user can solve; the message says how."""

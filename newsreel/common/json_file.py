@@ -1,6 +1,6 @@
-"""A small file of JSON, written whole or not at all, that outlives the process that writes it.
+"""Small JSON files that are replaced atomically, and JSON values without NaN.
 
-It is not synced: it has to survive the process, not the machine.
+The files survive a crash of the process, not of the machine: they are not synced to disk.
 """
 
 import json
@@ -15,40 +15,46 @@ log = structlog.get_logger()
 
 
 class JsonFile:
-    """A file that is written again and again; that it can't be is told once.
+    """Replaces the content of one JSON file atomically.
 
     Parameters
     ----------
     path
-        Where.
+        Path of the file.
     content
-        What is in it, for who reads the log.
+        Name of the content in log lines, such as ``counters``.
     """
 
     def __init__(self, path: Path, content: str) -> None:
         self._path = path
         self._content = content
-        self._unwritable = False
+        self._warned = False
 
     def write(self, value: Any) -> None:
-        """Put a value in place of what there was."""
+        """Replace the file's content with a value; log only the first failure to do so."""
         draft = self._path.with_suffix(f".{os.getpid()}")
         try:
             draft.write_text(json.dumps(value))
             draft.replace(self._path)
         except OSError as error:
-            if not self._unwritable:
+            if not self._warned:
                 log.warning(
                     "not written, and will not outlive this process",
                     content=self._content,
                     file=self._path,
                     error=error.strerror,
                 )
-            self._unwritable = True
+            self._warned = True
 
 
 def without_nan(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: what isn't known is null."""
+    """Return a copy of a JSON object with null for each NaN and infinity, which JSON lacks.
+
+    Examples
+    --------
+    >>> without_nan({"accuracy": float("nan"), "curve": [(100, 0.25), (200, float("inf"))]})
+    {'accuracy': None, 'curve': [[100, 0.25], [200, None]]}
+    """
 
     def clean(item: Any) -> Any:
         match item:

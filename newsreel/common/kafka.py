@@ -1,4 +1,4 @@
-"""A Kafka connection that is there, and topics that exist."""
+"""Connecting to Kafka, and creating and reading whole topics."""
 
 import logging
 import time
@@ -24,27 +24,27 @@ log = structlog.get_logger()
 
 
 class BrokerUnreachableError(UserError):
-    """No broker answered at the given address."""
+    """No Kafka broker answered at the given address."""
 
 
 class TopicMissingError(UserError):
-    """A topic that must be there is not."""
+    """A topic that must exist does not."""
 
 
 class TopicCreationError(UserError):
-    """A missing topic can't be created."""
+    """The broker refused to create a missing topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where Kafka is, and how to be let in.
+    """Address of Kafka, and the security options of its clients.
 
     Parameters
     ----------
     bootstrap_servers
         Kafka brokers, ``host:port``, separated by commas.
     security
-        Keyword arguments that any kafka-python client takes; not shown, as some are secret.
+        Keyword arguments for any kafka-python client; kept out of ``repr``, as some are secret.
     """
 
     bootstrap_servers: str
@@ -58,18 +58,18 @@ class Connection:
 
 @contextmanager
 def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
-    """Connect to a broker, or say that none is there.
+    """Connect an admin client until the ``with`` block ends.
 
     Raises
     ------
     BrokerUnreachableError
-        No broker answered in time, or what answered is no Kafka broker.
+        No broker answered in time, or the program that answered is no Kafka broker.
     """
     try:
-        with _listening() as failures:
+        with _connection_failures() as failures:
             client = KafkaAdminClient(**connection.options, bootstrap_timeout_ms=CONNECT_TIMEOUT_MS)
     except (KafkaError, OSError, ValueError, AssertionError) as error:
-        # The last one may be cut short by our own time limit.
+        # The first failure: our own time limit may have cut the last attempt short.
         reason = f" ({failures[0]})" if failures else ""
         raise BrokerUnreachableError(
             f"no Kafka broker answers at {connection.bootstrap_servers!r}; start one, or name"
@@ -82,8 +82,8 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
 
 
 @contextmanager
-def _listening() -> Iterator[Sequence[str]]:
-    """Collect why attempts to connect fail, which the client tells nobody but its log."""
+def _connection_failures() -> Iterator[Sequence[str]]:
+    """Collect the reasons of failed connection attempts, which the client only logs."""
     failures: list[str] = []
 
     class Collector(logging.Handler):
@@ -93,7 +93,7 @@ def _listening() -> Iterator[Sequence[str]]:
                     failures.append(" ".join(str(reason).split()))
 
     logger = logging.getLogger("kafka.net.manager")
-    before = logger.level, logger.propagate
+    level, propagate = logger.level, logger.propagate
     logger.setLevel(logging.WARNING)
     logger.propagate = False
     logger.addHandler(collector := Collector())
@@ -101,17 +101,24 @@ def _listening() -> Iterator[Sequence[str]]:
         yield failures
     finally:
         logger.removeHandler(collector)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
+        logger.setLevel(level)
+        logger.propagate = propagate
 
 
 def retry(action: Callable[[], T], stopping: Callable[[], bool]) -> T:
-    """Try something again while the broker does not answer, until told to stop.
+    """Call a function until the broker answers or the program is stopping.
+
+    Parameters
+    ----------
+    action
+        Function that talks to the broker.
+    stopping
+        Returns whether the program is about to end.
 
     Raises
     ------
     KafkaError, OSError
-        It makes no sense to try again, or it is time to stop.
+        The error can't be retried, or the program is stopping.
     """
     while True:
         try:
@@ -124,52 +131,61 @@ def retry(action: Callable[[], T], stopping: Callable[[], bool]) -> T:
 
 
 def partitions(client: KafkaAdminClient, topic: str) -> list[int]:
-    """Partition numbers of a topic, in order; none where there is no such topic."""
+    """Return the partition numbers of a topic in order, none if the topic does not exist."""
     (description,) = client.describe_topics([topic])
     return sorted(partition["partition_index"] for partition in description["partitions"])
 
 
 def require(client: KafkaAdminClient, topic: str) -> list[int]:
-    """Partition numbers of a topic that must be there.
+    """Return the partition numbers of a topic that must exist.
 
     Raises
     ------
     TopicMissingError
-        There is no such topic.
+        The topic does not exist.
     """
-    found = partitions(client, topic)
-    if not found:
+    numbers = partitions(client, topic)
+    if not numbers:
         raise TopicMissingError(
             f"topic {topic!r} does not exist; start the producer first, create the topic,"
             " or name another with --topic"
         )
-    return found
+    return numbers
 
 
 def ensure(client: KafkaAdminClient, topic: str, count: int) -> list[int]:
-    """Partition numbers of a topic, which is created where it is missing.
+    """Return the partition numbers of a topic; create the topic if it does not exist.
+
+    Parameters
+    ----------
+    client
+        Connected admin client.
+    topic
+        Name of the topic.
+    count
+        Number of partitions of a topic that has to be created.
 
     Raises
     ------
     TopicCreationError
-        The broker refuses to create it.
+        The broker refuses to create the topic.
     """
-    if found := partitions(client, topic):
-        return found
+    if numbers := partitions(client, topic):
+        return numbers
     try:
-        with suppress(TopicAlreadyExistsError):  # somebody else may be faster
+        with suppress(TopicAlreadyExistsError):  # another program may create it meanwhile
             client.create_topics({topic: {"num_partitions": count, "replication_factor": -1}})
         client.wait_for_topics([topic])
     except KafkaError as error:
         raise TopicCreationError(
             f"the broker does not create topic {topic!r} ({type(error).__name__}); create it with"
-            " Kafka's own tools, or ask whoever runs the broker for the right to"
+            " Kafka's own tools, or ask the broker's administrator for the right to create topics"
         ) from error
     return partitions(client, topic)
 
 
 def count(client: KafkaAdminClient, topic: str) -> int:
-    """Count the records ever written to a topic: the ends of its partitions, added up."""
+    """Count the records ever written to a topic: the sum of the end offsets of its partitions."""
     ends = client.list_partition_offsets(
         {TopicPartition(topic, number): OffsetSpec.LATEST for number in partitions(client, topic)}
     )
@@ -177,7 +193,7 @@ def count(client: KafkaAdminClient, topic: str) -> int:
 
 
 def read(connection: Connection, topic: str) -> Iterator[Any]:
-    """Read the records of a topic that are there now, without those of unfinished transactions."""
+    """Read a topic from its beginning to its present end, committed records only."""
     with admin(connection) as client:
         numbers = partitions(client, topic)
     consumer = KafkaConsumer(
@@ -186,12 +202,11 @@ def read(connection: Connection, topic: str) -> Iterator[Any]:
         isolation_level="read_committed",
         group_id=None,
     )
-    owned = [TopicPartition(topic, number) for number in numbers]
-    consumer.assign(owned)
-    ends = consumer.end_offsets(owned)
+    assigned = [TopicPartition(topic, number) for number in numbers]
+    consumer.assign(assigned)
+    ends = consumer.end_offsets(assigned)
     consumer.seek_to_beginning()
-    while any(consumer.position(tp) < ends[tp] for tp in owned):
-        found = consumer.poll(timeout_ms=1000)
-        for records in found.values():
+    while any(consumer.position(partition) < ends[partition] for partition in assigned):
+        for records in consumer.poll(timeout_ms=1000).values():
             yield from records
     consumer.close()

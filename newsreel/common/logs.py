@@ -1,4 +1,4 @@
-"""Log lines for people and for collectors: one event a line, on standard error."""
+"""Log lines for people and for log collectors: one event a line, on standard error."""
 
 import logging
 import sys
@@ -7,9 +7,9 @@ import structlog
 
 
 def configure() -> None:
-    """Send structlog to standard error and keep the Kafka client's retries out of the way."""
+    """Send structlog to standard error and silence the Kafka client's own log."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
-    # An outage shows as our own log lines and metrics; the client would repeat it many times.
+    # The client would log every retry of an outage that our log lines and metrics report already.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[

@@ -1,31 +1,32 @@
-"""The options that every program has: where Kafka is, and how to be let in."""
+"""Options of every program: the address of Kafka and the security of its connection."""
 
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, CliSuppress, SettingsConfigDict
 
-from newsreel.common.kafka import Connection
+if TYPE_CHECKING:
+    from newsreel.common.kafka import Connection
 
 
 def _names(option: str) -> AliasChoices:
-    """Kafka's options have variables of their own: one serves producer, consumer and tests."""
+    """Return the flag of a Kafka option and its variable, the same for all programs."""
     return AliasChoices(option, f"KAFKA_{option.replace('-', '_').upper()}")
 
 
 class KafkaSettings(BaseSettings):
-    """Reach Kafka."""
+    """Connect to Kafka."""
 
     model_config = SettingsConfigDict(
         cli_avoid_json=True,
         cli_hide_none_type=True,
         cli_implicit_flags=True,
         cli_kebab_case=True,
-        hide_input_in_errors=True,  # some of it is secret
+        hide_input_in_errors=True,  # some values are secret
     )
 
     bootstrap_servers: str = Field(
@@ -41,27 +42,27 @@ class KafkaSettings(BaseSettings):
     ssl_cafile: Path | None = Field(
         None,
         validation_alias=_names("ssl-cafile"),
-        description="certificates (PEM) that brokers are trusted by; the system's if not given",
+        description="certificates (PEM) of trusted authorities; the system's if not given",
     )
     ssl_certfile: Path | None = Field(
         None,
         validation_alias=_names("ssl-certfile"),
-        description="certificate (PEM) to show to brokers that ask for one",
+        description="client certificate (PEM), for brokers that ask for one",
     )
     ssl_keyfile: Path | None = Field(
         None,
         validation_alias=_names("ssl-keyfile"),
-        description="its private key (PEM, not encrypted), where that is in a file of its own",
+        description="private key (PEM, not encrypted) of that certificate, if in another file",
     )
     ssl_check_hostname: bool = Field(
         True,
         validation_alias=_names("ssl-check-hostname"),
-        description="whether a broker's certificate must bear its host's name",
+        description="whether a broker's certificate must name the broker's host",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None,
         validation_alias=_names("sasl-mechanism"),
-        description="how user name and password are told",
+        description="how user name and password are sent",
     )
     sasl_username: str | None = Field(
         None, validation_alias=_names("sasl-username"), description="user name"
@@ -78,8 +79,10 @@ class KafkaSettings(BaseSettings):
     )
 
     @property
-    def connection(self) -> Connection:
-        """What a Kafka client needs to know."""
+    def connection(self) -> "Connection":
+        """Address and security options for Kafka clients."""
+        from newsreel.common.kafka import Connection  # noqa: PLC0415 - Kafka's client takes 0.2 s
+
         security: dict[str, Any] = {}
         if self.security_protocol != "PLAINTEXT":
             security["security_protocol"] = self.security_protocol
@@ -104,49 +107,58 @@ class KafkaSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        """Refuse what would be without effect: who asks for security must not go without."""
+        """Refuse security options without effect: the user would believe the connection secure."""
         self.sasl_password = secret(self.sasl_password, self.sasl_password_file, "sasl-password")
         files = [self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile]
-        words = [self.sasl_mechanism, self.sasl_username, self.sasl_password]
-        for kind, given, used in (("SSL", files, self._tls), ("SASL", words, self._sasl)):
-            if any(it is not None for it in given) and not used:
+        credentials = [self.sasl_mechanism, self.sasl_username, self.sasl_password]
+        for kind, given, used in (("SSL", files, self._tls), ("SASL", credentials, self._sasl)):
+            if any(option is not None for option in given) and not used:
                 raise ValueError(
-                    f"--{kind.lower()}-... (or KAFKA_{kind}_...) is of no use with"
+                    f"--{kind.lower()}-... (or KAFKA_{kind}_...) has no effect with"
                     f" --security-protocol (or KAFKA_SECURITY_PROTOCOL) {self.security_protocol};"
                     f" choose one with {kind} in its name"
                 )
-        if self._sasl and not all(words):
+        if self._sasl and not all(credentials):
             raise ValueError(
                 f"{self.security_protocol} needs --sasl-mechanism, --sasl-username and"
                 " --sasl-password-file (or KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and"
                 " KAFKA_SASL_PASSWORD)"
             )
         if self._tls:
-            self._try_files()
+            self._check_files()
         return self
 
-    def _try_files(self) -> None:
-        """Refuse certificates that can't be used, which a client would take for an outage."""
+    def _check_files(self) -> None:
+        """Refuse unusable certificates; a Kafka client would report them as an outage."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.ssl_cafile is not None:
-            with _naming("ssl-cafile", self.ssl_cafile):
+            with _certificate_errors("ssl-cafile", self.ssl_cafile):
                 context.load_verify_locations(self.ssl_cafile)
         if self.ssl_certfile is not None:
-            with _naming("ssl-certfile", self.ssl_certfile, self.ssl_keyfile):
-                # Without a password, an encrypted key would be asked for on the terminal.
+            with _certificate_errors("ssl-certfile", self.ssl_certfile, self.ssl_keyfile):
+                # The empty password keeps OpenSSL from asking for one on the terminal.
                 context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, lambda: "")
         elif self.ssl_keyfile is not None:
             raise ValueError("--ssl-keyfile is the key of --ssl-certfile, which is missing")
 
 
 def secret(given: SecretStr | None, file: Path | None, option: str) -> SecretStr | None:
-    """Return a secret that is given itself, or by a file that holds nothing else.
+    """Return a secret from its own option or from a file.
+
+    Parameters
+    ----------
+    given
+        The secret itself, from an environment variable.
+    file
+        Path of a file that contains only the secret.
+    option
+        Name of the secret's option.
 
     Raises
     ------
     ValueError
-        It is given both ways, or the file can't be read. Neither it nor the file's name, for which
-        it may have been mistaken, is told.
+        The secret is given both ways, or the file can't be read. The message shows neither the
+        secret nor the name of the file: a user may have given the secret in place of the name.
     """
     if file is None:
         return given
@@ -155,21 +167,21 @@ def secret(given: SecretStr | None, file: Path | None, option: str) -> SecretStr
     try:
         text = file.read_text().strip("\r\n")
     except (OSError, ValueError) as error:
-        why = (isinstance(error, OSError) and error.strerror) or "it is not text"
-        raise ValueError(f"--{option}-file can't be read: {why}") from None
+        reason = (isinstance(error, OSError) and error.strerror) or "the file is not text"
+        raise ValueError(f"--{option}-file can't be read: {reason}") from None
     if not text:
         raise ValueError(f"--{option}-file is empty")
     if "\n" in text:
-        raise ValueError(f"--{option}-file has several lines; the secret is all it may hold")
+        raise ValueError(f"--{option}-file has several lines; it may contain only the secret")
     return SecretStr(text)
 
 
 @contextmanager
-def _naming(option: str, *files: Path | None) -> Iterator[None]:
-    """Say which files can't be used."""
+def _certificate_errors(option: str, *files: Path | None) -> Iterator[None]:
+    """Turn errors of OpenSSL into messages that name the option and its files."""
     try:
         yield
     except OSError as error:
-        why = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
         names = " and ".join(repr(str(file)) for file in files if file is not None)
-        raise ValueError(f"--{option}: {names} can't be used ({why})") from error
+        raise ValueError(f"--{option}: {names} can't be used ({reason})") from error

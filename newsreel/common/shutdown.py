@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to finish what is on its way."""
+"""Ctrl-C and SIGTERM as requests to end in an orderly way."""
 
 import signal
 import time
@@ -8,13 +8,14 @@ from typing import Self
 WAKE_SECONDS = 0.1
 
 GRACE_SECONDS = 15.0
-"""How long what is on its way may still take after a signal."""
+"""Seconds that unfinished work may still take after a signal."""
 
 
 class Shutdown:
-    """Notes the first signal; a second one ends the program at once.
+    """Records the first SIGINT or SIGTERM; the second one ends the program at once.
 
-    The handler only sets a flag: whatever takes a lock could meet itself there.
+    The signal handler only sets a flag. If it took a lock, it could wait for the very thread that
+    it interrupts.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,8 @@ class Shutdown:
 
     def __enter__(self) -> Self:
         self._handlers = {
-            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self._request)
+            for number in (signal.SIGINT, signal.SIGTERM)
         }
         return self
 
@@ -36,16 +38,16 @@ class Shutdown:
         self._restore()
 
     def overdue(self) -> bool:
-        """Whether it is time to end without what is still on its way."""
+        """Return whether the signal is so long ago that unfinished work must be given up."""
         return self.requested and time.monotonic() - self._since > GRACE_SECONDS
 
     def sleep(self, seconds: float) -> None:
-        """Wait for some seconds, or until shortly after a signal."""
+        """Sleep for some seconds, or until shortly after a signal."""
         end = time.monotonic() + seconds
         while not self.requested and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, WAKE_SECONDS))
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's own
+    def _request(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's own
         self._since = time.monotonic()
         self.requested = True
         self._restore()

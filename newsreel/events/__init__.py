@@ -1,1 +1,1 @@
-"""The wire contract between producers and consumers, and nothing else."""
+"""The wire contract between producers and consumers."""

@@ -1,11 +1,11 @@
-"""Ground truth of a simulated stream on the wire: what changed, when, how. One Kafka record each.
+"""A change that a scenario made to a simulated stream: one Kafka record, the ground truth.
 
 ===========  ==========================================================================
 part         content
 ===========  ==========================================================================
 key          name of the scenario, UTF-8
-value        JSON object: ``scenario``, ``what``, ``documents`` (how many of the stream came
-             before), ``time`` (RFC 3339, when it was published), ``details`` (an object)
+value        JSON object: ``scenario``, ``what``, ``documents`` (number of documents of the stream
+             before the change), ``time`` (RFC 3339, of publishing), ``details`` (an object)
 headers      as of a document, with ``ce_type`` ``newsreel.change``
 ===========  ==========================================================================
 """
@@ -16,27 +16,35 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from newsreel.events import cloudevents
-from newsreel.events.document import Record
+from newsreel.events.record import Record, RecordValue
 
 CE_TYPE = "newsreel.change"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From here on, the stream is another; ``what`` is a word or two, ``details`` fit for JSON."""
+    """A change of the stream before its next document.
+
+    Parameters
+    ----------
+    scenario
+        Name of the scenario that made the change.
+    what
+        One or two words for the kind of change.
+    details
+        Values that JSON can hold, such as the labels that changed.
+    """
 
     scenario: str
     what: str
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-class ChangeValue(BaseModel):
-    """The JSON value of a change's record."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
+class ChangeValue(RecordValue):
+    """The JSON value of a change record."""
 
     scenario: str
     what: str
@@ -46,16 +54,18 @@ class ChangeValue(BaseModel):
 
 
 def encode(change: Change, documents: int, source: str, time: datetime) -> Record:
-    """Write a change as a record.
+    """Encode a change as a record.
 
     Parameters
     ----------
+    change
+        Change to encode.
     documents
-        How many documents of the stream were published before it.
+        Number of documents of the stream that were published before the change.
     source
-        As of the documents.
+        URI reference of the stream's origin (CloudEvents ``source``).
     time
-        When it is published.
+        Time of publishing.
     """
     value = ChangeValue(
         scenario=change.scenario,
@@ -69,11 +79,11 @@ def encode(change: Change, documents: int, source: str, time: datetime) -> Recor
 
 
 def decode(value: bytes) -> ChangeValue:
-    """Read the value of a record.
+    """Decode the value of a change record.
 
     Raises
     ------
     ValueError
-        It is no change.
+        The value is not that of a change.
     """
     return ChangeValue.model_validate_json(value)

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0, Kafka binding, binary mode: a record's key and headers."""
+"""The key and headers of a record: CloudEvents 1.0, Kafka binding, binary mode."""
 
 import re
 from collections.abc import Iterable
@@ -20,7 +20,19 @@ Headers = list[tuple[str, bytes]]
 
 
 def attributes(id_: str, source: str, time: datetime, type_: str = CE_TYPE) -> Headers:
-    """Write the attributes of an event as headers."""
+    """Encode the attributes of an event as headers.
+
+    Parameters
+    ----------
+    id_
+        Id of the event; for a document or label, the id of the document.
+    source
+        URI reference of the event's origin.
+    time
+        Time of the event, with an offset.
+    type_
+        Type of the event.
+    """
     return [
         ("ce_specversion", b"1.0"),
         ("ce_id", id_.encode()),
@@ -32,54 +44,61 @@ def attributes(id_: str, source: str, time: datetime, type_: str = CE_TYPE) -> H
 
 
 def size(headers: Iterable[tuple[str, bytes | None]]) -> int:
-    """Count the bytes of headers, about: a name counts by its characters."""
+    """Return the approximate size of headers in bytes: names count by their characters."""
     return sum(len(name) + len(content or b"") for name, content in headers)
 
 
 def identity(
     key: bytes | None, headers: Iterable[tuple[str, bytes | None]], type_: str = CE_TYPE
 ) -> str | None:
-    """Read a document's id from key and attributes, which must agree where both are there.
+    """Return the document's id from a record's key and headers, None if neither has an id.
 
-    Attributes must be of an event of that type.
+    Parameters
+    ----------
+    key
+        Key of the record. If the headers have an id as well, both must be equal.
+    headers
+        Headers of the record: either no ``ce_`` header or all that CloudEvents requires.
+    type_
+        Type that the event must have.
 
     Raises
     ------
     DecodeError
-        An attribute is missing or wrong, the content is no JSON, or the id is none.
+        An attribute is missing or wrong, the content type is not JSON, or the id has a wrong
+        length.
     """
-    found = {
+    event = {
         name: _utf8(content, f"header {name[:SHOWN_CHARACTERS]}", Reason.BAD_HEADER)
-        for name, content in map(_named, headers)
+        for name, content in map(_checked_name, headers)
         if name.startswith("ce_") or name == "content-type"
     }
-    content_type = found.pop("content-type", CONTENT_TYPE)
+    content_type = event.pop("content-type", CONTENT_TYPE)
     if content_type.partition(";")[0].strip().lower() != CONTENT_TYPE:
         raise DecodeError(
             Reason.BAD_HEADER,
             f"header content-type: {shorten(content_type)}, expected {CONTENT_TYPE!r}",
         )
     id_ = None if key is None else _utf8(key, "key", Reason.BAD_ID)
-    if found:
+    if event:
         for name, expected in (("ce_specversion", "1.0"), ("ce_type", type_)):
-            if found.get(name) != expected:
+            if event.get(name) != expected:
                 raise DecodeError(
                     Reason.BAD_HEADER,
-                    f"header {name}: {shorten(found.get(name))}, expected {expected!r}",
+                    f"header {name}: {shorten(event.get(name))}, expected {expected!r}",
                 )
-        if "ce_time" in found and not RFC_3339.fullmatch(found["ce_time"]):
-            raise DecodeError(
-                Reason.BAD_HEADER, f"header ce_time: {shorten(found['ce_time'])} is not RFC 3339"
-            )
+        time = event.get("ce_time")
+        if time is not None and not RFC_3339.fullmatch(time):
+            raise DecodeError(Reason.BAD_HEADER, f"header ce_time: {shorten(time)} is not RFC 3339")
         for name in ("ce_id", "ce_source"):
-            if not found.get(name):
+            if not event.get(name):
                 raise DecodeError(Reason.BAD_HEADER, f"header {name}: missing or empty")
-        if id_ is not None and id_ != found["ce_id"]:
+        if id_ is not None and id_ != event["ce_id"]:
             raise DecodeError(
                 Reason.BAD_ID,
-                f"key: {shorten(id_)} is not the header ce_id {shorten(found['ce_id'])}",
+                f"key: {shorten(id_)} is not the header ce_id {shorten(event['ce_id'])}",
             )
-        id_ = found["ce_id"]
+        id_ = event["ce_id"]
     if id_ is not None and not 0 < len(id_) <= MAX_ID_CHARACTERS:
         raise DecodeError(
             Reason.BAD_ID,
@@ -88,8 +107,8 @@ def identity(
     return id_
 
 
-def _named(header: tuple[str, bytes | None]) -> tuple[str, bytes | None]:
-    """Refuse a header whose name came with surrogates (PEP 383): it was no UTF-8."""
+def _checked_name(header: tuple[str, bytes | None]) -> tuple[str, bytes | None]:
+    """Refuse a header whose name was not UTF-8; the Kafka client put in surrogates (PEP 383)."""
     name = header[0].encode("utf-8", "backslashreplace").decode()
     if name != header[0]:
         raise DecodeError(Reason.BAD_HEADER, f"header {shorten(name)}: its name is not valid UTF-8")

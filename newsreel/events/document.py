@@ -9,8 +9,8 @@ headers      ``ce_specversion``, ``ce_id``, ``ce_source``, ``ce_type``, ``ce_tim
              ``content-type``
 ===========  ==========================================================================
 
-A record without any ``ce_`` header is accepted as well, so that anything which writes JSON to
-Kafka can feed newsreel; where such headers are present they must be right.
+A record without any ``ce_`` header is accepted as well, so that any program that writes JSON to
+Kafka can feed newsreel. If a record has such headers, they must be right.
 """
 
 import json
@@ -19,71 +19,47 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    ValidationError,
-)
+from pydantic import ConfigDict, Field, ValidationError
 
 from newsreel.events import cloudevents
-from newsreel.events.cloudevents import Headers
-from newsreel.events.errors import SHOWN_CHARACTERS, DecodeError, EncodeError, Reason
-
-MAX_RECORD_BYTES = 1 << 20
-"""Largest value of a record, in bytes: what Kafka brokers take by default."""
-
-MAX_LABEL_CHARACTERS = 256
-
-
-def _rfc_3339(time: object) -> object:
-    """Refuse what pydantic would take beyond RFC 3339: numbers, and offsets with seconds."""
-    if time is None or isinstance(time, datetime):
-        return time
-    if isinstance(time, str) and cloudevents.RFC_3339.fullmatch(time):
-        return time
-    raise ValueError("should be RFC 3339, such as 1993-04-05T12:00:00Z")
+from newsreel.events.errors import DecodeError, EncodeError, Reason
+from newsreel.events.record import (
+    MAX_LABEL_CHARACTERS,
+    OptionalTime,
+    Record,
+    RecordValue,
+    explain,
+    value_text,
+)
 
 
-LabelText = Annotated[str, Field(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
-
-MomentText = Annotated[
-    AwareDatetime | None,
-    Field(description="when it came about, RFC 3339 with an offset"),
-    Strict(False),
-    BeforeValidator(_rfc_3339),
-]
-
-
-class Strictly(BaseModel):
-    """The JSON value of a record: no field is converted, none is unknown."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class DocumentValue(Strictly):
+class DocumentValue(RecordValue):
     """The JSON value of a document record. Its JSON Schema is `docs/document.schema.json`."""
 
     model_config = ConfigDict(title="newsreel document")
 
-    text: Annotated[str, Field(min_length=1, description="what the model reads")]
+    text: Annotated[str, Field(min_length=1, description="text that the model reads")]
     label: Annotated[
         str | None,
         Field(
             min_length=1,
             max_length=MAX_LABEL_CHARACTERS,
-            description="its class; absent or null where it is not known",
+            description="class of the document; absent or null if unknown",
         ),
     ] = None
-    time: MomentText = None
+    time: OptionalTime = None
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text with its id, and its label and time where they are known."""
+    """A text with its id, and with its label and time if they are known.
+
+    Examples
+    --------
+    >>> record = encode(Document("7", "Mars has two moons", "space"), source="docs")
+    >>> decode(record.key, record.value, record.headers, default_id="none")
+    Document(id='7', text='Mars has two moons', label='space', time=None)
+    """
 
     id: str
     text: str
@@ -91,34 +67,25 @@ class Document:
     time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What Kafka carries: key, value and headers."""
-
-    key: bytes
-    value: bytes
-    headers: Headers
-
-
 def encode(document: Document, source: str) -> Record:
-    """Write a document as a record.
+    """Encode a document as a record.
 
     Parameters
     ----------
     document
-        Its ``time`` is also the event's; now, where it has none.
+        Document to encode. A document without a time becomes an event of the present time.
     source
-        URI reference of where the document comes from (CloudEvents ``source``).
+        URI reference of the document's origin (CloudEvents ``source``).
 
     Raises
     ------
     EncodeError
-        The document breaks the contract: `decode` would refuse it.
+        The document breaks the contract: `decode` would refuse the record.
     """
     try:
         payload = encode_value(document)
         headers = cloudevents.attributes(
-            document.id, source, _moment(document) or datetime.now(UTC)
+            document.id, source, _wire_time(document) or datetime.now(UTC)
         )
         record = Record(document.id.encode(), payload, headers)
         decode(record.key, record.value, record.headers, default_id=document.id)
@@ -132,22 +99,22 @@ def encode(document: Document, source: str) -> Record:
 
 
 def encode_value(document: Document) -> bytes:
-    """Write a document's JSON, without looking whether all of `decode`'s rules hold.
+    """Encode the JSON value of a document, without checking all rules of `decode`.
 
     Raises
     ------
     ValueError
-        A field is of the wrong kind.
+        A field has the wrong type.
     """
-    value = DocumentValue(text=document.text, label=document.label, time=_moment(document))
+    value = DocumentValue(text=document.text, label=document.label, time=_wire_time(document))
     return value.model_dump_json(exclude_none=True).encode()
 
 
-def _moment(document: Document) -> datetime | None:
-    moment = document.time
-    if moment and (moment.utcoffset() or timedelta()) % timedelta(minutes=1):
-        return moment.astimezone(UTC)  # RFC 3339 has no seconds in an offset
-    return moment
+def _wire_time(document: Document) -> datetime | None:
+    time = document.time
+    if time and (time.utcoffset() or timedelta()) % timedelta(minutes=1):
+        return time.astimezone(UTC)  # RFC 3339 has no seconds in an offset
+    return time
 
 
 def decode(
@@ -157,21 +124,21 @@ def decode(
     *,
     default_id: str,
 ) -> Document:
-    """Read a record strictly.
+    """Decode a document and check all rules of the contract.
 
     Parameters
     ----------
     key, value, headers
-        As Kafka delivers them.
+        Parts of the record, as Kafka delivers them.
     default_id
         Id of a document whose record has neither a key nor a ``ce_id``.
 
     Raises
     ------
     DecodeError
-        With the `Reason`, and a message that names the offending part.
+        The record breaks the contract; the error has a `Reason` and names the wrong part.
     """
-    text = text_of(value)
+    text = value_text(value)
     document_id = cloudevents.identity(key, headers) or default_id
     try:
         parsed = DocumentValue.model_validate_json(text)
@@ -180,44 +147,6 @@ def decode(
     if not parsed.text.strip():
         raise DecodeError(Reason.EMPTY_TEXT, "text: it is empty")
     return Document(document_id, parsed.text, parsed.label, parsed.time)
-
-
-def text_of(value: bytes | None) -> str:
-    """Read a record's value as text.
-
-    Raises
-    ------
-    DecodeError
-        There is none, or it is too large, or no text.
-    """
-    if value is None:
-        raise DecodeError(Reason.NO_VALUE, "the record has no value (a tombstone)")
-    if len(value) > MAX_RECORD_BYTES:
-        raise DecodeError(
-            Reason.TOO_LARGE, f"value: {len(value)} bytes, at most {MAX_RECORD_BYTES} are allowed"
-        )
-    try:
-        return value.decode()
-    except UnicodeDecodeError as error:
-        raise DecodeError(
-            Reason.NOT_UTF8, f"value: byte {error.start} is not valid UTF-8"
-        ) from error
-
-
-def explain(error: ValidationError, of: type[BaseModel]) -> tuple[Reason, str]:
-    """Turn the first complaint of pydantic about a record's value into a reason and one line."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    part = ".".join(str(step) for step in first["loc"]) or "value"
-    if first["type"] == "json_invalid":
-        return Reason.NOT_JSON, f"value: {first['msg']}"
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(of.model_fields)
-        return Reason.WRONG_SHAPE, f"{part[:SHOWN_CHARACTERS]}: unknown field (known are {known})"
-    if part == "text" and first["type"] == "string_too_short":
-        return Reason.EMPTY_TEXT, "text: it is empty"
-    if part == "label" and first["type"] in {"string_too_short", "string_too_long"}:
-        return Reason.LABEL_LENGTH, f"label: {first['msg']}"
-    return Reason.WRONG_SHAPE, f"{part[:SHOWN_CHARACTERS]}: {first['msg']}"
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What can be wrong with a record or a document."""
+"""Errors of records and documents."""
 
 from enum import StrEnum
 
 SHOWN_CHARACTERS = 80
-"""How much of an offending part a message repeats."""
+"""Most characters of a wrong value that a message repeats."""
 
 
 class Reason(StrEnum):
-    """Why a record can't be used, or not be learned: a closed set, fit for a metric label."""
+    """Reasons why a record can't be decoded or learned: a closed set, fit for a metric label."""
 
     TOO_LARGE = "too_large"
     NO_VALUE = "no_value"
@@ -23,17 +23,18 @@ class Reason(StrEnum):
 
 
 class DecodeError(ValueError):
-    """A record breaks the wire contract; the message says where and how."""
+    """A record breaks the wire contract; the message names the wrong part."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(" ".join(detail.splitlines()))  # names come from the record
+        # Names of headers and fields come from the record and may contain line breaks.
+        super().__init__(" ".join(detail.splitlines()))
         self.reason = reason
 
 
 class EncodeError(ValueError):
-    """A document can't be written as a record; the message says where and why."""
+    """A document or label breaks the wire contract; the message names the wrong part."""
 
 
 def shorten(content: str | None) -> str:
-    """Show an offending part, or the beginning of it."""
+    """Return the representation of a wrong value, cut to its first characters."""
     return repr(content if content is None else content[:SHOWN_CHARACTERS])

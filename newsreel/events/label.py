@@ -1,4 +1,4 @@
-"""A label that comes later than its document: one Kafka record on a topic of its own.
+"""A label that arrives later than its document: one Kafka record on a separate topic.
 
 ===========  ==========================================================================
 part         content
@@ -16,22 +16,29 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from newsreel.events import cloudevents
-from newsreel.events.document import LabelText, MomentText, Record, Strictly, explain, text_of
 from newsreel.events.errors import DecodeError, EncodeError, Reason
+from newsreel.events.record import (
+    LabelText,
+    OptionalTime,
+    Record,
+    RecordValue,
+    explain,
+    value_text,
+)
 
 CE_TYPE = "newsreel.label"
 
 
-class LabelValue(Strictly):
-    """The JSON value of a label's record."""
+class LabelValue(RecordValue):
+    """The JSON value of a label record."""
 
     label: LabelText
-    time: MomentText = None
+    time: OptionalTime = None
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a document of that id is, and since when that is known, where it is said."""
+    """The label of the document with an id, and the time of labelling if it is known."""
 
     id: str
     label: str
@@ -39,12 +46,19 @@ class Label:
 
 
 def encode(label: Label, source: str) -> Record:
-    """Write a label as a record.
+    """Encode a label as a record.
+
+    Parameters
+    ----------
+    label
+        Label to encode. A label without a time becomes an event of the present time.
+    source
+        URI reference of the label's origin (CloudEvents ``source``).
 
     Raises
     ------
     EncodeError
-        It breaks the contract: `decode` would refuse it.
+        The label breaks the contract: `decode` would refuse the record.
     """
     try:
         value = LabelValue(label=label.label, time=label.time)
@@ -61,19 +75,24 @@ def encode(label: Label, source: str) -> Record:
 def decode(
     key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
 ) -> Label:
-    """Read a record strictly.
+    """Decode a label and check all rules of the contract.
+
+    Parameters
+    ----------
+    key, value, headers
+        Parts of the record, as Kafka delivers them.
 
     Raises
     ------
     DecodeError
-        With the `Reason`, and a message that names the offending part.
+        The record breaks the contract; the error has a `Reason` and names the wrong part.
     """
-    text = text_of(value)
-    id_ = cloudevents.identity(key, headers, CE_TYPE)
-    if id_ is None:
+    text = value_text(value)
+    document_id = cloudevents.identity(key, headers, CE_TYPE)
+    if document_id is None:
         raise DecodeError(Reason.BAD_ID, "key: a label needs the id of its document")
     try:
         parsed = LabelValue.model_validate_json(text)
     except ValidationError as error:
         raise DecodeError(*explain(error, LabelValue)) from error
-    return Label(id_, parsed.label, parsed.time)
+    return Label(document_id, parsed.label, parsed.time)

@@ -1,1 +1,1 @@
-"""Where documents come from: 20 Newsgroups, or a file of the user."""
+"""Corpora: 20 Newsgroups, or a file of the user."""

@@ -1,4 +1,4 @@
-"""Where documents come from: 20 Newsgroups, or a file of the user's own."""
+"""Finding a corpus by its name: 20 Newsgroups, or a file of the user."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,12 +15,20 @@ NEWSGROUPS = "20newsgroups"
 
 
 class CorpusError(UserError):
-    """What was asked for is no corpus, or has no documents."""
+    """There is no corpus of that name, or newsreel can't read its format."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents that can be read again and again, from ``source`` (a CloudEvents source)."""
+    """Documents that can be read several times.
+
+    Parameters
+    ----------
+    source
+        CloudEvents source of the documents.
+    read
+        Returns an iterator over the documents.
+    """
 
     source: str
     read: Callable[[], Iterator[Document]]
@@ -40,33 +48,36 @@ def find_corpus(
     time_column: str | None = None,
     dates: Path | None = None,
 ) -> Corpus:
-    """Find a corpus and look at its first document; 20 Newsgroups itself is fetched when read.
+    """Find a corpus and read its first document to check it.
+
+    20 Newsgroups is downloaded only when the returned corpus is read.
 
     Parameters
     ----------
     name
-        ``20newsgroups``, or the path of a table or of a raw bydate folder or archive.
+        ``20newsgroups``, or the path of a table, or of a folder or archive of raw posts.
     split
-        ``train``, ``test`` or ``all`` of 20 Newsgroups; ``train`` where it is None.
+        ``train``, ``test`` or ``all`` of 20 Newsgroups; None for ``train``.
     remove
-        Which of headers, footers and quotes the posts of 20 Newsgroups lose.
+        Parts to remove from the posts of 20 Newsgroups: some of headers, footers and quotes.
     text_column, label_column, id_column, time_column
-        Columns of a table, as `tables.read` takes them.
+        Columns of a table, arguments of `tables.read`.
     dates
-        File of the times of 20 Newsgroups, as `times.read` takes it.
+        File of the times of 20 Newsgroups, argument of `times.read`.
 
     Raises
     ------
     CorpusError
-        There is nothing under that name, or nothing that can be read.
+        There is no corpus of that name, or newsreel can't read its format.
     UserError
-        Its beginning can't be read; the message says where and why.
+        The first document can't be read; the message says where and why.
     """
     splits = ("train", "test") if split == "all" else (split or "train",)
-    dated = {} if dates is None else times.read(dates.expanduser())
+    known_times = {} if dates is None else times.read(dates.expanduser())
     if name == NEWSGROUPS:
         return Corpus(
-            f"newsreel/{NEWSGROUPS}", _timed(partial(newsgroups.read, splits, remove), dated)
+            f"newsreel/{NEWSGROUPS}",
+            _with_times(partial(newsgroups.read, splits, remove), known_times),
         )
     path = Path(name).expanduser()
     if not path.exists():
@@ -76,7 +87,7 @@ def find_corpus(
         )
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
         raw = partial(raw_newsgroups.read, path, splits, remove)
-        corpus = Corpus(f"newsreel/{NEWSGROUPS}", _timed(raw, dated))
+        corpus = Corpus(f"newsreel/{NEWSGROUPS}", _with_times(raw, known_times))
     elif path.suffix.lower() in tables.SUFFIXES:
         if split or remove or dates:
             raise CorpusError(
@@ -90,11 +101,11 @@ def find_corpus(
             f"corpus {name!r}: newsreel reads {', '.join(tables.SUFFIXES)} files, and 20 Newsgroups"
             " as a folder or .tar.gz; convert it to one of them"
         )
-    next(iter(corpus))  # says so if there is no document, or not as it should be
+    next(iter(corpus))  # raises an error if there is no document, or a broken one
     return corpus
 
 
-def _timed(
-    read: Callable[[], Iterator[Document]], dated: Mapping[str, datetime]
+def _with_times(
+    read: Callable[[], Iterator[Document]], known_times: Mapping[str, datetime]
 ) -> Callable[[], Iterator[Document]]:
-    return (lambda: times.added(read(), dated)) if dated else read
+    return (lambda: times.add(read(), known_times)) if known_times else read

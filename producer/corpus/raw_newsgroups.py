@@ -1,4 +1,4 @@
-"""20 Newsgroups as it was published: one file a post, in a folder or an archive."""
+"""The raw posts of 20 Newsgroups: one file a post, in a folder or an archive."""
 
 import re
 import tarfile
@@ -20,7 +20,7 @@ _QUOTING = re.compile(r"(writes in|writes:|wrote:|says:|said:|^In article|^Quote
 
 
 class RawNewsgroupsError(UserError):
-    """The raw posts can't be read where they should be."""
+    """The folder or archive has no raw posts, or they can't be read."""
 
 
 def read(path: Path, splits: Collection[str], remove: Collection[str]) -> Iterator[Document]:
@@ -29,32 +29,35 @@ def read(path: Path, splits: Collection[str], remove: Collection[str]) -> Iterat
     Parameters
     ----------
     path
-        Folder or .tar.gz that holds ``20news-bydate-train/<group>/<id>`` or
+        Folder or .tar.gz with files ``20news-bydate-train/<group>/<id>`` or
         ``train/<group>/<id>``, and the same for test.
     splits
-        Some of ``train`` and ``test``.
+        Splits to read: some of ``train`` and ``test``.
     remove
-        What `strip` takes from each post.
+        Parts to remove from each post, as `strip` does: some of ``headers``, ``footers`` and
+        ``quotes``.
 
     Raises
     ------
-    BydateError
-        The archive is damaged, a file can't be read, or there are no such posts.
+    RawNewsgroupsError
+        The archive is damaged, a file can't be read, or there are no posts of these splits.
     """
-    found = False
+    empty = True
     try:
         for name, content in _folder(path, splits) if path.is_dir() else _archive(path, splits):
-            found = True
+            empty = False
             yield strip(document(name, content.decode("latin-1")), remove)
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise RawNewsgroupsError(f"{path} can't be read ({error}); get a new copy of it") from error
-    if not found:
+    if empty:
         wanted = " or ".join(f"20news-bydate-{split}/<group>/<id>" for split in splits)
-        raise RawNewsgroupsError(f"{path} holds no {wanted}; give the folder or .tar.gz that does")
+        raise RawNewsgroupsError(
+            f"{path} contains no {wanted}; give the folder or .tar.gz that does"
+        )
 
 
 def document(name: str, text: str) -> Document:
-    """Make a document of a post; the end of its path is its id, unique in both splits."""
+    """Return the document of a post; its id is the end of the path, unique in both splits."""
     match = _POST.search(name)
     assert match  # noqa: S101 - callers pass posts only
     split, group, number = match.groups()
@@ -62,20 +65,26 @@ def document(name: str, text: str) -> Document:
 
 
 def _date(text: str) -> datetime | None:
-    """Read the header ``Date``, which posts of the bydate split have lost."""
-    found = _DATE.search(text.partition("\n\n")[0])
+    """Parse the header ``Date``, which posts of the bydate split have lost."""
+    match = _DATE.search(text.partition("\n\n")[0])
     try:
-        date = parsedate_to_datetime(found[1]) if found else None
+        date = parsedate_to_datetime(match[1]) if match else None
     except ValueError:
         return None
     return date.replace(tzinfo=UTC) if date and date.tzinfo is None else date
 
 
 def strip(post: Document, remove: Collection[str]) -> Document:
-    """Take headers, footers and quotes from a post, by scikit-learn's rules.
+    """Remove headers, footers and quotes from a post, by scikit-learn's rules.
 
-    ``headers`` end at the first empty line. ``footers`` begin at the last line that is empty or
-    made of hyphens. ``quotes`` are lines that begin with ``>`` or ``|``, or introduce such.
+    Parameters
+    ----------
+    post
+        Post to change.
+    remove
+        Parts to remove. ``headers`` end at the first empty line. ``footers`` begin at the last line
+        that is empty or made of hyphens. ``quotes`` are lines that begin with ``>`` or ``|``, and
+        lines that introduce them.
     """
     text = post.text
     if "headers" in remove:

@@ -1,4 +1,4 @@
-"""Documents in a file of the user's own: JSON Lines, CSV or TSV, one document a row."""
+"""Documents in a file of the user: JSON Lines, CSV or TSV, one document a row."""
 
 import csv
 import json
@@ -12,21 +12,21 @@ from newsreel.events.document import Document
 from producer.corpus import times
 
 LABEL_COLUMN = "label"
-"""Column of the label where the user names none."""
+"""Column of the label if the user names none."""
 
 MAX_CELL_CHARACTERS = 2**31 - 1
-"""Largest limit the csv module takes on every platform; its own is 131,072."""
+"""Largest cell that the csv module accepts on every platform; its default is 131,072."""
 
 _SHORT = reprlib.Repr()
 
-_SHORT.maxlist = 20  # columns shown where one is missing
+_SHORT.maxlist = 20  # columns that a message shows if one is missing
 
 Row = tuple[int, dict[str, Any]]
-"""Line number, and the cells by the name of their column."""
+"""Line number, and the cells by the name of the column."""
 
 
 class TableError(UserError):
-    """A file is not what its name or the options promise; the message says where."""
+    """The file does not match its suffix or the options; the message names the line."""
 
 
 def read(
@@ -41,23 +41,23 @@ def read(
     Parameters
     ----------
     path
-        UTF-8, with or without a byte order mark; its suffix is one of `SUFFIXES`.
+        File in UTF-8, with or without a byte order mark; the suffix is one of `SUFFIXES`.
     text_column
-        Column of the text. A row without one yields a document without text.
+        Column of the text. A row without text yields a document with an empty text.
     label_column
-        Column of the label; where it is None, `LABEL_COLUMN` if there is one. A number becomes
-        a string, an empty cell no label.
+        Column of the label; None for `LABEL_COLUMN` if there is such a column. A number becomes a
+        string; an empty cell means that the label is unknown.
     id_column
-        Column of the id; where it is None, the id is made of file name and row number.
+        Column of the id; None for ids of the file's name and the row number.
     time_column
-        Column of the time, ISO 8601; an empty cell is none.
+        Column of the time, ISO 8601; an empty cell means that the time is unknown.
 
     Raises
     ------
     TableError
-        With the line, and what is wrong there.
+        A row is broken or a column is missing; the message names the line.
     """
-    named = {
+    columns = {
         "--text-column": text_column,
         "--label-column": label_column,
         "--id-column": id_column,
@@ -67,7 +67,7 @@ def read(
     for number, (line, row) in enumerate(_rows(path), 1):
         where = f"{path}, line {line}"
         if number == 1:
-            for option, column in named.items():
+            for option, column in columns.items():
                 if column is not None:
                     _require(column, option, row, path)
         text = row.get(text_column)
@@ -80,11 +80,11 @@ def read(
         id_ = f"{path.name}:{number}"
         if id_column is not None:
             id_ = _scalar(row.get(id_column), id_column, where)
-        moment = _scalar(row.get(time_column), time_column, where) if time_column else None
-        time = times.moment(moment, where) if moment else None
+        written_time = _scalar(row.get(time_column), time_column, where) if time_column else None
+        time = times.parse(written_time, where) if written_time else None
         yield Document(id_, text or "", label or None, time)
     if number == 0:
-        raise TableError(f"{path} holds no documents; give a file that does")
+        raise TableError(f"{path} contains no documents; give a file that does")
 
 
 def _rows(path: Path) -> Iterator[Row]:
@@ -103,11 +103,11 @@ def _json_lines(path: Path) -> Iterator[Row]:
         except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", error)
             raise TableError(
-                f"{path}, line {number}: not JSON ({reason}); each line must hold one JSON object"
+                f"{path}, line {number}: not JSON ({reason}); each line must be one JSON object"
             ) from error
         if not isinstance(row, dict):
             raise TableError(
-                f"{path}, line {number}: {_kind(row)}; each line must hold one JSON object"
+                f"{path}, line {number}: {_kind(row)}; each line must be one JSON object"
             )
         yield number, row
 
@@ -131,7 +131,7 @@ def _separated(path: Path, delimiter: str) -> Iterator[Row]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Decode line by line, so that an error can name its line."""
+    """Decode a file line by line, so that an error can name the line."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -144,7 +144,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _scalar(value: object, column: str, where: str) -> str:
-    """Text of a label or an id, empty where there is none."""
+    """Return the text of a label, an id or a time, empty if the cell has none."""
     match value:
         case None:
             return ""

@@ -1,4 +1,4 @@
-"""When documents came about: 20 Newsgroups as it is split by date has lost it, a file may tell."""
+"""Times of documents from a separate file: the bydate split of 20 Newsgroups has lost its dates."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,21 +13,22 @@ COLUMNS = ("split", "group", "id", "date_utc")
 
 
 class TimesError(UserError):
-    """The dates can't be read."""
+    """The times of documents are missing or can't be read."""
 
 
 def read(path: Path) -> dict[str, datetime]:
-    """Read the time of each post, by the id of its document.
+    """Read the times of posts, by the id of the document.
 
     Parameters
     ----------
     path
-        UTF-8, cells divided by tabs, with columns ``split``, ``group``, ``id`` and ``date_utc``
-        (ISO 8601); where the last is empty, nothing is known.
+        Tab-separated file in UTF-8 with columns ``split``, ``group``, ``id`` and ``date_utc`` (ISO
+        8601). An empty ``date_utc`` is an unknown time.
 
     Raises
     ------
     TimesError
+        The file can't be read, a column is missing, or a time is not ISO 8601.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -43,39 +44,47 @@ def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple[str, date
     if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
         raise TimesError(
             f"dates {str(path)!r} has no column {missing[0]!r}; it must have {', '.join(COLUMNS)},"
-            " divided by tabs"
+            " separated by tabs"
         )
     for row in reader:
         if row["date_utc"]:
             yield (
                 f"{row['split']}/{row['group']}/{row['id']}",
-                moment(row["date_utc"], f"dates {str(path)!r}, line {reader.line_num}"),
+                parse(row["date_utc"], f"dates {str(path)!r}, line {reader.line_num}"),
             )
 
 
-def moment(text: str, where: str) -> datetime:
-    """Read an ISO 8601 time; one without an offset is UTC.
+def parse(text: str, where: str) -> datetime:
+    """Parse an ISO 8601 time; a time without an offset is UTC.
+
+    Parameters
+    ----------
+    text
+        Time to parse.
+    where
+        File and line of the time, for the error message.
 
     Raises
     ------
     TimesError
+        The text is not ISO 8601.
     """
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError as error:
         raise TimesError(
-            f"{where}: {text[:80]!r} is no time; write it as 1993-04-05T12:00:00Z"
+            f"{where}: {text[:80]!r} is not a time; write it as 1993-04-05T12:00:00Z"
         ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def needed(documents: Iterable[Document]) -> Iterator[Document]:
-    """Pass documents on whose times are gone by.
+def require(documents: Iterable[Document]) -> Iterator[Document]:
+    """Pass documents on, and check that one of them has a time.
 
     Raises
     ------
     TimesError
-        None had any.
+        All documents were read, and none has a time.
     """
     timed = False
     for document in documents:
@@ -83,12 +92,12 @@ def needed(documents: Iterable[Document]) -> Iterator[Document]:
         yield document
     if not timed:
         raise TimesError(
-            "--speedup goes by the documents' times, and none has one: give --rate instead, or name"
+            "--speedup needs the times of documents, and none has one: give --rate instead, or name"
             " --time-column or --dates"
         )
 
 
-def added(documents: Iterator[Document], times: Mapping[str, datetime]) -> Iterator[Document]:
-    """Give documents the times that are known of them."""
+def add(documents: Iterator[Document], times: Mapping[str, datetime]) -> Iterator[Document]:
+    """Set the time of each document whose id is in a mapping; others keep theirs."""
     for document in documents:
         yield replace(document, time=times.get(document.id, document.time))

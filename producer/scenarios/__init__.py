@@ -1,1 +1,1 @@
-"""In which order documents come, and how a stream changes."""
+"""Scenarios: the order of the documents, and the changes of a stream."""

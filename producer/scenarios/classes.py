@@ -1,4 +1,4 @@
-"""Labels that come and go."""
+"""An order in which labels appear and disappear."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,43 +9,49 @@ from producer.scenarios.stream import Item, ScenarioContext, ScenarioError
 
 def class_incremental(
     documents: Sequence[Document],
-    world: ScenarioContext,
+    context: ScenarioContext,
     *,
     groups: int = 10,
     returning: float = 0.0,
 ) -> Iterator[Item]:
-    """Let labels arrive in groups, one group after the other; what has no label comes last.
+    """Stream the labels in groups, one group after the other.
+
+    Documents without a label belong to the last group.
 
     Parameters
     ----------
     documents
-        Within a group, they keep their order.
+        Corpus; documents of a group keep its order.
+    context
+        Labels, random numbers and times of the scenario.
     groups
-        As many labels in each as possible, chosen at random.
+        Number of groups of labels; the labels of each are drawn at random, and the groups are of
+        equal size, up to one label.
     returning
-        Share of the documents of a group that come back later, evenly among all later groups;
-        0: labels never return.
+        Share of the documents of a group that arrive in later groups, evenly among them, from 0
+        to 1. With 0, labels never return.
 
     Raises
     ------
     ScenarioError
-        There are fewer labels than groups.
+        The corpus has fewer labels than groups.
     """
-    if not 0 < groups <= len(world.labels) or not 0 <= returning <= 1:
+    if not 0 < groups <= len(context.labels) or not 0 <= returning <= 1:
         raise ScenarioError(
-            f"class-incremental: {len(world.labels)} labels can't come in {groups} groups, with a"
-            f" share of {returning:g} returning; choose 1 to {len(world.labels)} groups, and 0 to 1"
+            f"class-incremental: {len(context.labels)} labels can't come in {groups} groups, with a"
+            f" share of {returning:g} returning; choose 1 to {len(context.labels)} groups, and 0 to"
+            " 1"
         )
-    shuffled = world.random.sample(world.labels, len(world.labels))
-    phases: dict[str | None, int] = {name: n % groups for n, name in enumerate(shuffled)}
+    shuffled = context.random.sample(context.labels, len(context.labels))
+    group_of: dict[str | None, int] = {name: n % groups for n, name in enumerate(shuffled)}
     last = groups - 1
-    coming: list[list[Document]] = [[] for _ in range(groups)]
+    contents: list[list[Document]] = [[] for _ in range(groups)]
     for document in documents:
-        phase = phases.get(document.label, last)
-        if phase < last and world.random.random() < returning:
-            phase = world.random.randint(phase + 1, last)
-        coming[phase].append(document)
-    for phase, some in enumerate(coming):
-        names = sorted(name for name, own in phases.items() if name and own == phase)
-        yield Change("class-incremental", "new labels", {"group": phase + 1, "labels": names})
-        yield from some
+        group = group_of.get(document.label, last)
+        if group < last and context.random.random() < returning:
+            group = context.random.randint(group + 1, last)
+        contents[group].append(document)
+    for group, content in enumerate(contents):
+        names = sorted(name for name, own in group_of.items() if name and own == group)
+        yield Change("class-incremental", "new labels", {"group": group + 1, "labels": names})
+        yield from content

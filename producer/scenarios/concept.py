@@ -1,4 +1,4 @@
-"""What labels mean changes, or they are wrong."""
+"""Scenarios in which the meaning of labels changes, or labels are wrong."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,63 +20,73 @@ from producer.scenarios.stream import (
 
 def label_swap(
     stream: Stream,
-    world: ScenarioContext,
+    context: ScenarioContext,
     *,
     start: When = SOON,
     width: When = NOW,
     labels: int = 10,
 ) -> Stream:
-    """Exchange labels in pairs: the same texts are called otherwise.
+    """Exchange labels in pairs: the texts stay, their labels change.
 
     Parameters
     ----------
-    start, width
-        When it begins, and for how long old and new names are used side by side.
+    stream
+        Stream to change.
+    context
+        Labels, random numbers and times of the scenario.
+    start
+        Place in the stream where the exchange begins.
+    width
+        Length of the part in which old and new labels are mixed.
     labels
-        How many are exchanged, chosen at random; at most all of them.
+        Number of labels to exchange, drawn at random; at most all of them.
     """
-    count = min(labels, len(world.labels)) // 2 * 2
+    count = min(labels, len(context.labels)) // 2 * 2
     if count < 2:  # noqa: PLR2004 - a pair
         raise ScenarioError("label-swap: there are no two labels to exchange; set labels=2 or more")
-    chosen = world.random.sample(world.labels, count)
+    chosen = context.random.sample(context.labels, count)
     pairs = list(zip(chosen[::2], chosen[1::2], strict=True))
-    other = dict(pairs) | {second: first for first, second in pairs}
+    partner = dict(pairs) | {second: first for first, second in pairs}
     swap = Transition("label-swap", "labels exchanged", {"pairs": [list(pair) for pair in pairs]})
 
-    def renamed(number: int, document: Document) -> Iterator[Item]:
-        gone = world.ramp(number, document, start, width)
-        yield from swap.told(gone)
-        new = other.get(document.label or "", document.label)
-        yield replace(document, label=new) if world.random.random() < gone else document
+    def exchange(number: int, document: Document) -> Iterator[Item]:
+        progress = context.progress(number, document, start, width)
+        yield from swap.announce(progress)
+        label = partner.get(document.label or "", document.label)
+        yield replace(document, label=label) if context.random.random() < progress else document
 
-    return each(stream, renamed)
+    return each(stream, exchange)
 
 
 def noise(
-    stream: Stream, world: ScenarioContext, *, share: float = 0.1, start: When = NOW
+    stream: Stream, context: ScenarioContext, *, share: float = 0.1, start: When = NOW
 ) -> Stream:
-    """Give documents a label of another one.
+    """Replace labels by wrong ones, drawn uniformly from all others.
 
     Parameters
     ----------
+    stream
+        Stream to change.
+    context
+        Labels, random numbers and times of the scenario.
     share
-        Of the documents that have a label.
+        Share of the labelled documents that get a wrong label, from 0 to 1.
     start
-        From when on.
+        Place in the stream where wrong labels begin.
     """
-    if not 0 <= share <= 1 or len(world.labels) < 2:  # noqa: PLR2004 - another one
+    if not 0 <= share <= 1 or len(context.labels) < 2:  # noqa: PLR2004 - a right one and a wrong one
         raise ScenarioError("noise: share is from 0 to 1, of a corpus with two labels or more")
-    begun = Transition("noise", "labels wrong", {"share": share})
+    beginning = Transition("noise", "labels wrong", {"share": share})
 
-    def wrong(number: int, document: Document) -> Iterator[Item]:
-        gone = world.ramp(number, document, start, NOW)
-        yield from begun.told(gone)
-        if document.label is None or not gone or world.random.random() >= share:
+    def mislabel(number: int, document: Document) -> Iterator[Item]:
+        progress = context.progress(number, document, start, NOW)
+        yield from beginning.announce(progress)
+        if document.label is None or not progress or context.random.random() >= share:
             yield document
             return
-        others = [name for name in world.labels if name != document.label]
-        given = world.random.choice(others)
+        others = [name for name in context.labels if name != document.label]
+        wrong = context.random.choice(others)
         yield Change("noise", "wrong label", {"id": document.id, "label": document.label})
-        yield replace(document, label=given)
+        yield replace(document, label=wrong)
 
-    return each(stream, wrong)
+    return each(stream, mislabel)

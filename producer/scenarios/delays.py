@@ -1,4 +1,4 @@
-"""Labels that come later than their documents, or never."""
+"""A scenario in which labels arrive later than their documents, or never."""
 
 import heapq
 from collections.abc import Iterator
@@ -13,24 +13,28 @@ from producer.scenarios.stream import Item, ScenarioContext, ScenarioError, Stre
 
 def delayed_labels(
     stream: Stream,
-    world: ScenarioContext,
+    context: ScenarioContext,
     *,
     mean: float = 500.0,
     missing: float = 0.1,
     spread: Literal["exponential", "uniform", "none"] = "exponential",
 ) -> Stream:
-    """Part labels from their documents: they come so many documents later, on a topic of their own.
+    """Separate labels from their documents: labels arrive later, on the topic of labels.
 
-    Those that are left when the documents are over come at once.
+    Labels that are still due at the end of the stream follow its last document.
 
     Parameters
     ----------
+    stream
+        Stream to change.
+    context
+        Labels, random numbers and times of the scenario.
     mean
-        Documents between a document and its label, on the mean.
+        Mean delay of a label, in documents.
     missing
-        Share of the labels that never come.
+        Share of the labels that never arrive, from 0 to 1.
     spread
-        How delays are distributed: exponentially, evenly from 0 to twice the mean, or all alike.
+        Distribution of the delays: exponential, uniform from 0 to twice the mean, or all equal.
     """
     if mean < 0 or not 0 <= missing <= 1:
         raise ScenarioError("delayed-labels: mean is 0 or more, and missing from 0 to 1")
@@ -41,22 +45,22 @@ def delayed_labels(
         if not isinstance(item, Document):
             yield item
             continue
-        yield from _until(due, number)
+        yield from _pop_due(due, number)
         yield replace(item, label=None)
-        delay = _delay(world, mean, spread)
-        if item.label is not None and world.random.random() >= missing:
+        delay = _delay(context, mean, spread)
+        if item.label is not None and context.random.random() >= missing:
             heapq.heappush(due, (number + delay, number, Label(item.id, item.label)))
         number += 1
-    yield from _until(due, float("inf"))
+    yield from _pop_due(due, float("inf"))
 
 
-def _delay(world: ScenarioContext, mean: float, spread: str) -> float:
+def _delay(context: ScenarioContext, mean: float, spread: str) -> float:
     if spread == "exponential" and mean:
-        return world.random.expovariate(1 / mean)
-    return world.random.uniform(0, 2 * mean) if spread == "uniform" else mean
+        return context.random.expovariate(1 / mean)
+    return context.random.uniform(0, 2 * mean) if spread == "uniform" else mean
 
 
-def _until(due: list[tuple[float, int, Label]], number: float) -> Iterator[Item]:
-    """Take out the labels that are due before a document."""
+def _pop_due(due: list[tuple[float, int, Label]], number: float) -> Iterator[Item]:
+    """Remove and yield the labels that are due before a document."""
     while due and due[0][0] < number:
         yield heapq.heappop(due)[2]

@@ -1,4 +1,4 @@
-"""In which order documents arrive, before any scenario changes it: a pass over the corpus each."""
+"""Orders of the corpus, before any scenario changes the stream; each function makes one pass."""
 
 import re
 from collections import defaultdict
@@ -20,21 +20,27 @@ log = structlog.get_logger()
 
 
 def shuffled(documents: Sequence[Document], random: Random) -> list[Document]:
-    """Shuffle the documents, anew for each pass."""
+    """Return the documents in random order."""
     return random.sample(documents, len(documents))
 
 
 def chronological(documents: Sequence[Document]) -> list[Document]:
-    """Put documents in the order of their times.
+    """Sort documents by their times.
 
-    One without a time comes after the one whose number is the next lower of the same label. Where
-    none has a time, the numbers that ids end with stand for it, such as the article numbers of a
-    newsgroup: labels are interleaved, so that all begin and end together. The log says which.
+    A document without a time follows the document of its label with the next lower number in the
+    id. If no document has a time, the numbers at the end of the ids decide, such as the article
+    numbers of a newsgroup; labels are interleaved, so that all begin and end together. A log line
+    says which of the two was used.
+
+    Parameters
+    ----------
+    documents
+        Corpus to sort.
 
     Raises
     ------
     ScenarioError
-        There are neither times nor numbers.
+        A document has neither a time nor a number in its id.
     """
     groups: dict[str | None, list[Document]] = defaultdict(list)
     for document in documents:
@@ -49,7 +55,8 @@ def chronological(documents: Sequence[Document]) -> list[Document]:
     by = "time" if timed else "number in the id"
     log.info("chronological", by=by, without_time=len(documents) - timed)
     if timed:
-        return [document for _, document in sorted(_moments(groups.values()), key=lambda m: m[0])]
+        by_time = sorted(_with_times(groups.values()), key=lambda pair: pair[0])
+        return [document for _, document in by_time]
     places = (
         ((rank + 0.5) / len(group), number, document)
         for number, group in enumerate(groups.values())
@@ -58,44 +65,46 @@ def chronological(documents: Sequence[Document]) -> list[Document]:
     return [document for _, _, document in sorted(places, key=lambda place: place[:2])]
 
 
-def _moments(groups: Iterable[Sequence[Document]]) -> Iterator[tuple[datetime, Document]]:
-    """Give each document a time: its own, or that of a neighbour."""
-    left: list[Document] = []
+def _with_times(groups: Iterable[Sequence[Document]]) -> Iterator[tuple[datetime, Document]]:
+    """Pair each document with its time, or with that of its neighbour in the group."""
+    untimed: list[Document] = []
     earliest: datetime | None = None
     for group in groups:
-        last = next((one.time for one in group if one.time), None)
+        last = next((document.time for document in group if document.time), None)
         if last is None:
-            left += group
+            untimed += group
             continue
         for document in group:
             last = document.time or last
             earliest = last if earliest is None else min(earliest, last)
             yield last, document
-    for document in left:
-        assert earliest  # noqa: S101 - somebody had a time
+    for document in untimed:
+        assert earliest  # noqa: S101 - the caller has checked that one document has a time
         yield earliest, document
 
 
 def _number(document: Document) -> int:
-    found = _NUMBER.search(document.id)
-    if found is None:
+    match = _NUMBER.search(document.id)
+    if match is None:
         raise ScenarioError(
             f"chronological: document {document.id!r} has neither a time nor a number in its id;"
             " name the column of times with --time-column, or a file of them with --dates"
         )
-    return int(found[1])
+    return int(match[1])
 
 
 def replay(one_pass: Callable[[], Iterable[Item]], repeat: int) -> Stream:
-    """Chain some passes into one stream.
+    """Chain several passes over the corpus into one stream.
+
+    Ids of later passes end with the number of the pass, such as ``#2``: a document that is
+    published twice makes two events.
 
     Parameters
     ----------
     one_pass
-        Makes one.
+        Makes the items of one pass.
     repeat
-        How many. Ids end with ``#2``, ``#3``, ... from the second one on: a document that comes
-        again is another event.
+        Number of passes.
     """
     for number in range(1, repeat + 1):
         for item in one_pass():
@@ -106,7 +115,7 @@ def replay(one_pass: Callable[[], Iterable[Item]], repeat: int) -> Stream:
 
 
 def limited(stream: Stream, limit: int) -> Stream:
-    """End a stream after some documents."""
+    """End a stream after a number of documents."""
     left = limit
     for item in stream:
         yield item
@@ -116,14 +125,14 @@ def limited(stream: Stream, limit: int) -> Stream:
 
 
 def resume(stream: Stream, published: int) -> Stream:
-    """Leave out what was published at the front of a stream before.
+    """Skip the beginning of a stream that an earlier run published.
 
     Parameters
     ----------
     stream
-        The same as then.
+        The same stream as in the earlier run.
     published
-        How many records its documents gave; those that break the wire contract gave none.
+        Number of records of its documents. Documents that break the wire contract have none.
     """
     while published and (item := next(stream, None)):
         if isinstance(item, Document):

@@ -1,4 +1,16 @@
-"""From what ``--scenario`` says to a stream."""
+"""From the text of ``--scenario`` to a stream.
+
+Examples
+--------
+>>> corpus = [Document("1", "Mars", "space"), Document("2", "goal", "sport")]
+>>> scenario = parse("as-is,label-swap:start=1:labels=2")
+>>> stream, _ = build(scenario, corpus, seed=0, repeat=1, seconds=lambda number, document: number)
+>>> for item in stream:
+...     print(item)
+Document(id='1', text='Mars', label='space', time=None)
+Change(scenario='label-swap', what='labels exchanged', details={'pairs': [['space', 'sport']]})
+Document(id='2', text='goal', label='space', time=None)
+"""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +23,7 @@ from pydantic import ValidationError, create_model
 
 from newsreel.events.document import Document
 from producer.scenarios import classes, concept, delays, order, priors, records, topics
-from producer.scenarios.stream import Item, ScenarioContext, ScenarioError, Stream
+from producer.scenarios.stream import Item, ScenarioContext, ScenarioError, Stream, When
 
 SHUFFLED = "shuffled"
 
@@ -21,7 +33,7 @@ CHRONOLOGICAL = "chronological"
 
 CLASS_INCREMENTAL = "class-incremental"
 
-LAST = "delayed-labels"
+DELAYED_LABELS = "delayed-labels"
 
 ORDERS = (SHUFFLED, AS_IS, CHRONOLOGICAL, CLASS_INCREMENTAL)
 
@@ -34,166 +46,179 @@ SCENARIOS: Mapping[str, Callable[..., Stream]] = {
     "noise": concept.noise,
     "duplicates": records.duplicates,
     "late": records.late,
-    LAST: delays.delayed_labels,
+    DELAYED_LABELS: delays.delayed_labels,
 }
-"""What can be done to a stream, by name."""
+"""Functions that change a stream, by name of the scenario."""
 
 NAMES = (*ORDERS, *SCENARIOS)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One of `NAMES`, with its parameters."""
+class ScenarioPart:
+    """An order or a transform: its name, one of `NAMES`, and its parameters."""
 
     name: str
     parameters: Mapping[str, Any]
 
 
-Plan = tuple[Choice, Sequence[Choice]]
-"""An order, and what is done to its stream, one by one."""
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """An order of the corpus, and transforms of the stream, applied one after the other.
+
+    Examples
+    --------
+    >>> scenario = parse("noise:share=0.2,delayed-labels")
+    >>> scenario.order.name, [transform.name for transform in scenario.transforms]
+    ('shuffled', ['noise', 'delayed-labels'])
+    """
+
+    order: ScenarioPart
+    transforms: Sequence[ScenarioPart] = ()
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether documents keep the order of their times, or that of the corpus."""
+        return self.order.name in (AS_IS, CHRONOLOGICAL)
+
+    @property
+    def separates_labels(self) -> bool:
+        """Whether labels are published separately from their documents."""
+        return any(part.name == DELAYED_LABELS for part in self.transforms)
+
+    @property
+    def announces_changes(self) -> bool:
+        """Whether the stream may contain changes for the topic of truth."""
+        return bool(self.transforms) or self.order.name == CLASS_INCREMENTAL
+
+    @property
+    def placed_transforms(self) -> list[str]:
+        """Names of the transforms that begin at a place of the stream, maybe beyond its end."""
+        names = [part.name for part in self.transforms]
+        return [name for name in names if {"start", "period"} & parameters(name).keys()]
 
 
-def parse(text: str) -> Plan:
-    """Read an order, shuffled where none is said, and what is done to its stream, one by one.
+def parse(text: str) -> Scenario:
+    """Parse the text of ``--scenario``; without an order, the corpus is shuffled.
 
     Parameters
     ----------
     text
-        Such as ``chronological,label-swap:start=5000:labels=4``.
+        An order and transforms, such as ``chronological,label-swap:start=5000:labels=4``.
 
     Raises
     ------
     ScenarioError
-        There is no such scenario or parameter, or an order comes later than first.
+        A scenario or a parameter is unknown, or an order is not named first.
     """
-    choices = [_choice(part) for part in text.split(",")]
-    if choices[0].name not in ORDERS:
-        choices.insert(0, Choice(SHUFFLED, {}))
-    for later in choices[1:]:
+    parts = [_part(piece) for piece in text.split(",")]
+    if parts[0].name not in ORDERS:
+        parts.insert(0, ScenarioPart(SHUFFLED, {}))
+    for later in parts[1:]:
         if later.name in ORDERS:
             raise ScenarioError(
-                f"scenario: {later.name!r} says in which order documents come; name one of"
+                f"scenario: {later.name!r} is an order of the documents; name one of"
                 f" {', '.join(ORDERS)}, as the first"
             )
-    if LAST in {choice.name for choice in choices[:-1]}:
-        raise ScenarioError(f"scenario: {LAST!r} leaves no label with its document; name it last")
-    return choices[0], choices[1:]
-
-
-def keeps_time(chosen: Plan) -> bool:
-    """Return whether documents come in the order of their times, or in that of the corpus."""
-    return chosen[0].name in (AS_IS, CHRONOLOGICAL)
-
-
-def has_labels(chosen: Plan) -> bool:
-    """Return whether labels come by themselves."""
-    return any(choice.name == LAST for choice in chosen[1])
-
-
-def has_truth(chosen: Plan) -> bool:
-    """Return whether anything will change."""
-    order_, scenarios = chosen
-    return bool(scenarios) or order_.name == CLASS_INCREMENTAL
-
-
-def changing(chosen: Plan) -> list[str]:
-    """Return the names of those that change a stream at some place of it."""
-    names = [choice.name for choice in chosen[1]]
-    return [name for name in names if {"start", "period"} & parameters(name).keys()]
+    if DELAYED_LABELS in {part.name for part in parts[:-1]}:
+        raise ScenarioError(
+            f"scenario: {DELAYED_LABELS!r} leaves no label with its document; name it last"
+        )
+    return Scenario(parts[0], tuple(parts[1:]))
 
 
 def build(
-    chosen: Plan,
+    scenario: Scenario,
     documents: Iterable[Document],
     seed: int,
     repeat: int,
     seconds: Callable[[int, Document], float],
 ) -> tuple[Stream, int | None]:
-    """Make the stream; returns with it how many documents it has, if that is known.
+    """Return the stream and its number of documents, None if the number is unknown.
 
     Parameters
     ----------
+    scenario
+        Order and transforms of the stream.
     documents
-        The corpus; it is read into memory, unless its order is as-is and nothing is done to it.
+        Corpus. It is read into memory, unless its order is as-is and there are no transforms.
     seed
-        The same one makes the same stream. Each scenario has random numbers of its own.
+        Seed of all random numbers; each scenario draws its own.
     repeat
-        Passes over the corpus.
+        Number of passes over the corpus.
     seconds
-        When a document is due, as `ScenarioContext` takes it.
+        Returns when a document is due, as `ScenarioContext` takes it.
 
     Raises
     ------
     ScenarioError
-        The corpus is not fit for it.
+        The corpus does not fit the scenario.
     """
-    order_, scenarios = chosen
-    if order_.name == AS_IS and not scenarios:
+    if scenario.order.name == AS_IS and not scenario.transforms:
         return order.replay(lambda: documents, repeat), None
     corpus = list(documents)
     labels = sorted({document.label for document in corpus if document.label is not None})
 
-    def world(number: int, name: str) -> ScenarioContext:
+    def context(number: int, name: str) -> ScenarioContext:
         return ScenarioContext(labels, Random(f"{seed}/{number}/{name}"), seconds)
 
-    stream = order.replay(_order(order_, corpus, Random(seed), world(0, order_.name)), repeat)
-    for number, choice in enumerate(scenarios, 1):
-        stream = SCENARIOS[choice.name](stream, world(number, choice.name), **choice.parameters)
-    return stream, None if scenarios else repeat * len(corpus)
+    one_pass = _one_pass(scenario.order, corpus, Random(seed), context(0, scenario.order.name))
+    stream = order.replay(one_pass, repeat)
+    for number, part in enumerate(scenario.transforms, 1):
+        stream = SCENARIOS[part.name](stream, context(number, part.name), **part.parameters)
+    return stream, None if scenario.transforms else repeat * len(corpus)
 
 
-def _order(
-    choice: Choice, corpus: Sequence[Document], random: Random, world: ScenarioContext
+def _one_pass(
+    part: ScenarioPart, corpus: Sequence[Document], random: Random, context: ScenarioContext
 ) -> Callable[[], Iterable[Item]]:
-    if choice.name == AS_IS:
+    if part.name == AS_IS:
         return lambda: corpus
-    if choice.name == CHRONOLOGICAL:
+    if part.name == CHRONOLOGICAL:
         return partial(order.chronological, corpus)
-    if choice.name == CLASS_INCREMENTAL:
+    if part.name == CLASS_INCREMENTAL:
         return lambda: classes.class_incremental(
-            order.shuffled(corpus, random), world, **choice.parameters
+            order.shuffled(corpus, random), context, **part.parameters
         )
     return partial(order.shuffled, corpus, random)
 
 
-def _choice(part: str) -> Choice:
-    name, *given = part.strip().split(":")
+def _part(text: str) -> ScenarioPart:
+    name, *assignments = text.strip().split(":")
     if name not in NAMES:
         raise ScenarioError(f"scenario: there is no {name!r}; choose of {', '.join(NAMES)}")
     known = parameters(name)
-    pairs = dict(one.partition("=")[::2] for one in given)
-    fields: dict[str, Any] = {key: (kind, default) for key, (kind, default) in known.items()}
-    if len(pairs) < len(given):
-        raise ScenarioError(f"scenario: {part.strip()}: each parameter is given once")
-    for key in pairs:
+    values = dict(assignment.partition("=")[::2] for assignment in assignments)
+    if len(values) < len(assignments):
+        raise ScenarioError(f"scenario: {text.strip()}: each parameter is given once")
+    for key in values:
         if key not in known:
-            has = ", ".join(f"{one}={_shown(default)}" for one, (_, default) in known.items())
+            names = ", ".join(f"{key}={_shown(default)}" for key, (_, default) in known.items())
             raise ScenarioError(
-                f"scenario: {name} has no parameter {key!r}; it has {has or 'none at all'}"
+                f"scenario: {name} has no parameter {key!r}; it has {names or 'none at all'}"
             )
     try:
-        checked = create_model(name, **fields).model_validate(pairs)
+        checked = create_model(name, **dict[str, Any](known)).model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         problem = first["msg"].removeprefix("Value error, ")
         raise ScenarioError(
             f"scenario: {name}:{first['loc'][0]}={first['input']}: {problem}"
         ) from error
-    return Choice(name, {key: getattr(checked, key) for key in pairs})
+    return ScenarioPart(name, {key: getattr(checked, key) for key in values})
 
 
 def parameters(name: str) -> Mapping[str, tuple[Any, Any]]:
-    """Return type and default of each parameter of a scenario."""
+    """Return the type and the default of each parameter of a scenario, by name."""
     function = classes.class_incremental if name == CLASS_INCREMENTAL else SCENARIOS.get(name)
     if function is None:
         return {}
     hints = get_type_hints(function, include_extras=True)
     return {
-        one.name: (hints[one.name], one.default)
-        for one in inspect.signature(function).parameters.values()
-        if one.kind is inspect.Parameter.KEYWORD_ONLY
+        parameter.name: (hints[parameter.name], parameter.default)
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
 
 
 def _shown(default: object) -> str:
-    return f"{default.amount:g}" if hasattr(default, "amount") else str(default)
+    return f"{default.amount:g}" if isinstance(default, When) else str(default)

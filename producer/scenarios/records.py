@@ -1,4 +1,4 @@
-"""What real producers do to a stream: records that come twice, or late."""
+"""Scenarios of unreliable producers: records that are sent twice, or out of order."""
 
 import heapq
 from collections.abc import Iterator
@@ -8,54 +8,63 @@ from producer.scenarios.stream import Item, ScenarioContext, ScenarioError, Stre
 
 
 def duplicates(
-    stream: Stream, world: ScenarioContext, *, share: float = 0.05, within: int = 100
+    stream: Stream, context: ScenarioContext, *, share: float = 0.05, within: int = 100
 ) -> Stream:
-    """Send documents again, under the same id, as a producer that did not hear of the first time.
+    """Send documents twice under the same id, as a producer without an acknowledgement does.
 
     Parameters
     ----------
+    stream
+        Stream to change.
+    context
+        Labels, random numbers and times of the scenario.
     share
-        Of the documents that come twice.
+        Share of the documents that are sent twice, from 0 to 1.
     within
-        How many documents later at most, evenly distributed.
+        Largest distance of the second record from the first, in documents; uniformly distributed.
     """
     _check("duplicates", share, within)
-    return _later(stream, world, share, within, twice=True)
+    return _repeat_later(stream, context, share, within, keep_first=True)
 
 
 def late(
-    stream: Stream, world: ScenarioContext, *, share: float = 0.05, within: int = 100
+    stream: Stream, context: ScenarioContext, *, share: float = 0.05, within: int = 100
 ) -> Stream:
-    """Hold documents back: they come out of order.
+    """Delay documents, so that they arrive out of order.
 
     Parameters
     ----------
+    stream
+        Stream to change.
+    context
+        Labels, random numbers and times of the scenario.
     share
-        Of the documents that come late.
+        Share of the documents that arrive late, from 0 to 1.
     within
-        How many documents late at most, evenly distributed.
+        Largest delay of a document, in documents; uniformly distributed.
     """
     _check("late", share, within)
-    return _later(stream, world, share, within, twice=False)
+    return _repeat_later(stream, context, share, within, keep_first=False)
 
 
-def _later(
-    stream: Stream, world: ScenarioContext, share: float, within: int, *, twice: bool
+def _repeat_later(
+    stream: Stream, context: ScenarioContext, share: float, within: int, *, keep_first: bool
 ) -> Stream:
-    held: list[tuple[int, int, Document]] = []
+    """Send a share of the documents later; ``keep_first`` sends them at their own place as well."""
+    delayed: list[tuple[int, int, Document]] = []
 
-    def pass_on(number: int, document: Document) -> Iterator[Item]:
-        while held and held[0][0] < number:
-            yield heapq.heappop(held)[2]
-        chosen = world.random.random() < share
+    def delay(number: int, document: Document) -> Iterator[Item]:
+        while delayed and delayed[0][0] < number:
+            yield heapq.heappop(delayed)[2]
+        chosen = context.random.random() < share
         if chosen:
-            due = number + world.random.randint(1, within)
-            heapq.heappush(held, (due, number, document))
-        if twice or not chosen:
+            due = number + context.random.randint(1, within)
+            heapq.heappush(delayed, (due, number, document))
+        if keep_first or not chosen:
             yield document
 
-    yield from each(stream, pass_on)
-    yield from (document for _, _, document in sorted(held, key=lambda one: one[:2]))
+    yield from each(stream, delay)
+    yield from (document for _, _, document in sorted(delayed, key=lambda entry: entry[:2]))
 
 
 def _check(scenario: str, share: float, within: int) -> None:

@@ -1,12 +1,13 @@
-"""What scenarios are made of: items of a stream, moments in it, and what they may know of it."""
+"""The parts of scenarios: the items of a stream, times in it, and the scenario's context."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Annotated, Any, NamedTuple
+from typing import Any, Self
 
-from pydantic import BeforeValidator, InstanceOf
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from newsreel.common.errors import UserError
 from newsreel.events.change import Change
@@ -14,78 +15,109 @@ from newsreel.events.document import Document
 from newsreel.events.label import Label
 
 Item = Document | Label | Change
-"""A document, the label of one that came before, or what is different from there on."""
+"""A document, the label of an earlier document, or a change from the next document on."""
 
 Stream = Iterator[Item]
 
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 _WHEN = re.compile(r"(\d+(?:\.\d*)?)([smhd]?)", re.ASCII)
 
 
 class ScenarioError(UserError):
-    """There is no such scenario, or not of this stream."""
+    """The scenario is unknown, or the corpus does not fit it."""
 
 
-class Moment(NamedTuple):
-    """Some documents, or some seconds."""
+@dataclass(frozen=True, slots=True)
+class When:
+    """A number of documents or of seconds: a place in a stream, or the length of a part of it.
+
+    Parameters
+    ----------
+    amount
+        Number of documents, or of seconds.
+    in_seconds
+        Whether the amount is in seconds.
+
+    Examples
+    --------
+    >>> When.parse("2500"), When.parse("10m")
+    (When(amount=2500.0, in_seconds=False), When(amount=600.0, in_seconds=True))
+    """
 
     amount: float
-    seconds: bool = False
+    in_seconds: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse ``2500`` (documents), ``90s``, ``10m``, ``2h`` or ``1d``.
+
+        Raises
+        ------
+        ValueError
+            The text is written otherwise.
+        """
+        match = _WHEN.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                "should be a number of documents such as 2500, or a time such as 90s, 10m"
+            )
+        amount, unit = match.groups()
+        return cls(float(amount) * UNITS[unit], bool(unit))
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, _source: type[Any], _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls.parse)
 
 
-NOW = Moment(0)
+NOW = When(0)
 
-SOON = Moment(2500)
-"""In a stream such as 20 Newsgroups: the model has learned by then what there is."""
+SOON = When(2500)
+"""A place where a model has learned the first labels of a stream such as 20 Newsgroups."""
 
-A_WHILE = Moment(1000)
-
-
-def _span(text: object) -> object:
-    if isinstance(text, Moment):
-        return text
-    found = _WHEN.fullmatch(str(text))
-    if found is None:
-        raise ValueError("should be a number of documents such as 2500, or a time such as 90s, 10m")
-    amount, unit = found.groups()
-    return Moment(float(amount) * UNITS.get(unit, 1.0), bool(unit))
-
-
-When = Annotated[InstanceOf[Moment], BeforeValidator(_span)]
-"""A `Moment` that is written as ``2500``, ``90s``, ``10m``, ``2h`` or ``1d``."""
+A_WHILE = When(1000)
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioContext:
-    """What a scenario may know and use.
+    """The labels, random numbers and times that a scenario may use.
 
     Parameters
     ----------
     labels
-        All of the corpus, sorted.
+        All labels of the corpus, sorted.
     random
-        Of this scenario alone.
+        Random numbers of this scenario alone.
     seconds
-        When a document is due, in seconds since the first one: its number in the stream, and it.
+        Returns when a document is due, in seconds since the first one. Its arguments are the number
+        of the document in the stream and the document.
     """
 
     labels: Sequence[str]
     random: Random
     seconds: Callable[[int, Document], float]
 
-    def past(self, number: int, document: Document, span: Moment) -> float:
-        """Return how far the stream is beyond a moment, in the moment's own unit."""
-        return (self.seconds(number, document) if span.seconds else number) - span.amount
+    def since(self, number: int, document: Document, start: When) -> float:
+        """Return the documents or seconds from ``start`` to a document; negative before it."""
+        now = self.seconds(number, document) if start.in_seconds else number
+        return now - start.amount
 
-    def ramp(self, number: int, document: Document, start: Moment, width: Moment) -> float:
-        """Return how far a change has gone: 0 up to ``start``, 1 from ``start + width`` on."""
-        if width.amount and start.seconds != width.seconds:
+    def progress(self, number: int, document: Document, start: When, width: When) -> float:
+        """Return the progress of a change: 0 up to ``start``, 1 from ``start + width`` on.
+
+        Raises
+        ------
+        ScenarioError
+            One of ``start`` and ``width`` is in documents, the other in seconds.
+        """
+        if width.amount and start.in_seconds != width.in_seconds:
             raise ScenarioError(
                 "start and width of a change are both in documents or both in time: write both as"
                 " numbers, or both with s, m, h or d"
             )
-        since = self.past(number, document, start)
+        since = self.since(number, document, start)
         if since < 0 or not width.amount:
             return float(since >= 0)
         return min(1.0, since / width.amount)
@@ -93,24 +125,39 @@ class ScenarioContext:
 
 @dataclass(slots=True)
 class Transition:
-    """Tells of a change once when it begins, and once when it is complete."""
+    """Announces a change once when it begins, and once when it is complete.
+
+    Parameters
+    ----------
+    scenario, what, details
+        Fields of the `Change` to announce.
+    """
 
     scenario: str
     what: str
     details: dict[str, Any]
-    _gone: float = 0.0
+    _progress: float = 0.0
 
-    def told(self, gone: float) -> Iterator[Change]:
-        """Take in how far it has gone, from 0 to 1."""
-        before, self._gone = self._gone, gone
-        if before == 0.0 < gone < 1.0:
+    def announce(self, progress: float) -> Iterator[Change]:
+        """Yield the changes to announce at a progress from 0 to 1."""
+        before, self._progress = self._progress, progress
+        if before == 0.0 < progress < 1.0:
             yield Change(self.scenario, f"{self.what} begins", self.details)
-        if before < 1.0 <= gone:
+        if before < 1.0 <= progress:
             yield Change(self.scenario, self.what, self.details)
 
 
 def each(stream: Stream, change: Callable[[int, Document], Iterator[Item]]) -> Stream:
-    """Put in place of each document what a function makes of it and of its number."""
+    """Apply a function to each document of a stream; labels and changes pass unchanged.
+
+    Parameters
+    ----------
+    stream
+        Stream to change.
+    change
+        Returns the items that replace a document. Its arguments are the number of the document and
+        the document.
+    """
     number = 0
     for item in stream:
         if isinstance(item, Document):

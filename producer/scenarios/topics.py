@@ -1,7 +1,7 @@
-"""What is written about changes: half of the labels give way to the other half.
+"""Scenarios in which topics change: one half of the labels replaces the other half.
 
-As MOA's streams of concept drift (Bifet et al. 2010), a mixture of two streams in which the share
-of the second grows; here both are parts of one corpus, and no document comes twice.
+As in MOA's streams of concept drift (Bifet et al. 2010), the stream is a mixture of two, and the
+share of the second grows. Here both are parts of one corpus, and no document is used twice.
 """
 
 from collections import deque
@@ -13,7 +13,6 @@ from producer.scenarios.stream import (
     A_WHILE,
     NOW,
     SOON,
-    Moment,
     ScenarioContext,
     ScenarioError,
     Stream,
@@ -22,91 +21,108 @@ from producer.scenarios.stream import (
 )
 
 Share = Callable[[int, Document], float]
-"""Of the new topics, given the number of a document and the one read last."""
+"""Returns the share of the new topics, from 0 to 1.
+
+The arguments are the number of the document to publish, and the last document of the corpus read.
+"""
 
 
-def abrupt(stream: Stream, world: ScenarioContext, *, start: When = SOON) -> Stream:
-    """Change topics from one document to the next.
+def abrupt(stream: Stream, context: ScenarioContext, *, start: When = SOON) -> Stream:
+    """Replace the topics from one document to the next.
 
     Parameters
     ----------
+    stream
+        Stream to change.
+    context
+        Labels, random numbers and times of the scenario.
     start
-        When.
+        Place of the change in the stream.
     """
 
     def share(number: int, document: Document) -> float:
-        return world.ramp(number, document, start, NOW)
+        return context.progress(number, document, start, NOW)
 
-    return _mixed(stream, world, "abrupt", share)
+    return _mix(stream, context, "abrupt", share)
 
 
 def gradual(
-    stream: Stream, world: ScenarioContext, *, start: When = SOON, width: When = A_WHILE
+    stream: Stream, context: ScenarioContext, *, start: When = SOON, width: When = A_WHILE
 ) -> Stream:
-    """Let the new topics' share grow evenly.
+    """Increase the share of the new topics linearly.
 
     Parameters
     ----------
-    start, width
-        When it begins, and how long it takes.
+    stream
+        Stream to change.
+    context
+        Labels, random numbers and times of the scenario.
+    start
+        Place in the stream where the change begins.
+    width
+        Length of the change.
     """
 
     def share(number: int, document: Document) -> float:
-        return world.ramp(number, document, start, width)
+        return context.progress(number, document, start, width)
 
-    return _mixed(stream, world, "gradual", share)
+    return _mix(stream, context, "gradual", share)
 
 
-def recurring(stream: Stream, world: ScenarioContext, *, period: When = SOON) -> Stream:
-    """Let the two halves take turns.
+def recurring(stream: Stream, context: ScenarioContext, *, period: When = SOON) -> Stream:
+    """Alternate between the two halves of the topics.
 
     Parameters
     ----------
+    stream
+        Stream to change.
+    context
+        Labels, random numbers and times of the scenario.
     period
-        How long each turn is.
+        Length of the parts with the same topics.
 
     Raises
     ------
     ScenarioError
-        It is nothing.
+        The period is 0.
     """
     if not period.amount:
         raise ScenarioError("recurring: period is more than 0")
 
     def share(number: int, document: Document) -> float:
-        since = world.past(number, document, Moment(0, period.seconds))
-        return float(since // period.amount % 2)
+        elapsed = context.since(number, document, When(0, period.in_seconds))
+        return float(elapsed // period.amount % 2)
 
-    return _mixed(stream, world, "recurring", share)
+    return _mix(stream, context, "recurring", share)
 
 
-def _mixed(stream: Stream, world: ScenarioContext, scenario: str, share: Share) -> Stream:
-    """Draw each document from the old or the new topics, holding back what came before its turn.
+def _mix(stream: Stream, context: ScenarioContext, scenario: str, share: Share) -> Stream:
+    """Draw each document from the old or the new topics; others wait until their topics are drawn.
 
-    The stream ends when it is the turn of topics of which no document is left.
+    The stream ends when topics are drawn of which no document is left.
     """
-    shuffled = world.random.sample(world.labels, len(world.labels))
+    shuffled = context.random.sample(context.labels, len(context.labels))
     new = set(shuffled[len(shuffled) // 2 :])
     old = sorted(set(shuffled) - new)
-    come = Transition(scenario, "new topics", {"labels": sorted(new), "instead of": old})
-    gone = 0.0
-    waiting: tuple[deque[Document], deque[Document]] = (deque(), deque())
+    arrival = Transition(scenario, "new topics", {"labels": sorted(new), "instead of": old})
+    progress = 0.0
+    waiting: tuple[deque[Document], deque[Document]] = (deque(), deque())  # of old and new topics
     number = 0
-    turn: bool | None = None
+    draw_new: bool | None = None
     for item in stream:
         if not isinstance(item, Document):
             yield item
             continue
         waiting[item.label in new].append(item)
         while True:
-            if turn is None:
-                before, gone = gone, share(number, item)
-                yield from come.told(gone)
-                if gone < before:
+            if draw_new is None:
+                before, progress = progress, share(number, item)
+                yield from arrival.announce(progress)
+                if progress < before:
                     yield Change(scenario, "old topics again", {"labels": old})
-                turn = world.random.random() < gone
-            if not waiting[turn]:
+                draw_new = context.random.random() < progress
+            if not waiting[draw_new]:
                 break
-            yield waiting[turn].popleft()
+            yield waiting[draw_new].popleft()
             number += 1
-            turn = None
+            draw_new = None

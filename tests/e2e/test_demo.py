@@ -1,4 +1,4 @@
-"""The demo, run as a newcomer runs it, on a small corpus."""
+"""The demo as a process, on a small corpus."""
 
 import json
 import os
@@ -16,7 +16,7 @@ PNG = b"\x89PNG"
 
 @pytest.fixture
 def options(tmp_path: Path) -> list[str]:
-    """Options for a short demo on a corpus that needs no network."""
+    """Return options for a short demo on a corpus that needs no network."""
     for split, count in (("train", 64), ("test", 32)):
         for document in documents(count):
             folder = tmp_path / f"20news-bydate-{split}" / str(document.label)
@@ -39,13 +39,13 @@ def start(options: list[str]) -> subprocess.Popen[str]:
 
 
 def left_running(folder: Path) -> list[str]:
-    """Command lines of processes that have to do with a demo's folder."""
+    """Return the command lines of processes that contain the demo's folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().replace(b"\0", b" ").decode()
         except OSError:
-            continue  # it has just ended
+            continue  # the process has just ended
         if str(folder) in words and int(path.parent.name) != os.getpid():
             found.append(words)
     return found
@@ -61,8 +61,8 @@ def wait_until_learning(folder: Path) -> None:
     raise AssertionError("the demo did not begin to learn")
 
 
-def test_the_demo_learns_and_reports(options: list[str], tmp_path: Path) -> None:
-    """It ends with exit code 0, a table, a summary, a plot, and nothing left running."""
+def test_demo_learns_and_reports(options: list[str], tmp_path: Path) -> None:
+    """The demo ends with exit code 0, a table, a summary, a plot, and no process left running."""
     demo = start(options)
     output, _ = demo.communicate(timeout=240)
     assert demo.returncode == 0, output
@@ -82,8 +82,10 @@ def test_the_demo_learns_and_reports(options: list[str], tmp_path: Path) -> None
 def test_nothing_outlives_the_demo(
     options: list[str], tmp_path: Path, number: signal.Signals
 ) -> None:
-    """However it ends, the broker, the producer and the consumer end with it."""
-    demo = start([*options, "--rate", "0.5"])  # all parts run for longer than any takes to start
+    """The broker, the producer and the consumer end with the demo, whatever ends it."""
+    demo = start(
+        [*options, "--rate", "0.5"]
+    )  # all processes run for longer than any takes to start
     wait_until_learning(tmp_path / "demo")
     assert any("-m producer" in line for line in left_running(tmp_path))
     assert any("-m consumer" in line for line in left_running(tmp_path))
@@ -96,8 +98,8 @@ def test_nothing_outlives_the_demo(
         time.sleep(0.2)
 
 
-def test_a_failing_part_is_named(options: list[str], tmp_path: Path) -> None:
-    """When a part fails, the demo says which and why, and ends with exit code 2."""
+def test_failing_process_is_named(options: list[str], tmp_path: Path) -> None:
+    """If a process fails, the demo prints its name and its error, and ends with exit code 2."""
     options[options.index("--corpus") + 1] = str(tmp_path / "missing")
     demo = start(options)
     output, _ = demo.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""The producer as its user runs it, against a real broker."""
+"""The producer as a process, against a real broker."""
 
 import csv
 import itertools
@@ -50,7 +50,7 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
 
 @pytest.fixture
 def records(connection: Connection) -> Callable[[str], list[ConsumerRecord]]:
-    """Read a topic from its beginning to its end."""
+    """Return a function that reads a topic from its beginning to its end."""
 
     def call(topic: str) -> list[ConsumerRecord]:
         consumer = KafkaConsumer(**connection.options, enable_auto_commit=False)
@@ -71,7 +71,7 @@ def records(connection: Connection) -> Callable[[str], list[ConsumerRecord]]:
 
 @pytest.fixture
 def published(records: Callable[[str], list[ConsumerRecord]]) -> Read:
-    """Read the documents of a topic."""
+    """Return a function that reads the documents of a topic."""
 
     def call(topic: str) -> list[Document]:
         return [
@@ -84,13 +84,13 @@ def published(records: Callable[[str], list[ConsumerRecord]]) -> Read:
 
 @pytest.fixture
 def values(records: Callable[[str], list[ConsumerRecord]]) -> Values:
-    """Read the values of a topic."""
+    """Return a function that reads the values of a topic."""
     return lambda topic: [record.value for record in records(topic)]
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """Write a user's own file, one of its rows without a text."""
+    """Write a file of a user; one of its rows has no text."""
     path = tmp_path / "own.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -119,7 +119,7 @@ def running(bootstrap_servers: str, *arguments: object) -> Iterator[subprocess.P
 def test_own_file(
     run: Run, own: Path, topic: str, admin: KafkaAdminClient, published: Read
 ) -> None:
-    """A file arrives as it is, in a topic with the partitions asked for; the rest is told."""
+    """A file is published unchanged to a topic with the given partitions; counts are logged."""
     result = run("producer", "--corpus", own, "--topic", topic, "--partitions", 3)
     assert result.returncode == 0, result.stderr
     assert sorted(published(topic), key=lambda document: document.id) == DOCUMENTS
@@ -135,7 +135,7 @@ def test_own_file(
 def test_order_and_passes(
     run: Run, own: Path, topic: str, admin: KafkaAdminClient, published: Read
 ) -> None:
-    """One partition keeps the order; a topic that is there is used as it is."""
+    """One partition keeps the order; an existing topic is used as it is."""
     kafka.ensure(admin, topic, 1)
     result = run(
         "producer", "--corpus", own, "--topic", topic, "--partitions", 9,
@@ -148,7 +148,7 @@ def test_order_and_passes(
 
 
 def test_truth(run: Run, tmp_path: Path, topic: str, published: Read, values: Values) -> None:
-    """What changes is told on a topic of its own, in a run that goes on as in one that does not."""
+    """Changes are published to the topic of truth, also by a resumed run."""
     path = tmp_path / "own.csv"
     path.write_text("label,text\n" + "a,text\n" * 6 + "b,text\n")
     command = ("producer", "--corpus", path, "--topic", topic, "--repeat", 2)
@@ -157,19 +157,19 @@ def test_truth(run: Run, tmp_path: Path, topic: str, published: Read, values: Va
         result = run(*command, *scenario, *more)
         assert result.returncode == 0, result.stderr
     assert "".join(document.label or "" for document in published(topic)) == "aaaaababbbbbab"
-    told = [change.decode(value) for value in values(topics.truth(topic))]
-    assert [(one.scenario, one.what, one.documents, one.details) for one in told] == [
+    truth = [change.decode(value) for value in values(topics.truth(topic))]
+    assert [(item.scenario, item.what, item.documents, item.details) for item in truth] == [
         ("label-swap", "labels exchanged", 5, {"pairs": [["a", "b"]]}),
         ("noise", "labels wrong", 12, {"share": 1.0}),
         ("noise", "wrong label", 12, {"id": "own.csv:6#2", "label": "b"}),
         ("noise", "wrong label", 13, {"id": "own.csv:7#2", "label": "a"}),
     ]
-    age = datetime.now(UTC) - told[0].time
+    age = datetime.now(UTC) - truth[0].time
     assert timedelta(0) <= age < timedelta(minutes=5)
 
 
-def test_a_change_that_never_comes(run: Run, own: Path, topic: str) -> None:
-    """A stream that is over before it changes is published, with a warning."""
+def test_change_after_the_end(run: Run, own: Path, topic: str) -> None:
+    """A stream that ends before its change is published, with a warning."""
     scenario = "as-is,label-swap:start=9:labels=2,noise:share=1:start=2"
     result = run("producer", "--corpus", own, "--topic", topic, "--scenario", scenario)
     assert result.returncode == 0, result.stderr
@@ -180,15 +180,13 @@ def test_a_change_that_never_comes(run: Run, own: Path, topic: str) -> None:
 
 
 def test_no_truth(run: Run, own: Path, topic: str, admin: KafkaAdminClient) -> None:
-    """A stream in which nothing changes has no topic of truth."""
+    """A stream without changes has no topic of truth."""
     assert run("producer", "--corpus", own, "--topic", topic).returncode == 0
     assert topics.truth(topic) not in admin.list_topics()
 
 
-def test_a_scenario_that_cannot_be(
-    run: Run, own: Path, topic: str, admin: KafkaAdminClient
-) -> None:
-    """A corpus that is not fit for a scenario is told in a line, and leaves no topic behind."""
+def test_unsuitable_corpus(run: Run, own: Path, topic: str, admin: KafkaAdminClient) -> None:
+    """A corpus that does not fit the scenario gives a one-line error and leaves no topic behind."""
     scenario = "class-incremental:groups=9"
     ended = run("producer", "--corpus", own, "--topic", topic, "--scenario", scenario)
     assert ended.returncode == 2
@@ -209,7 +207,7 @@ def test_heldout_topic(run: Run, tmp_path: Path, topic: str, published: Read) ->
 
 
 def test_poisson_rate(run: Run, own: Path, topic: str) -> None:
-    """Documents don't come before their moments, which the seed decides."""
+    """Documents are not published before their arrival times, which depend on the seed."""
     last = next(itertools.islice(arrivals.poisson(100.0, Random(3)), 59, None))
     result = run(
         "producer", "--corpus", own, "--topic", topic, "--repeat", 99, "--limit", 60,
@@ -229,7 +227,7 @@ def test_signal_in_mid_stream(
     published: Read,
     number: signal.Signals,
 ) -> None:
-    """A signal ends the stream: what was sent is delivered and told, and the exit code is 0."""
+    """A signal ends the stream: sent documents are delivered and counted, the exit code is 0."""
     port = free_port()
     options = ("--repeat", 10_000, "--rate", 50, "--metrics-port", port)
     with running(bootstrap_servers, "--corpus", own, "--topic", topic, *options) as process:
@@ -245,7 +243,7 @@ def test_signal_in_mid_stream(
 
 
 def scrape(port: int) -> float:
-    """Documents delivered, as Prometheus would see them; 0 while nothing is served."""
+    """Return the number of delivered documents from the metrics; 0 while none are served."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             metrics = answer.read().decode()
@@ -259,7 +257,7 @@ def scrape(port: int) -> float:
 def test_too_large_for_the_topic(
     run: Run, tmp_path: Path, topic: str, admin: KafkaAdminClient, published: Read
 ) -> None:
-    """A document that the topic can't take fails alone; the exit code says that one did."""
+    """A document that is too large for the topic fails alone, and the exit code is 1."""
     configs = {"max.message.bytes": "5000"}
     admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
     admin.wait_for_topics([topic])
@@ -273,7 +271,7 @@ def test_too_large_for_the_topic(
 
 
 def test_broken_row(run: Run, tmp_path: Path, topic: str, published: Read) -> None:
-    """A broken row ends the stream with its line; the rows before it are delivered and told."""
+    """A broken row ends the stream with its line; the rows before it are delivered and counted."""
     path = tmp_path / "own.jsonl"
     path.write_text('{"text": "a"}\n{"text": "b"}\nbroken\n')
     result = run("producer", "--corpus", path, "--topic", topic, "--scenario", "as-is")
@@ -285,12 +283,12 @@ def test_broken_row(run: Run, tmp_path: Path, topic: str, published: Read) -> No
 
 
 def test_lost_broker(tmp_path: Path) -> None:
-    """A broker that does not come back ends the stream, with the number delivered."""
-    tally = PublishCounts()
+    """A broker that does not return ends the stream; the error has the number delivered."""
+    counts = PublishCounts()
 
     def stream(broker: EmbeddedKafka) -> None:
         servers = Connection(broker.bootstrap_servers)
-        with connection.connect(servers, "documents", "tests", tally, patience=3.0) as publisher:
+        with connection.connect(servers, "documents", "tests", counts, patience=3.0) as publisher:
             publisher.publish(Document("1", "text"))
             publisher.flush()
             broker.stop()
@@ -301,13 +299,13 @@ def test_lost_broker(tmp_path: Path) -> None:
             kafka.ensure(client, "documents", 1)
         with pytest.raises(DeliveryError, match=r"\(no answer for 3 s\): 1 were delivered"):
             stream(broker)
-    assert tally.delivered == 1
+    assert counts.delivered == 1
 
 
-def test_resume_goes_on_where_the_topic_ends(
+def test_resume_continues_at_the_end_of_the_topic(
     run: Run, published: Read, topic: str, tmp_path: Path
 ) -> None:
-    """A run with --resume publishes what is missing, and nothing twice, skipped rows or not."""
+    """A run with --resume publishes missing documents and none twice, also with skipped rows."""
     texts = [f"text {number}" if number % 5 else " " for number in range(30)]
     path = tmp_path / "own.csv"
     path.write_text("text,label\n" + "".join(f"{text},x\n" for text in texts))

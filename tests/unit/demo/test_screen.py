@@ -1,4 +1,4 @@
-"""What is seen while the demo runs."""
+"""The output of the running demo."""
 
 from io import StringIO
 
@@ -16,13 +16,13 @@ PROGRESS = {
 }
 
 
-def test_the_address_is_told_once_it_answers() -> None:
-    """Whoever follows the address must not find nobody there: it comes with the first progress."""
-    seen = StringIO()
-    with Screen(Console(file=seen), 48, "http://127.0.0.1:1") as screen:
-        assert seen.getvalue() == ""
+def test_address_comes_with_the_first_progress() -> None:
+    """The page's address is printed only when the consumer answers, and only once."""
+    output = StringIO()
+    with Screen(Console(file=output), 48, "http://127.0.0.1:1") as screen:
+        assert output.getvalue() == ""
         screen.show(PROGRESS)
         screen.show(PROGRESS)
-    address, progress = seen.getvalue().splitlines()
-    assert address == "watch it learn at http://127.0.0.1:1 until the demo ends"
+    address, progress = output.getvalue().splitlines()
+    assert address == "watch the model learn at http://127.0.0.1:1 until the demo ends"
     assert progress.startswith("     0 of 48 documents")

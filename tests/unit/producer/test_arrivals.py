@@ -1,4 +1,4 @@
-"""When documents arrive."""
+"""Arrival times of documents."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -20,13 +20,13 @@ rates = st.floats(0.01, 1e5)
 START = datetime(1993, 4, 1, tzinfo=UTC)
 
 
-class Time:
-    """A clock that moves only when somebody sleeps or works."""
+class FakeClock:
+    """A clock that advances only when the test sleeps or works."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
-    def clock(self) -> float:
+    def seconds(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
@@ -38,42 +38,42 @@ def documents(count: int) -> list[Item]:
     return [Document(str(number), "text") for number in range(count)]
 
 
-def arrived(
+def arrival_times(
     schedule: Iterable[float], count: int, work: Callable[[int], float] = lambda _: 0.0
 ) -> list[float]:
-    """Seconds from the first item to each, where handling an item takes ``work`` seconds."""
-    time = Time()
-    moments = []
+    """Return the seconds from the first item to each; reading an item takes ``work`` seconds."""
+    clock = FakeClock()
+    times = []
     due = Timetable(iter(schedule), None).due
-    stream = arrivals.paced(iter(documents(count)), due, time.clock, time.sleep)
+    stream = arrivals.paced(iter(documents(count)), due, clock.seconds, clock.sleep)
     for number, _ in enumerate(stream):
-        moments.append(time.now - 1000.0)
-        time.now += work(number)
-    return moments
+        times.append(clock.now - 1000.0)
+        clock.now += work(number)
+    return times
 
 
 @given(rate=rates, count=st.integers(1, 200))
 def test_constant_rate(rate: float, count: int) -> None:
-    """The n-th document comes n / rate seconds after the first."""
-    assert arrived(arrivals.constant(rate), count) == pytest.approx(
+    """The n-th document arrives n / rate seconds after the first."""
+    assert arrival_times(arrivals.constant(rate), count) == pytest.approx(
         [n / rate for n in range(count)]
     )
 
 
 @given(rate=rates, works=st.lists(st.floats(0, 10), min_size=1, max_size=50))
 def test_no_drift(rate: float, works: list[float]) -> None:
-    """A slow taker delays what it takes too late, and nothing else."""
-    moments = arrived(arrivals.constant(rate), len(works), work=lambda number: works[number])
+    """A slow reader delays only the documents that it reads too late."""
+    times = arrival_times(arrivals.constant(rate), len(works), work=lambda number: works[number])
     free = 0.0
-    for number, moment in enumerate(moments):
-        assert moment == pytest.approx(max(number / rate, free), abs=1e-6)
-        free = moment + works[number]
+    for number, time in enumerate(times):
+        assert time == pytest.approx(max(number / rate, free), abs=1e-6)
+        free = time + works[number]
 
 
 def test_poisson_gaps() -> None:
     """Gaps of Poisson arrivals have the mean and the spread of an exponential distribution."""
-    moments = list(itertools.islice(arrivals.poisson(20.0, Random(0)), 20_000))
-    gaps = [after - before for before, after in itertools.pairwise(moments)]
+    times = list(itertools.islice(arrivals.poisson(20.0, Random(0)), 20_000))
+    gaps = [after - before for before, after in itertools.pairwise(times)]
     mean = sum(gaps) / len(gaps)
     spread = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
     assert mean == pytest.approx(0.05, rel=0.03)
@@ -90,7 +90,7 @@ SCHEDULES: dict[str, Callable[[float, Random], Iterator[float]]] = {
 @pytest.mark.parametrize("name", SCHEDULES)
 @given(seed=st.integers(), rate=rates)
 def test_arrivals_are_seeded(name: str, seed: int, rate: float) -> None:
-    """The same seed gives the same arrivals, each after the one before."""
+    """The same seed gives the same arrival times, in ascending order."""
     first, second = (
         list(itertools.islice(SCHEDULES[name](rate, Random(seed)), 50)) for _ in range(2)
     )
@@ -102,49 +102,54 @@ def test_arrivals_are_seeded(name: str, seed: int, rate: float) -> None:
     [("bursts", [4.0, 0.25, 0.25, 0.25, 0.25]), ("day and night", [0.32, 1.23, 1.9, 1.23, 0.32])],
 )
 def test_rate_varies(name: str, parts: list[float]) -> None:
-    """The mean rate is kept; each fifth of a period has its own."""
-    moments = itertools.takewhile(lambda m: m < 6000, SCHEDULES[name](10.0, Random(0)))
-    fifths = [int(moment % 60 // 12) for moment in moments]
+    """The mean rate is as given, and each fifth of a period has its own rate."""
+    times = itertools.takewhile(lambda time: time < 6000, SCHEDULES[name](10.0, Random(0)))
+    fifths = [int(time % 60 // 12) for time in times]
     assert len(fifths) == pytest.approx(60_000, rel=0.03)
     for fifth, share in enumerate(parts):
         assert fifths.count(fifth) == pytest.approx(12_000 * share, rel=0.05)
 
 
-def test_by_their_own_time() -> None:
-    """Without a rate, documents come as they did, faster by a factor; none waits for an old one."""
+def test_own_times() -> None:
+    """Without a rate, documents arrive at their own times, faster by a factor.
+
+    A document that is older than an earlier one of the stream arrives with that one.
+    """
     days: list[Item] = [
         Document(str(n), "text", time=None if day is None else START + timedelta(day))
         for n, day in enumerate([0, 1, None, 3, 2, 10])
     ]
-    time = Time()
+    clock = FakeClock()
     due = Timetable(None, 86400.0).due
-    moments = [time.now - 1000 for _ in arrivals.paced(iter(days), due, time.clock, time.sleep)]
-    assert moments == [0, 1, 1, 3, 3, 10]
+    times = [clock.now - 1000 for _ in arrivals.paced(iter(days), due, clock.seconds, clock.sleep)]
+    assert times == [0, 1, 1, 3, 3, 10]
 
 
 def test_no_time() -> None:
-    """Where nothing says when a document comes, whoever asks is told what would."""
+    """Without a rate and a speedup, the error names both options."""
     with pytest.raises(ScenarioError, match="--rate or --speedup"):
         Timetable(None, None).due(0, Document("1", "text"))
 
 
 def test_starts_with_the_first_item() -> None:
-    """The time it takes to get the first item is not caught up."""
-    time = Time()
+    """The stream starts with its first item, however long reading the first item takes."""
+    clock = FakeClock()
 
     def items() -> Iterator[Item]:
-        time.now += 60
+        clock.now += 60
         yield from documents(3)
 
     due = Timetable(arrivals.constant(1.0), None).due
-    moments = [time.now for _ in arrivals.paced(items(), due, time.clock, time.sleep)]
-    assert moments == [1060.0, 1061.0, 1062.0]
+    times = [clock.now for _ in arrivals.paced(items(), due, clock.seconds, clock.sleep)]
+    assert times == [1060.0, 1061.0, 1062.0]
 
 
-def test_goes_on_in_the_middle() -> None:
-    """A stream that is resumed keeps its timetable; what is no document waits for nothing."""
-    time = Time()
+def test_resumed_stream() -> None:
+    """A resumed stream keeps its timetable; only documents are delayed."""
+    clock = FakeClock()
     due = Timetable(iter([0.0, 5.0, 7.0, 20.0]), None).due
     rest = [documents(1)[0], Change("some", "change"), documents(1)[0]]
-    moments = [time.now for _ in arrivals.paced(iter(rest), due, time.clock, time.sleep, first=2)]
-    assert moments == [1000.0, 1000.0, 1013.0]
+    times = [
+        clock.now for _ in arrivals.paced(iter(rest), due, clock.seconds, clock.sleep, first=2)
+    ]
+    assert times == [1000.0, 1000.0, 1013.0]

@@ -1,4 +1,4 @@
-"""What Prometheus sees of the producer."""
+"""Prometheus metrics of the producer."""
 
 import socket
 import urllib.request
@@ -13,14 +13,14 @@ from producer.publisher import PublishCounts
 
 
 @pytest.fixture
-def tally() -> PublishCounts:
+def counts() -> PublishCounts:
     return PublishCounts(delivered=5, delivered_bytes=500, failed=2, skipped=1)
 
 
 @pytest.fixture
-def registry(tally: PublishCounts) -> CollectorRegistry:
+def registry(counts: PublishCounts) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(metrics.PublishCollector(tally))
+    registry.register(metrics.PublishCollector(counts))
     return registry
 
 
@@ -29,8 +29,8 @@ def values(exposition: str) -> dict[str, float]:
     return {name: float(value) for name, value in lines}
 
 
-def test_counters(registry: CollectorRegistry, tally: PublishCounts) -> None:
-    """The counters are those of the tally, at the time of the scrape."""
+def test_counters(registry: CollectorRegistry, counts: PublishCounts) -> None:
+    """The counters are the publisher's counts at the time of the scrape."""
     assert values(generate_latest(registry).decode()) == {
         "newsreel_producer_documents_total": 5,
         "newsreel_producer_bytes_total": 500,
@@ -38,15 +38,15 @@ def test_counters(registry: CollectorRegistry, tally: PublishCounts) -> None:
         "newsreel_producer_skipped_total": 1,
         "newsreel_producer_labels_total": 0,
     }
-    tally.delivered += 1
+    counts.delivered += 1
     assert values(generate_latest(registry).decode())["newsreel_producer_documents_total"] == 6
 
 
-def test_changes(registry: CollectorRegistry, tally: PublishCounts) -> None:
-    """What changed is counted, with when and where it did last."""
-    told = ("label-swap", "labels exchanged")
-    tally.changes[told] += 2
-    tally.changed[told], tally.behind[told] = 1700.5, 2500
+def test_changes(registry: CollectorRegistry, counts: PublishCounts) -> None:
+    """Changes are counted, with the time and the place of the last one."""
+    kind = ("label-swap", "labels exchanged")
+    counts.changes[kind] += 2
+    counts.change_times[kind], counts.change_documents[kind] = 1700.5, 2500
     shown = generate_latest(registry).decode()
     labels = '{scenario="label-swap",what="labels exchanged"}'
     assert f"newsreel_producer_changes_total{labels} 2.0" in shown
@@ -66,11 +66,11 @@ def test_served_until_the_end(registry: CollectorRegistry) -> None:
 
 
 def test_busy_port(registry: CollectorRegistry) -> None:
-    """A port that is taken is told in one line, with the options that choose another."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    """The error about a port in use names the options that choose another."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
         message = rf"on 127\.0\.0\.1:{port} \(Address already in use\); choose another --metrics-p"
         with (
             pytest.raises(MetricsPortError, match=message),

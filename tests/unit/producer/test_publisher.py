@@ -1,4 +1,4 @@
-"""Sending documents and counting what became of them, with a Kafka client of our own making."""
+"""Sending documents and counting their outcomes, with a fake Kafka client."""
 
 import threading
 from typing import Any
@@ -20,7 +20,7 @@ PATIENCE = 30.0
 
 
 class Client:
-    """Keeps what is sent until the test settles it; records over ``limit`` bytes are refused."""
+    """Keeps sent records until the test settles them; refuses values over ``limit`` bytes."""
 
     def __init__(self, limit: int = 1 << 20) -> None:
         self.sent: list[Future] = []
@@ -36,23 +36,23 @@ class Client:
 
 
 def publisher(client: Client, patience: float = PATIENCE) -> tuple[Publisher, PublishCounts]:
-    tally = PublishCounts()
-    return Publisher(client, "documents", "tests", tally, patience), tally
+    counts = PublishCounts()
+    return Publisher(client, "documents", "tests", counts, patience), counts
 
 
 def test_counts_deliveries() -> None:
-    """A document is delivered when the broker says so, not when it is sent."""
+    """A document counts as delivered when the broker acknowledges it, not when it is sent."""
     client = Client()
-    publish, tally = publisher(client)
+    publish, counts = publisher(client)
     publish.publish(Document("1", "text"))
     publish.publish(Document("2", "text"))
-    assert (tally.delivered, publish.pending) == (0, 2)
+    assert (counts.delivered, publish.pending) == (0, 2)
     client.sent[0].success(None)
-    assert (tally.delivered, publish.pending) == (1, 1)
+    assert (counts.delivered, publish.pending) == (1, 1)
     client.sent[1].success(None)
     publish.flush()
-    assert (tally.delivered, tally.failed, tally.skipped, publish.pending) == (2, 0, 0, 0)
-    assert tally.delivered_bytes == sum(map(len, client.values)) + len("12")
+    assert (counts.delivered, counts.failed, counts.skipped, publish.pending) == (2, 0, 0, 0)
+    assert counts.delivered_bytes == sum(map(len, client.values)) + len("12")
 
 
 @pytest.mark.parametrize(
@@ -65,27 +65,27 @@ def test_counts_deliveries() -> None:
     ],
 )
 def test_skips_what_breaks_the_contract(document: Document, reason: str) -> None:
-    """A document that breaks the wire contract is skipped; the first one's reason is kept."""
+    """A document that breaks the wire contract is skipped; the first one's reason is recorded."""
     client = Client()
-    publish, tally = publisher(client)
+    publish, counts = publisher(client)
     publish.publish(document)
     publish.publish(Document("later", ""))
     publish.flush()
     assert client.sent == []
-    assert tally.skipped == 2
-    assert tally.first_skipped.startswith(reason)
+    assert counts.skipped == 2
+    assert counts.first_skipped.startswith(reason)
 
 
 def test_refused_for_its_size() -> None:
-    """A document that is too large for the topic has failed; those after it are sent."""
+    """A document that is too large for the topic fails; the documents after it are sent."""
     client = Client(limit=1000)
-    publish, tally = publisher(client)
+    publish, counts = publisher(client)
     publish.publish(Document("large", "x" * 2000))
     publish.publish(Document("small", "x"))
     client.sent[0].success(None)
     publish.flush()
-    assert (tally.delivered, tally.failed) == (1, 1)
-    assert tally.first_failed.startswith("document 'large': its 20")
+    assert (counts.delivered, counts.failed) == (1, 1)
+    assert counts.first_failed.startswith("document 'large': its 20")
 
 
 @pytest.mark.parametrize(
@@ -104,17 +104,17 @@ def test_lost_broker(error: KafkaError, reason: str) -> None:
     client.sent[0].success(None)
     client.sent[1].failure(error)
     message = (
-        f"Kafka takes no more documents ({reason}): 1 were delivered to 'documents', 4 more were"
-        " on their way; see to the broker, then run the producer again"
+        f"Kafka accepts no more documents ({reason}): 1 were delivered to 'documents', 4 more were"
+        " sent; check the broker, then run the producer again"
     )
-    for act in (publish.flush, lambda: publish.publish(Document("6", "text"))):
+    for action in (publish.flush, lambda: publish.publish(Document("6", "text"))):
         with pytest.raises(DeliveryError) as caught:
-            act()
+            action()
         assert str(caught.value) == message
 
 
-def test_client_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even a client that never settles a document is not waited for forever."""
+def test_client_without_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The publisher gives up on a client that never reports an outcome."""
     monkeypatch.setattr(publishing, "GRACE_SECONDS", 0.01)
     publish, _ = publisher(Client(), patience=0.01)
     publish.publish(Document("1", "text"))
@@ -123,10 +123,10 @@ def test_client_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A document waits until there is room for it among those on their way."""
+    """A document waits until there is room for it among the unacknowledged ones."""
     monkeypatch.setattr(publishing, "PENDING_BYTES", 100)
     client = Client()
-    publish, tally = publisher(client)
+    publish, counts = publisher(client)
     publish.publish(Document("1", "x" * 60))
     waiting = threading.Thread(target=publish.publish, args=[Document("2", "x" * 60)])
     waiting.start()
@@ -137,4 +137,4 @@ def test_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting.join(PATIENCE)
     assert len(client.sent) == 2
     client.sent[1].success(None)
-    assert tally.delivered == 2
+    assert counts.delivered == 2

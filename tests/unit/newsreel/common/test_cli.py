@@ -1,4 +1,4 @@
-"""Command lines: what is understood, and one clear line for what is not."""
+"""Command lines: precedence of settings, and one clear line for every mistake."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from kafka.errors import TopicAuthorizationFailedError
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, CliSuppress, SettingsConfigDict
 
+from newsreel import __version__
 from newsreel.common import cli
 from newsreel.common.cli import UsageError
 from newsreel.common.errors import UserError
@@ -49,7 +50,7 @@ def parse(*argv: str) -> Options:
     return cli.parse(Options, ["--folder", "here", *argv])
 
 
-def complaint(*argv: str) -> str:
+def refusal(*argv: str) -> str:
     with pytest.raises(UsageError) as refused:
         parse(*argv)
     message = str(refused.value)
@@ -58,7 +59,7 @@ def complaint(*argv: str) -> str:
 
 
 def test_flags_then_environment_then_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flag wins over its environment variable, which wins over the default."""
+    """A flag takes precedence over its environment variable, the variable over the default."""
     assert parse().batch_size == 16
     monkeypatch.setenv("MODEST_BATCH_SIZE", "32")
     assert parse().batch_size == 32
@@ -66,36 +67,36 @@ def test_flags_then_environment_then_defaults(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_alias_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An option that many programs share is read from the variable they share."""
+    """A shared option of several programs is read from the shared variable."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "one:1")
     assert parse().bootstrap_servers == "one:1"
     assert parse("--bootstrap-servers", "two:2").bootstrap_servers == "two:2"
 
 
 def test_unknown_option_with_suggestion() -> None:
-    """A mistyped option is named together with the one that was probably meant."""
-    message = complaint("--batch-sise", "3")
+    """The error about a misspelt option names the most similar one."""
+    message = refusal("--batch-sise", "3")
     assert "--batch-sise" in message
     assert "did you mean --batch-size?" in message
     assert message.endswith("see --help")
 
 
-def test_unknown_option_like_no_other() -> None:
-    """Nothing is suggested where nothing is close."""
-    message = complaint("--zzz")
+def test_unknown_option_without_suggestion() -> None:
+    """Nothing is suggested for an option that resembles no other."""
+    message = refusal("--zzz")
     assert "--zzz" in message
     assert "did you mean" not in message
 
 
 @pytest.mark.parametrize("argv", [["stray"], ["--batch-size"]])
-def test_words_out_of_place(argv: list[str]) -> None:
-    """A stray word, or an option without its value, is named."""
-    assert argv[0] in complaint(*argv)
+def test_misplaced_words(argv: list[str]) -> None:
+    """The error about a stray word, or an option without a value, names the word."""
+    assert argv[0] in refusal(*argv)
 
 
 def test_several_mistakes_in_one_line() -> None:
-    """All bad values are told at once, each with flag, variable and what was given."""
-    message = complaint("--batch-size", "0", "--stop", "soon")
+    """One line reports all bad values, each with flag, variable and value."""
+    message = refusal("--batch-size", "0", "--stop", "soon")
     assert "--batch-size (or MODEST_BATCH_SIZE)" in message
     assert "greater than or equal to 1" in message
     assert "'0'" in message
@@ -103,41 +104,41 @@ def test_several_mistakes_in_one_line() -> None:
     assert "'soon'" in message
 
 
-def test_no_complaint_that_only_follows_from_another() -> None:
-    """A default that depends on a bad value is not blamed on the user."""
-    message = complaint("--optimizer", "adam")
+def test_no_consequential_errors() -> None:
+    """A default that depends on a bad value is not reported as an error."""
+    message = refusal("--optimizer", "adam")
     assert "'adamw' or 'sgd'" in message
     assert "--learning-rate" not in message
 
 
 def test_bad_value_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bad environment variable is named as such."""
+    """The error about a bad environment variable names the variable."""
     monkeypatch.setenv("MODEST_BATCH_SIZE", "many")
-    assert "MODEST_BATCH_SIZE" in complaint()
+    assert "MODEST_BATCH_SIZE" in refusal()
 
 
 def test_missing_option() -> None:
-    """A required option that is missing is named with its variable."""
+    """The error about a missing required option names its variable."""
     with pytest.raises(UsageError, match=r"^--folder \(or MODEST_FOLDER\) is required"):
         cli.parse(Options, [])
 
 
-def test_long_value_is_not_repeated_whole() -> None:
-    """A value of any length is shown in a line of bounded length."""
-    assert len(complaint("--batch-size", "x" * 10_000)) < 300
+def test_long_value_is_cut() -> None:
+    """An error line has a bounded length, whatever the length of the value."""
+    assert len(refusal("--batch-size", "x" * 10_000)) < 300
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["--batch-size", "--optimizer", "--stop", "1", "--"]) | st.text()))
 @example(["a\nb"])
 def test_any_arguments(argv: list[str]) -> None:
-    """Any command line is understood, or refused in one line, or asks for help."""
+    """Any command line is accepted, refused in one line, or shows the help."""
     try:
         parse(*argv)
     except UsageError as error:
         refused = error
-    except SystemExit as asked_for_help:
-        code = asked_for_help.code
+    except SystemExit as end:
+        code = end.code
         assert not code
         return
     else:
@@ -145,8 +146,16 @@ def test_any_arguments(argv: list[str]) -> None:
     assert len(str(refused).splitlines()) == 1
 
 
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The option --version shows the version, even if a required option is missing."""
+    with pytest.raises(SystemExit) as end:
+        cli.parse(Options, ["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"newsreel {__version__}\n"
+
+
 def test_user_error_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A user's mistake gives exit code 2 and one line on standard error, without a traceback."""
+    """A UserError gives exit code 2 and one line on standard error, without a traceback."""
 
     def main(argv: Sequence[str]) -> None:
         raise UserError(f"no {argv[0]} here; bring one")
@@ -158,7 +167,7 @@ def test_user_error_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_kafka_error_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """What the broker refuses is told like any other mistake."""
+    """An error of Kafka gives exit code 2 and one line on standard error, without a traceback."""
 
     def main(_: Sequence[str]) -> None:
         raise TopicAuthorizationFailedError("documents")
@@ -171,7 +180,7 @@ def test_kafka_error_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    """Success is 0 and an interrupt 130, both in silence."""
+    """Success gives exit code 0 and Ctrl-C 130, both without output."""
 
     def interrupted(_: Sequence[str]) -> None:
         raise KeyboardInterrupt
@@ -182,7 +191,7 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_bugs_are_not_swallowed() -> None:
-    """What is no user's mistake keeps its traceback."""
+    """An unexpected exception keeps its traceback."""
 
     def broken(_: Sequence[str]) -> None:
         raise ZeroDivisionError
@@ -194,7 +203,7 @@ def test_bugs_are_not_swallowed() -> None:
 def test_misspelt_environment_variable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A variable that is almost an option's is named in the log; one that is not is let be."""
+    """A variable that resembles an option's is logged; any other is ignored."""
     monkeypatch.setenv("MODEST_BATCHSIZE", "32")
     monkeypatch.setenv("MODEST_PORT_8000_TCP", "tcp://10.0.0.1:8000")
     with structlog.testing.capture_logs() as logged:
@@ -205,16 +214,16 @@ def test_misspelt_environment_variable(
 
 
 def test_secrets_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a secret that can't be one, only the variable is named."""
+    """The error about an impossible secret names its variable and not its value."""
     monkeypatch.setenv("MODEST_KEY", "open sesame")
-    message = complaint("--stop", "soon")
+    message = refusal("--stop", "soon")
     assert "MODEST_KEY is wrong, but " in message
     assert "--stop (or MODEST_STOP) is 'soon'" in message
     assert "sesame" not in message
 
 
 def test_misspelt_variable_of_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variables that all programs share are looked at, too."""
+    """A variable that resembles a shared one of Kafka is logged."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVER", "one:1")
     with structlog.testing.capture_logs() as logged:
         parse()

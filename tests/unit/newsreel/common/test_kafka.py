@@ -1,4 +1,4 @@
-"""The connection to Kafka, where there is none."""
+"""The error when no Kafka broker answers."""
 
 import socket
 import threading
@@ -11,21 +11,21 @@ from newsreel.common.kafka import BrokerUnreachableError, Connection
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "CONNECT_TIMEOUT_MS", 300)
 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Yield a port that is taken, so that nobody else gets it, but where nobody listens."""
+    """Yield a port in use, so that no other program gets it, on which no program listens."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
 
 
 @pytest.fixture
-def no_broker() -> Iterator[int]:
-    """Yield a port where something else than Kafka answers."""
+def web_server() -> Iterator[int]:
+    """Yield a port on which a web server answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -56,18 +56,18 @@ def refusal(bootstrap_servers: str) -> str:
 
 
 def test_unreachable_broker(closed_port: int) -> None:
-    """The message names the address and says how to name another."""
+    """The message has the address and names the options that change it."""
     message = refusal(f"127.0.0.1:{closed_port}")
     assert f"'127.0.0.1:{closed_port}'" in message
     assert "--bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS" in message
 
 
-def test_something_else_answers(no_broker: int) -> None:
-    """A web server is not taken for a broker."""
-    assert str(no_broker) in refusal(f"127.0.0.1:{no_broker}")
+def test_no_broker_answers(web_server: int) -> None:
+    """A web server counts as unreachable broker."""
+    assert str(web_server) in refusal(f"127.0.0.1:{web_server}")
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1:port", "127.0.0.1:99999", "no host:1", "::"])
 def test_malformed_address(address: str) -> None:
-    """An address that can't be one is treated like a broker that is not there."""
+    """A malformed address counts as unreachable broker."""
     assert repr(address) in refusal(address)

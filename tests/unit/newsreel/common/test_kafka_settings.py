@@ -1,4 +1,4 @@
-"""How to be let in by Kafka: what fits together, what is refused, and what is never told."""
+"""Security options of Kafka: valid combinations, refused ones, and secrets that stay secret."""
 
 import os
 from pathlib import Path
@@ -50,7 +50,7 @@ def complaint(*argv: object) -> str:
 
 
 def test_plain_by_default() -> None:
-    """Without a word on security, a client is told where Kafka is, and nothing else."""
+    """Without security options, a client gets only the address of Kafka."""
     assert connection() == Connection("localhost:9092")
     assert connection().options == {"bootstrap_servers": "localhost:9092"}
 
@@ -59,7 +59,7 @@ def test_plain_by_default() -> None:
 def test_every_program_has_the_same_options(
     settings: type[KafkaSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever program it is, the same variables become the same options of the client."""
+    """The same variables become the same client options in all programs."""
     for name, value in SCRAM.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "broker:9093")
@@ -77,8 +77,8 @@ def test_every_program_has_the_same_options(
         assert PASSWORD not in shown
 
 
-def test_certificates_of_ones_own(pem: tuple[Path, Path]) -> None:
-    """A broker that asks for a certificate is shown one; the name of a host may be let be."""
+def test_client_certificate(pem: tuple[Path, Path]) -> None:
+    """Certificate files become client options; the check of the host name can be switched off."""
     certificate, key = pem
     files = ("--ssl-cafile", certificate, "--ssl-certfile", certificate, "--ssl-keyfile", key)
     given = connection("--security-protocol", "SSL", *files, "--no-ssl-check-hostname")
@@ -92,7 +92,7 @@ def test_certificates_of_ones_own(pem: tuple[Path, Path]) -> None:
 
 
 def test_password_from_a_file(tmp_path: Path) -> None:
-    """The password is what the file holds, less the end of its line."""
+    """The password is the content of the file without the line end."""
     file = tmp_path / "password"
     file.write_text(f" {PASSWORD} \n")
     options = ("--sasl-mechanism", "PLAIN", "--sasl-username", "u", "--sasl-password-file", file)
@@ -101,7 +101,7 @@ def test_password_from_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["MECHANISM", "USERNAME", "PASSWORD"])
-def test_sasl_needs_all_of_it(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sasl_needs_all_options(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A protocol with SASL is refused without mechanism, user name or password."""
     for name, value in SCRAM.items():
         monkeypatch.setenv(name, value)
@@ -118,16 +118,16 @@ def test_sasl_needs_all_of_it(missing: str, monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_security_without_effect(argv: list[str], kind: str) -> None:
-    """Who names a certificate or a user must not be connected in the clear."""
+    """A certificate or a user is refused with a protocol that would not use it."""
     message = complaint(*argv)
-    assert message.startswith(f"--{kind.lower()}-... (or KAFKA_{kind}_...) is of no use")
+    assert message.startswith(f"--{kind.lower()}-... (or KAFKA_{kind}_...) has no effect")
     assert f"choose one with {kind} in its name" in message
 
 
 def test_password_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for a password in the environment."""
+    """A password in the environment is refused with a protocol that would not use it."""
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", PASSWORD)
-    assert "is of no use" in complaint()
+    assert "has no effect" in complaint()
 
 
 @pytest.mark.parametrize("option", ["--ssl-cafile", "--ssl-certfile", "--ssl-keyfile"])
@@ -135,7 +135,7 @@ def test_password_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_certificates_that_cannot_be_used(
     option: str, content: str | None, tmp_path: Path, pem: tuple[Path, Path]
 ) -> None:
-    """A certificate or key that is missing, or none, is named; nobody waits for a broker."""
+    """A missing or malformed certificate or key is reported before a connection is tried."""
     file = tmp_path / "bad.pem"
     if content is not None:
         file.write_text(content)
@@ -146,7 +146,7 @@ def test_certificates_that_cannot_be_used(
 
 
 def test_encrypted_key_is_not_asked_for(tmp_path: Path, pem: tuple[Path, Path]) -> None:
-    """A key with a passphrase is refused; OpenSSL would ask for it on the terminal."""
+    """A key with a passphrase is refused; OpenSSL would ask for the passphrase on the terminal."""
     locked = tmp_path / "locked.pem"
     os.system(f"openssl ec -aes128 -passout pass:x -in {pem[1]} -out {locked} 2>/dev/null")
     files = ("--ssl-certfile", pem[0], "--ssl-keyfile", locked)
@@ -154,13 +154,16 @@ def test_encrypted_key_is_not_asked_for(tmp_path: Path, pem: tuple[Path, Path]) 
 
 
 def test_key_without_certificate(pem: tuple[Path, Path]) -> None:
-    """A key alone says nothing."""
+    """A key without a certificate is refused."""
     assert "--ssl-certfile" in complaint("--security-protocol", "SSL", "--ssl-keyfile", pem[1])
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe\x00"])
 def test_password_file_that_cannot_be_read(content: bytes | None, tmp_path: Path) -> None:
-    """Of a password file neither name nor content is told: either may be the password."""
+    """The error about a password file shows neither its name nor its content.
+
+    Either may be the password.
+    """
     file = tmp_path / PASSWORD
     if content is not None:
         file.write_bytes(content)
@@ -168,7 +171,7 @@ def test_password_file_that_cannot_be_read(content: bytes | None, tmp_path: Path
 
 
 def test_password_given_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to know which of two passwords counts."""
+    """A password in a file and another in the environment are refused."""
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", PASSWORD)
     assert "choose one" in complaint("--sasl-password-file", tmp_path)
 
@@ -183,13 +186,13 @@ def test_password_given_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_password_as_a_flag(argv: list[str]) -> None:
-    """A flag shows in the list of processes; the message says how else, and repeats nothing."""
+    """A password as a flag is refused; the message names the alternatives, not the password."""
     message = complaint(*argv)
     assert "set KAFKA_SASL_PASSWORD, or name a file with --sasl-password-file" in message
 
 
 def test_wrong_protocol_or_mechanism(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A value that is none of the possible ones is named with option, variable and the others."""
+    """The error about an impossible value names option, variable and the possible values."""
     for name, value in SCRAM.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "TLS")
@@ -200,7 +203,7 @@ def test_wrong_protocol_or_mechanism(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_help_does_not_offer_the_password(capsys: pytest.CaptureFixture[str]) -> None:
-    """Help names the file for the password and the variable, and no option for itself."""
+    """The help names the password's file and variable, and has no option for the password."""
     with pytest.raises(SystemExit):
         connection("--help")
     shown = capsys.readouterr().out

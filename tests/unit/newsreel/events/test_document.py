@@ -1,4 +1,4 @@
-"""The wire contract: what is written is read back, and what breaks it is refused in one line."""
+"""The wire contract of documents: encoding, decoding, and one line for each broken record."""
 
 import json
 import re
@@ -12,16 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from newsreel.events.cloudevents import CE_TYPE, MAX_ID_CHARACTERS, Headers
-from newsreel.events.document import (
-    MAX_LABEL_CHARACTERS,
-    MAX_RECORD_BYTES,
-    Document,
-    DocumentValue,
-    Record,
-    decode,
-    encode,
-)
+from newsreel.events.document import Document, DocumentValue, decode, encode
 from newsreel.events.errors import DecodeError, EncodeError, Reason
+from newsreel.events.record import MAX_LABEL_CHARACTERS, MAX_RECORD_BYTES, Record
 
 SCHEMA = Path(__file__).parents[4] / "docs" / "document.schema.json"
 
@@ -58,7 +51,7 @@ def read(value: bytes | None, key: bytes | None = None, headers: Headers | None 
 
 
 def as_json(document: Document) -> bytes:
-    """Write a document's value as anybody would, without our own code."""
+    """Encode a document's value as any other program would, without newsreel's code."""
     value: dict[str, Any] = {"text": document.text}
     if document.label is not None:
         value["label"] = document.label
@@ -76,15 +69,15 @@ def as_json(document: Document) -> bytes:
 )
 @example(Document("\n", "\u200b\x00", " ", datetime.max.replace(tzinfo=UTC)))
 def test_round_trip(document: Document) -> None:
-    """What is decoded is the document that was encoded, whatever is in it."""
+    """Decoding returns the document that was encoded, whatever its content."""
     record = encode(document, "/test")
     assert decode(record.key, record.value, record.headers, default_id="default") == document
 
 
 @settings(deadline=None)
 @given(documents)
-def test_what_is_written_is_a_cloud_event(document: Document) -> None:
-    """A record is keyed by the document and carries every attribute that CloudEvents requires."""
+def test_record_is_a_cloud_event(document: Document) -> None:
+    """A record has the document's id as key and every attribute that CloudEvents requires."""
     record = encode(document, "/test")
     headers = dict(record.headers)
     assert record.key == headers["ce_id"] == document.id.encode()
@@ -99,19 +92,19 @@ def test_what_is_written_is_a_cloud_event(document: Document) -> None:
 
 @settings(deadline=None)
 @given(documents)
-def test_what_is_written_fits_the_published_schema(document: Document) -> None:
-    """A value is JSON that the published schema takes, without fields that are not known."""
+def test_value_matches_the_published_schema(document: Document) -> None:
+    """A value is valid by the published schema, without fields of unknown content."""
     value = json.loads(encode(document, "/test").value)
     jsonschema.validate(value, json.loads(SCHEMA.read_text()))
     assert None not in value.values()
 
 
-def test_published_schema_is_that_of_the_type() -> None:
-    """`docs/document.schema.json` is what `make schema` writes."""
+def test_published_schema_is_up_to_date() -> None:
+    """`docs/document.schema.json` is the output of `make schema`."""
     assert json.loads(SCHEMA.read_text()) == DocumentValue.model_json_schema()
 
 
-# --- what is refused ----------------------------------------------------------------------------
+# --- refused records ----------------------------------------------------------------------------
 
 REFUSED: dict[Reason, list[Record]] = {
     Reason.NO_VALUE: [Record(b"1", None, [])],  # type: ignore[arg-type]
@@ -123,7 +116,10 @@ REFUSED: dict[Reason, list[Record]] = {
         Record(b"41", b'{"text":"a"}', CLOUD_EVENT),
     ],
     Reason.BAD_HEADER: [
-        *(Record(b"42", b'{"text":"a"}', [h for h in CLOUD_EVENT if h != x]) for x in CLOUD_EVENT),
+        *(
+            Record(b"42", b'{"text":"a"}', [header for header in CLOUD_EVENT if header != left_out])
+            for left_out in CLOUD_EVENT
+        ),
         Record(b"42", b'{"text":"a"}', [("ce_specversion", b"0.3"), *CLOUD_EVENT[1:]]),
         Record(b"42", b'{"text":"a"}', [*CLOUD_EVENT[:3], ("ce_type", b"other")]),
         Record(b"42", b'{"text":"a"}', [*CLOUD_EVENT[:2], ("ce_source", b""), CLOUD_EVENT[3]]),
@@ -165,7 +161,7 @@ REFUSED: dict[Reason, list[Record]] = {
 
 
 def test_every_reason_of_decode_has_an_example() -> None:
-    """The others are not decode's own: a label is one too many, or a model can't learn it."""
+    """Each reason but the two that only the consumer has comes with an example."""
     assert set(REFUSED) == set(Reason) - {Reason.LABEL_LIMIT, Reason.DIVERGED}
 
 
@@ -173,7 +169,7 @@ def test_every_reason_of_decode_has_an_example() -> None:
     ("reason", "record"), [(reason, record) for reason in REFUSED for record in REFUSED[reason]]
 )
 def test_refused(reason: Reason, record: Record) -> None:
-    """A record that breaks the contract is refused for the right reason."""
+    """A record that breaks the contract is refused with the right reason."""
     with pytest.raises(DecodeError) as refused:
         decode(record.key, record.value, record.headers, default_id="default")
     assert refused.value.reason is reason
@@ -193,7 +189,7 @@ def test_refused(reason: Reason, record: Record) -> None:
     ],
 )
 def test_message_names_the_part(record: Record, part: str) -> None:
-    """The message begins with the part of the record that is wrong."""
+    """The message begins with the name of the wrong part."""
     with pytest.raises(DecodeError, match=rf"^{part}: "):
         decode(record.key, record.value, record.headers, default_id="default")
 
@@ -244,7 +240,7 @@ nearly_values = st.fixed_dictionaries(
 @example(key=None, value=b'{"text":"a"}', headers=[("ce_specversion", b"x" * 10_000)])
 @example(key=None, value=b'{"text":' + b"[" * 10_000, headers=[])
 def test_hostile_records(key: bytes | None, value: bytes | None, headers: Headers) -> None:
-    """Any record is a valid document or a DecodeError whose message is one short line."""
+    """Any record gives a valid document or a DecodeError with one short line as message."""
     try:
         document = decode(key, value, headers, default_id="default")
     except DecodeError as error:
@@ -262,16 +258,16 @@ def test_hostile_records(key: bytes | None, value: bytes | None, headers: Header
 
 @pytest.mark.parametrize("time", ["0", "1493979010.5", "-1"])
 def test_time_is_rfc_3339_only(time: str) -> None:
-    """Seconds since 1970 are no RFC 3339 time, in a string as little as in a number."""
+    """Seconds since 1970 are refused as time, as a string and as a number."""
     with pytest.raises(DecodeError, match="time"):
         read(json.dumps({"text": "a", "time": time}).encode())
 
 
-# --- what is accepted ---------------------------------------------------------------------------
+# --- accepted records ---------------------------------------------------------------------------
 
 
 def test_plain_json_is_enough() -> None:
-    """Anything that writes JSON to Kafka can feed newsreel: no headers, no key."""
+    """A record needs neither headers nor a key: any program that writes JSON can feed newsreel."""
     assert read(b'{"text":"hello"}') == Document("default", "hello")
     assert read(b'{"text":"hello","label":null,"time":null}') == Document("default", "hello")
 
@@ -289,12 +285,12 @@ def test_plain_json_is_enough() -> None:
     ],
 )
 def test_identity(key: bytes | None, headers: Headers, expected: str) -> None:
-    """A document's id is the CloudEvents id, else the key, else the default."""
+    """A document's id is the CloudEvents id, or the key, or the default, in this order."""
     assert read(b'{"text":"a"}', key, headers).id == expected
 
 
 def test_largest_value_is_accepted() -> None:
-    """A value may be as large as the limit says, to the byte."""
+    """A value may be exactly as large as the limit."""
     frame = len(b'{"text":""}')
     value = b'{"text":"%s"}' % (b"x" * (MAX_RECORD_BYTES - frame))
     assert len(read(value).text) == MAX_RECORD_BYTES - frame
@@ -318,7 +314,7 @@ def test_largest_value_is_accepted() -> None:
 def test_encode_refuses_what_decode_refuses(
     id_: str, text: str, label: str | None, time: datetime | None
 ) -> None:
-    """A document is refused on the way in exactly if it would be on the way out."""
+    """The encoder refuses exactly the documents that the decoder would refuse."""
     document = Document(id_, text, label, time)
     try:
         read(as_json(document), id_.encode())
@@ -341,14 +337,14 @@ def test_encode_refuses_what_decode_refuses(
         (Document("1", "t"), ""),
     ],
 )
-def test_encode_refuses_what_has_no_utf8(document: Document, source: str) -> None:
-    """Half of a surrogate pair, or no source at all, is refused and not written."""
+def test_encode_refuses_surrogates(document: Document, source: str) -> None:
+    """The encoder refuses half of a surrogate pair, and an empty source."""
     with pytest.raises(EncodeError):
         encode(document, source)
 
 
 def test_offset_with_seconds() -> None:
-    """A time whose offset RFC 3339 can't write is refused or converted, but never changed."""
+    """A time with an offset that RFC 3339 lacks is refused or converted, but never changed."""
     amsterdam = timezone(timedelta(minutes=19, seconds=32))  # until 1937
     document = Document("1", "t", None, datetime(1930, 1, 1, tzinfo=amsterdam))
     try:
@@ -365,8 +361,8 @@ def test_offset_with_seconds() -> None:
         datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))),
     ],
 )
-def test_first_and_last_moment(time: datetime) -> None:
-    """A time that decode takes can be encoded, at the ends of the calendar too."""
+def test_first_and_last_time(time: datetime) -> None:
+    """A time that the decoder accepts can be encoded, also at the ends of the calendar."""
     document = Document("1", "t", None, time)
     assert read(as_json(document), b"1") == document
     assert read(encode(document, "/test").value, b"1") == document

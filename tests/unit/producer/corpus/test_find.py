@@ -1,4 +1,4 @@
-"""Which corpus a name means."""
+"""Finding a corpus by its name."""
 
 import re
 from collections.abc import Collection
@@ -18,38 +18,38 @@ def find(name: str | Path, split: str | None = None, remove: Collection[str] = (
     return find_corpus(str(name), split=split, remove=remove, **COLUMNS)
 
 
-def test_newsgroups_is_not_fetched_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """20 Newsgroups is fetched when it is read, not when it is found."""
-    asked = []
-    monkeypatch.setattr(newsgroups, "read", lambda *arguments: asked.append(arguments) or iter(()))
-    found = find("20newsgroups")
-    assert asked == []
-    assert list(found) == []
-    assert asked == [(("train",), ())]
-    assert found.source == "newsreel/20newsgroups"
+def test_newsgroups_is_fetched_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """20 Newsgroups is downloaded when the corpus is read, not when it is found."""
+    calls = []
+    monkeypatch.setattr(newsgroups, "read", lambda *arguments: calls.append(arguments) or iter(()))
+    corpus = find("20newsgroups")
+    assert calls == []
+    assert list(corpus) == []
+    assert calls == [(("train",), ())]
+    assert corpus.source == "newsreel/20newsgroups"
 
 
 def test_splits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All means both splits, the training documents first."""
-    asked = []
-    monkeypatch.setattr(newsgroups, "read", lambda *arguments: asked.append(arguments) or iter(()))
+    """The split ``all`` means both splits, the training documents first."""
+    calls = []
+    monkeypatch.setattr(newsgroups, "read", lambda *arguments: calls.append(arguments) or iter(()))
     for split in ("train", "test", "all"):
         list(find("20newsgroups", split))
-    assert [splits for splits, _ in asked] == [("train",), ("test",), ("train", "test")]
+    assert [splits for splits, _ in calls] == [("train",), ("test",), ("train", "test")]
 
 
 def test_own_file(tmp_path: Path) -> None:
-    """A file can be read again and again, and is its documents' source."""
+    """A file can be read several times, and its name is the source of its documents."""
     path = tmp_path / "my own.csv"
     path.write_text("text\na\nb\n")
-    found = find(path)
-    assert [document.text for document in found] == ["a", "b"]
-    assert [document.text for document in found] == ["a", "b"]
-    assert found.source == "my%20own.csv"
+    corpus = find(path)
+    assert [document.text for document in corpus] == ["a", "b"]
+    assert [document.text for document in corpus] == ["a", "b"]
+    assert corpus.source == "my%20own.csv"
 
 
 def test_bydate_folder(tmp_path: Path) -> None:
-    """A folder is taken for the raw posts of 20 Newsgroups."""
+    """A folder is read as the raw posts of 20 Newsgroups."""
     (tmp_path / "20news-bydate-train/sci.space").mkdir(parents=True)
     (tmp_path / "20news-bydate-train/sci.space/1").write_text("head\n\nbody")
     assert [document.text for document in find(tmp_path, remove=("headers",))] == ["body"]
@@ -63,15 +63,15 @@ def test_bydate_folder(tmp_path: Path) -> None:
         ("own.csv", {"split": "test"}, "--split, --remove and --dates are for 20 Newsgroups"),
         ("own.csv", {"remove": ("quotes",)}, "--split, --remove and --dates are for 20 Newsgroups"),
         ("body.csv", {}, "no column 'text'"),
-        ("empty.csv", {}, "holds no documents"),
-        ("folder", {}, "holds no 20news-bydate-train/<group>/<id>"),
+        ("empty.csv", {}, "contains no documents"),
+        ("folder", {}, "contains no 20news-bydate-train/<group>/<id>"),
         ("broken.tar.gz", {}, "can't be read"),
     ],
 )
 def test_mistakes_are_found_at_once(
     tmp_path: Path, name: str, options: dict[str, Any], message: str
 ) -> None:
-    """What is wrong with a path, or with the beginning of its content, is told before reading."""
+    """A wrong path, or a wrong beginning of its content, is reported when the corpus is found."""
     for file, content in (("own.csv", "text\na\n"), ("body.csv", "body\na\n"), ("own.xlsx", "x")):
         (tmp_path / file).write_text(content)
     (tmp_path / "empty.csv").touch()

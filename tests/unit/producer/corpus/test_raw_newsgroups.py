@@ -44,7 +44,7 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["folder", "archive"])
 def test_reads_posts(kind: str, request: pytest.FixtureRequest) -> None:
-    """Folder and archive give the same posts, whose ids are unique across groups and splits."""
+    """Folder and archive give the same posts, with ids unique across groups and splits."""
     path = request.getfixturevalue(kind)
     documents = sorted(
         raw_newsgroups.read(path, ("train", "test"), ()), key=lambda document: document.id
@@ -60,7 +60,7 @@ def test_reads_posts(kind: str, request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.parametrize("kind", ["folder", "archive"])
 def test_split(kind: str, request: pytest.FixtureRequest) -> None:
-    """Only the split asked for is read."""
+    """Only the given splits are read."""
     path = request.getfixturevalue(kind)
     assert [document.id for document in raw_newsgroups.read(path, ("test",), ())] == [
         "test/sci.space/101"
@@ -68,7 +68,7 @@ def test_split(kind: str, request: pytest.FixtureRequest) -> None:
 
 
 def test_plain_split_folders(tmp_path: Path) -> None:
-    """The folders of the splits may be called train and test as well."""
+    """The folders of the splits may be named train and test."""
     (tmp_path / "train/sci.space").mkdir(parents=True)
     (tmp_path / "train/sci.space/1").write_text("text")
     assert list(raw_newsgroups.read(tmp_path, ("train",), ())) == [
@@ -77,7 +77,7 @@ def test_plain_split_folders(tmp_path: Path) -> None:
 
 
 def test_remove(folder: Path) -> None:
-    """Headers, footers and quotes are removed where that is asked for."""
+    """Headers, footers and quotes are removed on request."""
     removed = raw_newsgroups.read(folder, ("train", "test"), ("headers", "footers", "quotes"))
     assert {document.id: document.text for document in removed} == {
         "train/sci.space/100": "r\xe9d planet",
@@ -94,7 +94,7 @@ lines = st.sampled_from(
 @settings(deadline=None)  # the first example imports scikit-learn
 @given(text=st.lists(lines, max_size=12).map("\n".join))
 def test_strips_as_scikit_learn(text: str) -> None:
-    """Headers, footers and quotes are what scikit-learn takes for such."""
+    """Headers, footers and quotes are those that scikit-learn removes."""
     from sklearn.datasets import _twenty_newsgroups as sklearn  # noqa: PLC0415
 
     for part, strip in (
@@ -106,14 +106,14 @@ def test_strips_as_scikit_learn(text: str) -> None:
 
 
 def test_no_posts(tmp_path: Path) -> None:
-    """A folder without posts is told, with what it should hold."""
-    message = "holds no 20news-bydate-test/<group>/<id>; give the folder or .tar.gz that does"
+    """The error about a folder without posts shows the expected paths."""
+    message = "contains no 20news-bydate-test/<group>/<id>; give the folder or .tar.gz that does"
     with pytest.raises(RawNewsgroupsError, match=re.escape(message)):
         list(raw_newsgroups.read(tmp_path, ("test",), ()))
 
 
 def test_damaged_archives(archive: Path) -> None:
-    """An archive that is cut off, or no archive at all, is told in one line."""
+    """A truncated archive, or another file, gives a one-line error."""
     content = archive.read_bytes()
     for damaged in (content[: len(content) // 2], content[:5], b"no archive", b""):
         archive.write_bytes(damaged)

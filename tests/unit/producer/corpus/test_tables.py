@@ -1,4 +1,4 @@
-"""Files of the user's own."""
+"""Corpora in files of the user."""
 
 import csv
 import json
@@ -47,7 +47,7 @@ def table(tmp_path: Path) -> Write:
     ],
 )
 def test_formats(table: Write, name: str, content: str | bytes) -> None:
-    """Each format gives texts, labels where there are some, and ids of file name and row."""
+    """Each format gives texts, optional labels, and ids of file name and row number."""
     path = table(name, content)
     assert read(path) == [
         Document(f"{name}:1", "one, two", "a"),
@@ -56,7 +56,7 @@ def test_formats(table: Write, name: str, content: str | bytes) -> None:
 
 
 def test_named_columns(table: Write) -> None:
-    """Text, label and id can have any name; columns without a meaning are ignored."""
+    """The columns of text, label and id can have any name; other columns are ignored."""
     path = table("own.csv", "nr,body,class,label\n7,hello,greeting,ignored\n")
     assert read(path, "body", "class", "nr") == [Document("7", "hello", "greeting")]
 
@@ -69,19 +69,19 @@ def test_numbers_become_strings(table: Write) -> None:
 
 
 def test_row_without_text(table: Write) -> None:
-    """A row without a text yields a document without one, which the publisher skips."""
+    """A row without a text yields a document with an empty text, which the publisher skips."""
     path = table("own.jsonl", '{"text": "a"}\n{"text": null}\n{"label": "b"}\n')
     assert [document.text for document in read(path)] == ["a", "", ""]
 
 
 def test_long_cell(table: Write) -> None:
-    """A cell may be longer than what the csv module takes by default."""
+    """A cell may be longer than the default limit of the csv module."""
     path = table("own.csv", "text\n" + "x" * 200_000 + "\n")
     assert len(read(path)[0].text) == 200_000
 
 
 def test_streams(table: Write) -> None:
-    """Rows before a broken one can be had: the file is not read as a whole."""
+    """Rows before a broken one are yielded: the file is not read as a whole."""
     path = table("own.jsonl", '{"text": "a"}\nbroken\n')
     assert next(tables.read(path, "text", None, None)).text == "a"
 
@@ -98,21 +98,21 @@ def test_streams(table: Write) -> None:
         ("a.csv", b"text\nx\n\xff\n", {}, "line 3: byte 1 is not UTF-8"),
         ("a.jsonl", '{"text": "x"}\n{"text":\n', {}, "line 2: not JSON (Expecting value)"),
         ("a.jsonl", "[" * 100_000, {}, "line 1: not JSON"),
-        ("a.jsonl", '["x"]\n', {}, "line 1: a list; each line must hold one JSON object"),
-        ("a.jsonl", "null\n", {}, "line 1: null; each line must hold one JSON object"),
-        ("a.jsonl", '"x"\n', {}, "line 1: a string; each line must hold one JSON object"),
+        ("a.jsonl", '["x"]\n', {}, "line 1: a list; each line must be one JSON object"),
+        ("a.jsonl", "null\n", {}, "line 1: null; each line must be one JSON object"),
+        ("a.jsonl", '"x"\n', {}, "line 1: a string; each line must be one JSON object"),
         ("a.jsonl", '{"text": 5}\n', {}, "line 1: 'text' is a number, not text"),
         ("a.jsonl", '{"text": true}\n', {}, "line 1: 'text' is true or false, not text"),
         ("a.jsonl", '{"text": {}}\n', {}, "line 1: 'text' is an object, not text"),
         ("a.jsonl", '{"text": "x", "label": []}\n', {}, "'label' is a list, not text or a number"),
-        ("a.csv", "text,label\n", {}, "holds no documents"),
-        ("a.jsonl", "\n\n", {}, "holds no documents"),
+        ("a.csv", "text,label\n", {}, "contains no documents"),
+        ("a.jsonl", "\n\n", {}, "contains no documents"),
     ],
 )
 def test_mistakes(
     table: Write, name: str, content: str | bytes, columns: dict[str, str], message: str
 ) -> None:
-    """A mistake in a file is told with its file, its line and what to do."""
+    """The error about a mistake names the file, the line and the remedy."""
     path = table(name, content)
     with pytest.raises(TableError, match=re.escape(message)) as caught:
         read(path, **columns)
@@ -121,7 +121,7 @@ def test_mistakes(
 
 
 def test_many_columns(table: Write) -> None:
-    """The columns of a wide file are not all told."""
+    """The error about a missing column shows only some of many columns."""
     path = table("a.csv", ",".join(f"column{number}" for number in range(1000)) + "\nx\n")
     with pytest.raises(TableError) as caught:
         read(path)
@@ -129,7 +129,7 @@ def test_many_columns(table: Write) -> None:
 
 
 def test_unreadable(tmp_path: Path) -> None:
-    """A file that can't be opened is told in one line."""
+    """A file that can't be opened gives a one-line error."""
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(TableError, match=r"folder\.csv can't be read: Is a directory"):
         read(tmp_path / "folder.csv")
@@ -142,7 +142,7 @@ rows = st.lists(st.tuples(st.text(), st.text(max_size=5)), min_size=1, max_size=
 def test_json_lines_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
 ) -> None:
-    """Whatever JSON Lines can hold is read as it was written."""
+    """Any text and label in JSON Lines is read unchanged."""
     path = tmp_path_factory.mktemp("tables") / "own.jsonl"
     path.write_text("".join(json.dumps({"text": t, "label": x}) + "\n" for t, x in rows))
     assert [(document.text, document.label or "") for document in read(path)] == rows
@@ -152,7 +152,7 @@ def test_json_lines_round_trip(
 def test_csv_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
 ) -> None:
-    """Whatever CSV can hold is read as it was written, line breaks and quotes included."""
+    """Any text and label in CSV is read unchanged, line breaks and quotes included."""
     path = tmp_path_factory.mktemp("tables") / "own.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)

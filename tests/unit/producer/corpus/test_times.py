@@ -1,4 +1,4 @@
-"""When documents came about, as a file tells."""
+"""Times of documents from a separate file."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,20 +13,20 @@ HEADER = "split\tgroup\tid\tdate_utc\tsubject\n"
 
 
 def test_read(tmp_path: Path) -> None:
-    """Times are found by split, group and id; where one is empty, nothing is known."""
+    """Times are read by split, group and id; an empty time is unknown."""
     path = tmp_path / "dates.tsv"
     path.write_text(
         f"{HEADER}train\talt.atheism\t49960\t1993-03-29T15:29:28+00:00\tx\n"
         "test\tsci.med\t7\t1993-04-30 01:02:03\ty\n"
         "test\tsci.med\t8\t\tz\n"
     )
-    found = times.read(path)
-    assert found == {
+    known_times = times.read(path)
+    assert known_times == {
         "train/alt.atheism/49960": datetime(1993, 3, 29, 15, 29, 28, tzinfo=UTC),
         "test/sci.med/7": datetime(1993, 4, 30, 1, 2, 3, tzinfo=UTC),
     }
     documents = [Document("test/sci.med/7", "text"), Document("test/sci.med/8", "text")]
-    assert [one.time for one in times.added(iter(documents), found)] == [
+    assert [document.time for document in times.add(iter(documents), known_times)] == [
         *(datetime(1993, 4, 30, 1, 2, 3, tzinfo=UTC), None)
     ]
 
@@ -35,13 +35,13 @@ def test_read(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("a\tb\n", "has no column 'split'"),
-        (f"{HEADER}train\ta\t1\tyesterday\tx\n", "line 2: 'yesterday' is no time"),
+        (f"{HEADER}train\ta\t1\tyesterday\tx\n", "line 2: 'yesterday' is not a time"),
         ("", "has no column 'split'"),
         (None, "can't be read"),
     ],
 )
 def test_mistakes(tmp_path: Path, content: str | None, message: str) -> None:
-    """A file that is none, or of something else, is told with what it should be."""
+    """A missing file, a missing column or a wrong time gives an error that names the problem."""
     path = tmp_path / "dates.tsv"
     if content is not None:
         path.write_text(content)
@@ -60,17 +60,17 @@ def test_mistakes(tmp_path: Path, content: str | None, message: str) -> None:
     ],
 )
 def test_date_header(header: str, time: datetime | None) -> None:
-    """A post that still has its date tells its time."""
+    """A post with a date in its headers has that time."""
     post = raw_newsgroups.document(
         "20news-bydate-train/sci.med/7", f"From: x\n{header}\n\nDate: late\n"
     )
     assert post.time == time
 
 
-def test_needed() -> None:
-    """Where times are gone by, one is enough; if there is none, that is told."""
+def test_require() -> None:
+    """One document with a time is enough; if none has one, the error names the options."""
     untimed = Document("a", "text")
     timed = Document("b", "text", time=datetime(2026, 1, 1, tzinfo=UTC))
-    assert list(times.needed([untimed, timed])) == [untimed, timed]
+    assert list(times.require([untimed, timed])) == [untimed, timed]
     with pytest.raises(TimesError, match="none has one: give --rate"):
-        list(times.needed([untimed, untimed]))
+        list(times.require([untimed, untimed]))

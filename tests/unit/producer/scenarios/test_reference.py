@@ -1,4 +1,4 @@
-"""The reference of scenarios says what there is."""
+"""docs/scenarios.md lists all scenarios with their parameters."""
 
 import re
 from pathlib import Path
@@ -13,18 +13,18 @@ PAGE = (Path(__file__).parents[4] / "docs/scenarios.md").read_text()
 
 @pytest.mark.parametrize("name", plan.NAMES)
 def test_reference(name: str) -> None:
-    """Each scenario has a line with all of its parameters and their defaults, and a picture."""
+    """Each scenario has a row with all of its parameters and defaults, and a picture."""
     (parameters,) = re.findall(
         rf"^\| `{name}` \| (.*?) \| ", PAGE.replace(" |  |", " | |"), re.MULTILINE
     ) or [""]
-    told = dict(one.split("=") for one in re.findall(r"`(\w+=[\w.]+)`", parameters))
+    documented = dict(pair.split("=") for pair in re.findall(r"`(\w+=[\w.]+)`", parameters))
     known = {
         key: str(getattr(default, "amount", default)).removesuffix(".0")
         for key, (_, default) in plan.parameters(name).items()
     }
-    assert told == known
+    assert documented == known
     assert f"| `{name}` |" in PAGE
-    # Whether a label comes at once or later can't be seen in the mix of labels.
+    # These two have the same mix of labels as a shuffled stream.
     shown = "shuffled" if name in {"as-is", "delayed-labels"} else name
     assert f"results/scenarios/{shown}.svg" in PAGE
     assert shown in SCENARIOS

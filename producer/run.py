@@ -1,0 +1,164 @@
+"""The composition root: builds the parts from the settings and publishes one stream."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import chain, islice
+from random import Random
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from newsreel.common import kafka
+from newsreel.common.errors import UserError
+from newsreel.common.shutdown import Shutdown
+from newsreel.events import topics
+from producer import arrivals, connection, metrics, progress
+from producer.arrivals import Timetable
+from producer.corpus import times
+from producer.corpus.find import Corpus, find_corpus
+from producer.publisher import PublishCounts
+from producer.scenarios import order, plan
+from producer.scenarios.plan import Scenario
+from producer.scenarios.stream import Stream
+from producer.settings import Settings
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings) -> None:
+    """Publish a stream and log the counts at its end.
+
+    Exits with code 1 if a document was too large for the topic.
+
+    Raises
+    ------
+    UserError
+        The options don't fit together, or the corpus or the broker can't be used.
+    """
+    # Quick checks come first: options and files, then addresses, then the whole corpus.
+    scenario = plan.parse(settings.scenario)
+    if settings.speedup is not None and not scenario.keeps_time:
+        raise UserError(
+            "--speedup needs documents in the order of their times: give --scenario chronological,"
+            " or as-is if the corpus has that order already"
+        )
+    corpus = find_corpus(
+        settings.corpus,
+        split=settings.split,
+        remove=settings.remove.split(",") if settings.remove else [],
+        text_column=settings.text_column,
+        label_column=settings.label_column,
+        id_column=settings.id_column,
+        time_column=settings.time_column,
+        dates=settings.dates,
+    )
+    counts = PublishCounts()
+    with ExitStack() as stack:
+        if settings.metrics_port is not None:
+            registry = CollectorRegistry()
+            registry.register(metrics.PublishCollector(counts))
+            serving = metrics.serve(registry, settings.metrics_host, settings.metrics_port)
+            stack.enter_context(serving)
+        timetable = Timetable(_schedule(settings), settings.speedup)
+        with kafka.admin(settings.connection) as client:
+            # The stream is built before any topic is created: a corpus that does not fit the
+            # scenario leaves no topic behind.
+            stream, total = _stream(settings, scenario, corpus, timetable)
+            partitions = kafka.ensure(client, settings.topic, settings.partitions)
+            record_bytes = connection.largest_record(client, settings.topic)
+            published = kafka.count(client, settings.topic) if settings.resume else 0
+            if scenario.separates_labels:
+                kafka.ensure(client, topics.labels(settings.topic), count=1)
+            if scenario.announces_changes:
+                kafka.ensure(client, topics.truth(settings.topic), count=1)
+        log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
+        stream = order.resume(stream, published)
+        remaining = None if total is None else max(0, total - published)
+        shutdown = stack.enter_context(Shutdown())
+        start = time.monotonic()
+        stack.callback(_report, settings.topic, counts, start)
+        publisher = stack.enter_context(
+            connection.connect(
+                settings.connection,
+                settings.topic,
+                corpus.source,
+                counts,
+                record_bytes,
+                published=published,
+            )
+        )
+        if settings.rate is not None or settings.speedup is not None:
+            stream = arrivals.paced(
+                stream, timetable.due, time.monotonic, shutdown.sleep, published
+            )
+        for item in progress.on_standard_error()(stream, counts, remaining):
+            if shutdown.requested:
+                log.info("stopping", delivered=counts.delivered)
+                break
+            publisher.send(item)
+        complete = not (shutdown.requested or published)
+    if complete:
+        _warn_of_missing_changes(scenario, counts)
+    if counts.failed:
+        sys.exit(1)
+
+
+def _stream(
+    settings: Settings, scenario: Scenario, corpus: Corpus, timetable: Timetable
+) -> tuple[Stream, int | None]:
+    """Return the stream and its number of documents, None if the number is unknown."""
+    documents = corpus if settings.speedup is None else times.require(corpus)
+    stream, total = plan.build(scenario, documents, settings.seed, settings.repeat, timetable.due)
+    if settings.limit is not None:
+        stream = order.limited(stream, settings.limit)
+        total = min(total or settings.limit, settings.limit)
+    # The first item is read here, while Ctrl-C still ends the program at once: most scenarios read
+    # the whole corpus before it.
+    first = list(islice(stream, 1))
+    return chain(first, stream), total
+
+
+def _schedule(settings: Settings) -> Iterator[float] | None:
+    if settings.rate is None:
+        return None
+    random = Random(settings.seed)
+    match settings.arrivals:
+        case "poisson":
+            return arrivals.poisson(settings.rate, random)
+        case "bursts":
+            return arrivals.bursts(settings.rate, settings.period, random)
+        case "day-and-night":
+            return arrivals.day_and_night(settings.rate, settings.period, random)
+        case _:
+            return arrivals.constant(settings.rate)
+
+
+def _warn_of_missing_changes(scenario: Scenario, counts: PublishCounts) -> None:
+    """Warn of changes whose place is beyond the end of the stream."""
+    announced = {name for name, _ in counts.changes}
+    for name in scenario.placed_transforms:
+        if name not in announced:
+            log.warning(
+                "nothing changed: the stream ended before the change",
+                scenario=name,
+                documents=counts.delivered,
+            )
+
+
+def _report(topic: str, counts: PublishCounts, start: float) -> None:
+    seconds = time.monotonic() - start
+    if counts.skipped:
+        log.warning("skipped", documents=counts.skipped, first=counts.first_skipped)
+    if counts.failed:
+        log.error("failed", documents=counts.failed, first=counts.first_failed)
+    log.info(
+        "published",
+        topic=topic,
+        delivered=counts.delivered,
+        failed=counts.failed,
+        skipped=counts.skipped,
+        seconds=round(seconds, 1),
+        per_second=round(counts.delivered / seconds),
+    )
