@@ -2,7 +2,6 @@
 
 import os
 import platform
-import resource
 import sys
 from collections.abc import Iterable
 from importlib import metadata
@@ -30,15 +29,6 @@ def versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def peak_rss_mb() -> float:
-    """Most memory this process has had resident, in MB (10^6 bytes).
-
-    The consumer's own measure comes with torch, which a peer doesn't need and must not pay for.
-    """
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def cores() -> int:

@@ -140,8 +140,12 @@ def _http(
 def _summarize(settings: Settings, loop: Loop, progress: Progress, shutdown: Shutdown) -> None:
     """Score the model on the held-out topic, and write the summary of the run."""
     scores = None if shutdown.requested else _score(settings, loop, shutdown)
-    results = progress.summary(
-        scores, learner=settings.learner, model=settings.model, seed=settings.seed
+    results = summary.summarize(
+        progress.snapshot(),
+        scores,
+        learner=settings.learner,
+        model=settings.model,
+        seed=settings.seed,
     )
     shown = {name: results[name] for name in summary.SHOWN if results[name] is not None}
     log.info("done", **shown)

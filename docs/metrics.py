@@ -3,14 +3,16 @@
 
 from collections.abc import Iterator
 
-from consumer.monitoring.definitions import HELD_OUT, LEARNING, MAX_LABEL_SERIES, Definition
+from consumer.monitoring.definitions import MAX_LABEL_SERIES, Definition
+from consumer.monitoring.heldout_definitions import HELD_OUT
+from consumer.monitoring.learning_definitions import LEARNING
 from producer.metrics import PublishCollector
 from producer.publisher import PublishCounts
 
 HEAD = """\
 # Metrics
 
-<!-- Written by `make metrics` from consumer/monitoring/definitions.py: edit that. -->
+<!-- Written by `make metrics` from consumer/monitoring/*_definitions.py: edit those. -->
 
 Names and units follow Prometheus: seconds, bytes, and `_total` for counters. A share is a number
 from 0 to 1.

@@ -8,13 +8,13 @@ from typing import Any
 
 import structlog
 
-from benchmarks import machine
 from benchmarks.corpus import Corpus
 from benchmarks.model import Classifier, Model
 from benchmarks.quality import rows, streams
 from benchmarks.quality.streams import Stream
 from consumer.evaluation.evaluator import Evaluator
 from consumer.evaluation.scores import Scores
+from newsreel.common.memory import peak_rss_mb
 from newsreel.events.document import Document
 
 RECENT = 2000
@@ -67,7 +67,7 @@ def measure(
     except ModuleNotFoundError as error:
         return {"skipped": f"{error.name} is not installed"}
     scores = examine(model, questions)
-    peak = machine.peak_rss_mb()  # before the model is measured, which can take memory
+    peak = peak_rss_mb()  # before the model is measured, which can take memory
     size = model.size()
     return known(
         {

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks import newsreel
 from benchmarks.throughput import processes
 from benchmarks.throughput.comparison import Comparison, interleave
+from consumer.monitoring import summary
 from consumer.monitoring.progress import Progress
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
@@ -113,7 +114,7 @@ def from_memory(documents: Sequence[Document]) -> dict[str, Any]:
     progress = Progress()
     for step in newsreel.steps(newsreel.build_loop(), documents):
         progress.observe(step)
-    return progress.summary(None)
+    return summary.summarize(progress.snapshot(), None)
 
 
 def rate(summary: Path, documents: int) -> float:

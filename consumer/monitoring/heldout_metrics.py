@@ -7,8 +7,9 @@ from prometheus_client import CollectorRegistry
 
 from consumer.evaluation.forgetting import Forgetting
 from consumer.heldout.checkpoint_evaluator import Evaluation
-from consumer.monitoring.definitions import HELD_OUT, MAX_LABEL_SERIES
+from consumer.monitoring.definitions import MAX_LABEL_SERIES
 from consumer.monitoring.families import Families
+from consumer.monitoring.heldout_definitions import HELD_OUT
 from newsreel import __version__
 
 MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error", "documents")

@@ -1,8 +1,6 @@
-"""How a run is going: what the summary, the plot and the terminal show."""
+"""Follow a run: counts, scores, the accuracy curve and the latest mistakes."""
 
 import math
-import resource
-import sys
 import threading
 import time
 from collections import deque
@@ -12,34 +10,38 @@ from typing import Any
 
 import structlog
 
-from consumer.evaluation.scores import Scores
+from consumer.evaluation.curve import Curve
 from consumer.loop.step import Step
 from newsreel.common.json_file import without_nan
 from newsreel.events.errors import Reason
 
-CURVE_POINTS = 400
-"""Most points kept of the accuracy over the stream; older ones are thinned out evenly."""
-
 MISTAKES = 50
+"""Number of latest mistakes that are shown."""
 
 EXCERPT_CHARACTERS = 300
+"""Characters of a mistake's text that are shown."""
 
 RECENT_STEPS = 200
-"""Steps of which the pace is told."""
+"""Number of steps that the pace is measured over."""
 
 PATIENCE = 100
-"""Documents that may come without a label before it is said that nothing can be learned."""
+"""Number of documents without a label after which the missing labels are reported."""
 
 log = structlog.get_logger()
 
 
 class Progress:
-    """Counts, the accuracy curve and the latest mistakes; follows the loop's steps.
+    """Counts, scores, the accuracy curve and the latest mistakes of a run.
 
     Parameters
     ----------
     clock
         Seconds that only go forward.
+
+    Attributes
+    ----------
+    checkpoint
+        Id of the last committed checkpoint.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,8 +60,7 @@ class Progress:
             "quarantined": 0,
             "steps": 0,
         }
-        self._curve: list[tuple[int, float, float]] = []
-        self._stride = 1
+        self._curve = Curve()
         self._mistakes: deque[dict[str, Any]] = deque(maxlen=MISTAKES)
         self._latest: dict[str, Any] = {
             "labels": 0,
@@ -70,61 +71,72 @@ class Progress:
         self._lag: int | None = None
         self._pending: int | None = None
         self.checkpoint: str | None = None
-        """Id of the last checkpoint that was committed."""
 
     @property
     def documents(self) -> int:
-        """Documents predicted since the stream began."""
+        """Number of documents predicted since the stream began."""
         return self._counts["documents"]
 
     @property
     def records(self) -> int:
-        """Records used or found unusable since the stream began."""
+        """Number of records read since the stream began, usable or not."""
         unusable = self._counts["dead_letters"] - self._counts["quarantined"]
         return self._counts["documents"] + unusable
 
     @property
     def steps(self) -> int:
-        """Learning steps since the stream began: what version of the model this is."""
+        """Number of learning steps since the stream began: the version of the model."""
         return self._counts["steps"]
 
     def observe(self, step: Step) -> None:
-        """Take in a step."""
+        """Add a step to the counts, the curve and the mistakes."""
         now = self._clock()
         with self._lock:
-            if step.predictions:  # waiting is not work
-                if self._started is None:
-                    self._started = now - step.seconds["predict"] - step.seconds["learn"]
-                self._seconds = now - self._started
-                work = sum(seconds for stage, seconds in step.seconds.items() if stage != "fetch")
-                self._recent.append((len(step.predictions), work))
-            self._documents_this_run += len(step.predictions)
-            self._counts["documents"] += len(step.predictions)
-            self._counts["dead_letters"] += len(step.dead_letters)
-            self._counts["quarantined"] += sum(
-                letter.reason is Reason.DIVERGED for letter in step.dead_letters
-            )
-            if step.learned is not None:
-                self._counts["steps"] += 1
-                self._counts["learned"] += step.learned.documents
-                self._counts["replayed"] += step.learned.replayed
+            self._measure_speed(step, now)
+            self._count(step)
             self._remember_mistakes(step)
-            self._extend_curve(step)
+            if step.scores.whole.documents:
+                accuracies = step.scores.whole.accuracy, step.scores.window.accuracy
+                self._curve.add(step.scores.whole.documents, accuracies)
             self._lag = sum(step.batch.lag.values())
-            if step.repredicted is not None:  # labels may come later
+            if step.repredicted is not None:  # labels are late
                 self._pending = step.labelled.pending
             self._latest = without_nan(
                 {
                     "labels": len(step.labels),
                     "replay_buffer": step.replay_buffer.documents,
                     "prequential": asdict(step.scores),
-                    # A step without documents has none.
+                    # A step without documents has no shares.
                     "shares": dict(step.expert_shares) or self._latest["shares"],
                 }
             )
 
+    def _measure_speed(self, step: Step, now: float) -> None:
+        if not step.predictions:  # waiting does not count as work
+            return
+        if self._started is None:
+            self._started = now - step.seconds["predict"] - step.seconds["learn"]
+        self._seconds = now - self._started
+        work = sum(seconds for stage, seconds in step.seconds.items() if stage != "fetch")
+        self._recent.append((len(step.predictions), work))
+        self._documents_this_run += len(step.predictions)
+
+    def _count(self, step: Step) -> None:
+        counts = self._counts
+        counts["documents"] += len(step.predictions)
+        counts["unlabelled"] += sum(
+            prediction.document.label is None for prediction in step.predictions
+        )
+        counts["dead_letters"] += len(step.dead_letters)
+        counts["quarantined"] += sum(
+            letter.reason is Reason.DIVERGED for letter in step.dead_letters
+        )
+        if step.learned is not None:
+            counts["steps"] += 1
+            counts["learned"] += step.learned.documents
+            counts["replayed"] += step.learned.replayed
+
     def _remember_mistakes(self, step: Step) -> None:
-        self._counts["unlabelled"] += sum(one.document.label is None for one in step.predictions)
         for prediction in step.labelled.scored:
             if prediction.predicted.label is not None and not prediction.correct:
                 self._mistakes.append(
@@ -138,103 +150,50 @@ class Progress:
                     }
                 )
 
-    def _extend_curve(self, step: Step) -> None:
-        scored = step.scores.whole.documents
-        if scored == 0 or (self._curve and scored < self._curve[-1][0] + self._stride):
-            return
-        self._curve.append((scored, step.scores.whole.accuracy, step.scores.window.accuracy))
-        if len(self._curve) > CURVE_POINTS:
-            self._curve = self._curve[1::2]
-            self._stride = self._curve[1][0] - self._curve[0][0]
-
     def snapshot(self) -> dict[str, Any]:
-        """Return everything known now, ready for JSON: `null` stands for "not known yet".
+        """Return the state of the run, ready for JSON; None stands for what is not known yet.
 
-        ``documents_per_second`` is of the whole run, ``pace`` of the last steps, of which waiting
-        is no part: what could be done.
+        ``documents_per_second`` is measured over the whole run, with its waiting time; ``pace``
+        over the work of the last steps: the throughput that is possible.
         """
         with self._lock:
             rate = self._documents_this_run / self._seconds if self._seconds else math.nan
             documents, work = map(sum, zip(*self._recent, strict=True)) if self._recent else (0, 0)
-            shown: dict[str, Any] = {
+            snapshot: dict[str, Any] = {
                 **self._counts,
                 "documents_per_second": rate,
                 "pace": documents / work if work else math.nan,
                 **self._latest,
                 "lag": self._lag,
                 "pending": self._pending,
-                "curve": list(self._curve),
+                "curve": list(self._curve.thinned),
                 "mistakes": list(self._mistakes),
             }
-        return without_nan(shown)
-
-    def summary(self, heldout: Scores | None, **about: Any) -> dict[str, Any]:
-        """Return the results of a run, ready for JSON."""
-        now = self.snapshot()
-        scores = now["prequential"] or {"whole": {}, "window": {}}
-        summary = {
-            **about,
-            "documents": now["documents"],
-            "unlabelled_documents": now["unlabelled"],
-            "learned_documents": now["learned"],
-            "replayed_documents": now["replayed"],
-            "pending_documents": now["pending"],
-            "dead_letters": now["dead_letters"],
-            "quarantined_documents": now["quarantined"],
-            "labels": now["labels"],
-            "prequential_accuracy": scores["whole"].get("accuracy"),
-            "prequential_accuracy_last_1000": scores["window"].get("accuracy"),
-            "prequential_macro_f1": scores["whole"].get("macro_f1"),
-            "prequential_kappa": scores["whole"].get("kappa"),
-            "prequential_log_loss": scores["whole"].get("log_loss"),
-            "recall_last_1000": scores["window"].get("recall"),
-            "experts_accuracy_last_1000": {
-                name: expert["accuracy"] for name, expert in scores.get("experts", {}).items()
-            },
-            "experts_share": now["shares"],
-            "heldout_accuracy": heldout.accuracy if heldout else None,
-            "heldout_macro_f1": heldout.macro_f1 if heldout else None,
-            "heldout_documents": heldout.documents if heldout else 0,
-            "documents_per_second": now["documents_per_second"],
-            "peak_rss_mb": peak_rss_mb(),
-            "curve": now["curve"],
-        }
-        return without_nan(summary)
+        return without_nan(snapshot)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return counts and curve: they continue over a restart."""
+        """Return counts, latest scores and curve, which continue over a restart."""
         with self._lock:
-            return {
-                "counts": dict(self._counts),
-                "latest": self._latest,
-                "curve": list(self._curve),
-                "stride": self._stride,
-            }
+            counts = {"counts": dict(self._counts), "latest": self._latest}
+            return counts | self._curve.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         with self._lock:
             self._counts = dict(state["counts"])
             self._latest = state["latest"]
-            self._curve = [(n, whole, window) for n, whole, window in state["curve"]]
-            self._stride = state["stride"]
-
-
-def peak_rss_mb() -> float:
-    """Most memory this process has had resident, in MB (10^6 bytes)."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+            self._curve.load_state_dict(state)
 
 
 class LabelsMissing:
-    """Says so when the first documents of a run come without labels, as nothing waits for them.
+    """Warns once when the first 100 documents of a run carry no label.
 
     Parameters
     ----------
     topic
-        Where labels would be that come later.
+        Topic of late labels, named in the warning.
     expected
-        Whether they are waited for.
+        Whether late labels are expected: then there is no warning.
     """
 
     def __init__(self, topic: str, *, expected: bool) -> None:
@@ -243,16 +202,16 @@ class LabelsMissing:
         self._settled = expected
 
     def observe(self, step: Step) -> None:
-        """Take in a step."""
+        """Count the documents of a step, and warn if it is time."""
         if self._settled:
             return
         self._documents += len(step.predictions)
-        if any(one.document.label is not None for one in step.predictions):
+        if any(prediction.document.label is not None for prediction in step.predictions):
             self._settled = True
         elif self._documents >= PATIENCE:
             self._settled = True
             log.warning(
-                "no document has a label, so nothing is learned: if labels come later, on the"
+                "no document has a label, so nothing is learned: if labels arrive later, on the"
                 " topic that is named here, start with --late-labels",
                 documents=self._documents,
                 topic=self._topic,

@@ -24,7 +24,8 @@ from helpers import ROOT, SMALL, documents
 from kafka import KafkaProducer
 
 from boards import __main__ as boards
-from consumer.monitoring.definitions import HELD_OUT, LEARNING
+from consumer.monitoring.heldout_definitions import HELD_OUT
+from consumer.monitoring.learning_definitions import LEARNING
 from harness.broker import free_port
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection

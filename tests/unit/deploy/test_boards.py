@@ -10,7 +10,8 @@ from helpers import ROOT
 from prometheus_client import Metric
 
 from boards import __main__ as boards
-from consumer.monitoring.definitions import HELD_OUT, LEARNING
+from consumer.monitoring.heldout_definitions import HELD_OUT
+from consumer.monitoring.learning_definitions import LEARNING
 from producer.metrics import PublishCollector
 from producer.publisher import PublishCounts
 

@@ -5,46 +5,56 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.evaluation.curve import POINTS, Curve
+from consumer.evaluation.curve import MAX_POINTS, Curve
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=60), st.integers(1, 10**4))
 def test_points(numbers: list[int], step: int) -> None:
-    """Points grow in documents, the latest is always there, and there are not too many."""
+    """Points grow in documents, the latest point is always shown, and their number is bounded."""
     curve = Curve()
     for number in numbers:
-        for at in range(number, number + 20 * step, step):
-            curve.add(at, [0.5, float(at)])
-            assert curve.points[-1] == [at, 0.5, float(at)]
-            assert len(curve.points) <= POINTS
-    assert all(one[0] < other[0] for one, other in pairwise(curve.points))
+        for documents in range(number, number + 20 * step, step):
+            curve.add(documents, [0.5, float(documents)])
+            assert curve.points[-1] == [documents, 0.5, float(documents)]
+            assert len(curve.thinned) <= MAX_POINTS
+            assert len(curve.points) <= MAX_POINTS + 1
+    assert all(first[0] < second[0] for first, second in pairwise(curve.points))
 
 
-def test_thinned_out_evenly() -> None:
-    """Of a long stream, points are as far apart at its beginning as at its end."""
+def test_even_spacing() -> None:
+    """In a long stream, points are as far apart at its beginning as at its end."""
     curve = Curve()
-    for at in range(0, 10_000_000, 5000):
-        curve.add(at, [0.0])
-    gaps = [other[0] - one[0] for one, other in pairwise(curve.points[:-1])]
-    assert len(curve.points) >= POINTS // 2
+    for documents in range(0, 10_000_000, 5000):
+        curve.add(documents, [0.0])
+    gaps = [second[0] - first[0] for first, second in pairwise(curve.thinned)]
+    assert len(curve.points) >= MAX_POINTS // 2
     assert max(gaps) <= 3 * min(gaps)
 
 
-def test_a_history_that_was_given_up() -> None:
-    """After going back to an older checkpoint, what was beyond it is gone."""
+def test_history_that_was_given_up() -> None:
+    """After a return to an older checkpoint, points beyond it are gone."""
     curve = Curve()
-    for at in (10, 20, 30, 25):
-        curve.add(at, [at / 100])
+    for documents in (10, 20, 30, 25):
+        curve.add(documents, [documents / 100])
     assert curve.points == [[10, 0.1], [20, 0.2], [25, 0.25]]
 
 
-def test_it_survives() -> None:
-    """Another one goes on from what this one has kept."""
-    curve, other = Curve(), Curve()
-    for at in range(0, 3 * POINTS, 2):
-        curve.add(at, [0.0])
-    other.load_state_dict(curve.state_dict())
-    for at in range(3 * POINTS, 5 * POINTS):
-        for one in (curve, other):
-            one.add(at, [0.0])
-    assert other.points == curve.points
+def test_same_number_of_documents() -> None:
+    """A second point at the same number of documents replaces the first."""
+    curve = Curve()
+    for value in (0.5, 0.75):
+        curve.add(10, [value])
+    assert curve.points == [[10, 0.75]]
+
+
+def test_state() -> None:
+    """A curve that is restored from a state continues like the original."""
+    curve, restored = Curve(), Curve()
+    for documents in range(0, 3 * MAX_POINTS, 2):
+        curve.add(documents, [0.0])
+    restored.load_state_dict(curve.state_dict())
+    for documents in range(3 * MAX_POINTS, 5 * MAX_POINTS):
+        for either in (curve, restored):
+            either.add(documents, [0.0])
+    assert restored.points == curve.points
+    assert restored.state_dict() == curve.state_dict()

@@ -24,6 +24,7 @@ from consumer.learners.protocol import (
 )
 from consumer.loop.quarantine import LARGEST_STREAK, DivergedError, Quarantine
 from consumer.monitoring.progress import Progress
+from consumer.monitoring.summary import summarize
 from newsreel.events.document import Document, decode, encode
 from newsreel.events.errors import Reason
 
@@ -119,7 +120,7 @@ def test_micro_batches_are_learned_or_dead_letters(
         shown.observe(step)
         assert not (step.learned and step.dead_letters)
     assert (shown.records, shown.steps) == (len(labels), len(good))
-    assert shown.summary(None)["quarantined_documents"] == len(letters)
+    assert summarize(shown.snapshot(), None)["quarantined_documents"] == len(letters)
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, LARGEST_LOSS * 1.01])

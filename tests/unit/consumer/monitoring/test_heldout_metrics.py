@@ -9,7 +9,8 @@ from consumer.checkpoints.manifest import FORMAT, Manifest
 from consumer.evaluation.forgetting import Forgetting
 from consumer.evaluation.scores import Scores
 from consumer.heldout.checkpoint_evaluator import Evaluation
-from consumer.monitoring.definitions import HELD_OUT, MAX_LABEL_SERIES
+from consumer.monitoring.definitions import MAX_LABEL_SERIES
+from consumer.monitoring.heldout_definitions import HELD_OUT
 from consumer.monitoring.heldout_metrics import HeldOutMetrics
 
 MANIFEST = Manifest(FORMAT, "id", "documents", "newsreel", {}, 500, {}, {})

@@ -17,7 +17,8 @@ from consumer.evaluation.scores import Scores
 from consumer.kafka.batch import DeadLetter
 from consumer.loop.step import DriftStatus
 from consumer.monitoring.counters import CounterFile
-from consumer.monitoring.definitions import LEARNING, MAX_LABEL_SERIES
+from consumer.monitoring.definitions import MAX_LABEL_SERIES
+from consumer.monitoring.learning_definitions import LEARNING
 from consumer.monitoring.learning_metrics import Metrics
 from newsreel.events.errors import Reason
 

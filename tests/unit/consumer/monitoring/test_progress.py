@@ -1,4 +1,4 @@
-"""Progress: strict JSON at every moment, bounded, and continued over a restart."""
+"""Progress and summary: strict JSON at all times, bounded, and continued over a restart."""
 
 import itertools
 import json
@@ -11,20 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops import build_loop, numbered, read
 
+from consumer.evaluation.curve import MAX_POINTS
 from consumer.evaluation.evaluator import LabelProbability
 from consumer.evaluation.scores import NOTHING, Scores
 from consumer.kafka.batch import DeadLetter
-from consumer.monitoring.progress import CURVE_POINTS, EXCERPT_CHARACTERS, MISTAKES, Progress
+from consumer.loop.step import Step
+from consumer.monitoring.progress import EXCERPT_CHARACTERS, MISTAKES, Progress
+from consumer.monitoring.summary import summarize
 from newsreel.events.document import Document
 from newsreel.events.errors import Reason
 
 
 def strict(value: Any) -> Any:
-    """Pass through JSON that has no NaN and needs no help with keys."""
+    """Encode as strict JSON, without NaN, and decode again."""
     return json.loads(json.dumps(value, allow_nan=False))
 
 
-def progress() -> Progress:
+def new_progress() -> Progress:
     ticks = itertools.count()
     return Progress(clock=lambda: float(next(ticks)))
 
@@ -35,22 +38,25 @@ def progress() -> Progress:
     groups=st.lists(st.integers(0, 5), max_size=30),
 )
 def test_strict_json_at_every_stage(labels: list[str | None], groups: list[int]) -> None:
-    """Before, between and after steps, snapshot and summary are JSON that any reader takes."""
-    shown = progress()
+    """Before, between and after steps, snapshot and summary are strict JSON."""
+    shown = new_progress()
     steps = [None, *read(build_loop(batch_size=3), numbered(labels), groups=groups)]
     for step in steps:
         if step is not None:
             shown.observe(step)
         assert strict(shown.snapshot()) == shown.snapshot()
         for heldout in (None, NOTHING):
-            assert strict(shown.summary(heldout, model="m", seed=0))["heldout_accuracy"] is None
+            assert (
+                strict(summarize(shown.snapshot(), heldout, model="m", seed=0))["heldout_accuracy"]
+                is None
+            )
     assert shown.documents == shown.snapshot()["documents"] == len(labels)
     assert shown.snapshot()["unlabelled"] == labels.count(None)
 
 
-def test_diverged() -> None:
-    """A learner whose loss is no number any more does not break the page."""
-    shown = progress()
+def test_learner_that_diverged() -> None:
+    """A learner whose loss is NaN or infinite still gives strict JSON."""
+    shown = new_progress()
     (step,) = read(build_loop(), numbered("a"))
     broken = replace(step.predictions[0], predicted=LabelProbability("b", math.nan, math.nan))
     worse = replace(step.scores, whole=replace(step.scores.whole, log_loss=math.inf))
@@ -60,10 +66,10 @@ def test_diverged() -> None:
     assert snapshot["prequential"]["whole"]["log_loss"] is None
 
 
-def test_what_is_shown() -> None:
-    """Counts add up over steps; scores, labels, lag and buffer are those of the last."""
+def test_counts_and_latest_values() -> None:
+    """Counts add up over steps; scores, labels, lag and buffer are those of the last step."""
     letter = DeadLetter("documents", 0, 7, None, b"{", [], Reason.NOT_JSON, "why")
-    shown = progress()
+    shown = new_progress()
     reader = build_loop(batch_size=4, capacity=5)
     steps = read(
         reader,
@@ -83,7 +89,7 @@ def test_what_is_shown() -> None:
     scores = steps[-1].scores
     assert snapshot["prequential"]["whole"]["accuracy"] == scores.whole.accuracy
     assert snapshot["prequential"]["window"]["recall"] == scores.window.recall
-    summary = shown.summary(scores.whole, model="m")
+    summary = summarize(snapshot, scores.whole, model="m")
     assert summary["model"] == "m"
     assert summary["documents"] == 7
     assert summary["unlabelled_documents"] == 1
@@ -95,7 +101,7 @@ def test_what_is_shown() -> None:
 
 
 def test_documents_per_second() -> None:
-    """The rate is that of the work: waiting for its first document or its end is not."""
+    """The rate excludes the wait before the first document and after the last one."""
     seconds = 0.0
     shown = Progress(clock=lambda: seconds)
     (last,) = read(build_loop(), [])
@@ -111,12 +117,12 @@ def test_documents_per_second() -> None:
 
 
 def test_latest_mistakes() -> None:
-    """The latest wrong predictions are shown, in excerpts; right ones and guesses are not."""
+    """The latest wrong predictions are shown as excerpts, but none from before the first label."""
     documents = [Document("first", "no label is known yet", "a")]
     documents += [Document(f"right {n}", "text", "a") for n in range(60)]
     documents += [Document(f"wrong {n}", "x" * 5000, "b") for n in range(70)]
     documents += [Document("unlabelled", "text")]
-    shown = progress()
+    shown = new_progress()
     for step in read(build_loop(batch_size=1), documents):
         shown.observe(step)
     mistakes = shown.snapshot()["mistakes"]
@@ -126,8 +132,8 @@ def test_latest_mistakes() -> None:
     assert all((m["label"], m["predicted"]) == ("b", "a") for m in mistakes)
 
 
-def feed(shown: Progress, step: Any, counts: range) -> list[int]:
-    """Pretend that so many documents were scored; returns how long the curve was each time."""
+def feed(shown: Progress, step: Step, counts: range) -> list[int]:
+    """Observe a step at each count of scored documents; returns the lengths of the curve."""
     lengths = []
     for count in counts:
         whole = replace(step.scores.whole, documents=count, accuracy=count / 1e6)
@@ -138,26 +144,26 @@ def feed(shown: Progress, step: Any, counts: range) -> list[int]:
 
 @pytest.mark.parametrize("stride", [1, 16, 100])
 def test_curve_is_bounded_and_even(stride: int) -> None:
-    """However long the stream, the curve has few points, spread over all of it."""
-    shown = progress()
+    """However long the stream, the curve has few points, spread over the whole stream."""
+    shown = new_progress()
     (step,) = read(build_loop(), numbered("a"))
     end = stride * 8000
     lengths = feed(shown, step, range(stride, end + 1, stride))
-    assert max(lengths) <= CURVE_POINTS
+    assert max(lengths) <= MAX_POINTS
     curve = shown.snapshot()["curve"]
-    assert len(curve) >= CURVE_POINTS / 4
-    places = [scored for scored, _, _ in curve]
+    assert len(curve) >= MAX_POINTS / 4
+    counts = [scored for scored, _, _ in curve]
     assert all(accuracy == scored / 1e6 for scored, accuracy, _ in curve)
-    gaps = [after - before for before, after in itertools.pairwise([0, *places, end])]
+    gaps = [after - before for before, after in itertools.pairwise([0, *counts, end])]
     assert min(gaps) >= 0
-    assert max(gaps) <= end / (CURVE_POINTS / 8)
+    assert max(gaps) <= end / (MAX_POINTS / 8)
 
 
 @pytest.mark.parametrize("stop", [0, 5, 1500])
-def test_restored_goes_on(stop: int) -> None:
-    """Counts and curve go on after a restart as if there had been none."""
+def test_restart(stop: int) -> None:
+    """Counts and curve continue after a restart as without one."""
     (step,) = read(build_loop(), numbered("a"))
-    uninterrupted, stopped, restored = progress(), progress(), progress()
+    uninterrupted, stopped, restored = new_progress(), new_progress(), new_progress()
     feed(uninterrupted, step, range(1, 3001))
     feed(stopped, step, range(1, stop + 1))
     restored.load_state_dict(json.loads(json.dumps(stopped.state_dict())))
@@ -169,30 +175,27 @@ def test_restored_goes_on(stop: int) -> None:
 
 
 def test_experts() -> None:
-    """A blend's experts and their shares are shown; the end of a stream, without any, hides none.
-
-    They outlast a restart, too.
-    """
+    """Experts of a blend and their shares stay over an empty step, and over a restart."""
     (step,) = read(build_loop(), numbered("a"))
     experts = {
         "latent": Scores(9, 0.75, 0.5, math.nan, 0.25, 0.125, {}, {}),
         "bayes": NOTHING,
     }
     blended = replace(step, scores=replace(step.scores, experts=experts))
-    shown, restored = progress(), progress()
-    assert shown.summary(None)["experts_share"] == {}
+    shown, restored = new_progress(), new_progress()
+    assert summarize(shown.snapshot(), None)["experts_share"] == {}
     shown.observe(replace(blended, expert_shares={"latent": 0.9, "bayes": 0.1}))
     shown.observe(replace(blended, predictions=[], learned=None, expert_shares={}))
     restored.load_state_dict(strict(shown.state_dict()))
-    for one in (shown, restored):
-        summary = strict(one.summary(None))
+    for either in (shown, restored):
+        summary = strict(summarize(either.snapshot(), None))
         assert summary["experts_share"] == {"latent": 0.9, "bayes": 0.1}
         assert summary["experts_accuracy_last_1000"] == {"latent": 0.75, "bayes": None}
-        assert one.snapshot()["prequential"]["experts"]["latent"]["log_loss"] == 0.25
+        assert either.snapshot()["prequential"]["experts"]["latent"]["log_loss"] == 0.25
 
 
 def test_pace() -> None:
-    """The pace is of work: it does not fall while nothing comes, as the rate of the run does."""
+    """The pace excludes waiting: unlike the rate of the run it stays while nothing arrives."""
     seconds = 0.0
     shown = Progress(lambda: seconds)
     assert shown.snapshot()["pace"] is None
