@@ -1,4 +1,4 @@
-"""One consumer learns, the others of its folder stand by."""
+"""Let one consumer of a folder learn while the others stand by."""
 
 import fcntl
 import math
@@ -14,50 +14,53 @@ from typing import IO
 from newsreel.common.errors import UserError
 
 PATIENCE_SECONDS = 6.0
-"""How long a holder may be silent before another takes over."""
+"""Seconds without a sign of life of the holder after which another consumer takes over."""
 
 BEAT_SECONDS = 1.0
+"""Seconds between two signs of life of the holder."""
 
 LOOK_SECONDS = 0.25
+"""Seconds between two checks of the lease."""
 
 MISSING_SECONDS = 2.0
-"""How long nobody must be named: a holder whose folder was deleted names itself again."""
+"""Seconds that the file of the lease must be missing before it is created: a holder whose folder
+was deleted creates it again."""
 
-NAMED = ".lease"
+LEASE = ".lease"
 
 RELEASED = ""
-"""Named in place of a holder by one that has ended."""
+"""Content of the file after the holder has released the lease."""
 
 
 class LeaseError(UserError):
-    """The lease can't be written."""
+    """The files of the lease are not writable."""
 
 
 class Lease:
     """The right to learn with a folder of checkpoints, held by one consumer at a time.
 
-    ``.lease`` names the holder. Each consumer has a file of its own, which it keeps locked while
-    it lives, and in which it counts the seconds that it holds the lease. Another takes over when
-    that file is no longer locked, which a kernel sees to however a process ends, or has said the
-    same for ``patience`` seconds: the holder was stopped, or its machine is gone. The clocks of
-    two machines are never compared.
+    The file ``.lease`` names the holder. Each consumer has a file of its own, which it keeps locked
+    while its process lives, and in which the holder counts seconds. Another consumer takes over
+    when that file is no longer locked, which the kernel ensures however a process ends, or when its
+    content has not changed for ``patience`` seconds: then the holder is stopped, or its machine is
+    gone. Clocks of two machines are never compared.
 
-    A lease alone keeps no zombie from writing: one that wakes up after another took over finds its
-    transactions fenced (`consumer.kafka.transaction`).
+    A lease alone does not keep a holder from writing that wakes up after a successor took over: its
+    transactions are fenced (`consumer.kafka.transaction`).
 
     Parameters
     ----------
     folder
-        Of the checkpoints.
+        Folder of checkpoints.
     patience
-        Seconds.
+        Seconds without a sign of life of the holder after which this consumer takes over.
     clock
         Seconds that only go forward.
 
     Raises
     ------
     LeaseError
-        The folder can't be written.
+        The folder is not writable.
     """
 
     def __init__(
@@ -70,81 +73,86 @@ class Lease:
         self._patience = patience
         self._clock = clock
         self._id = uuid.uuid4().hex[:12]
-        with _told(folder):
+        with _lease_errors(folder):
             self._own = self._file(self._id).open("wb", buffering=0)
             self._own.write(b"%020d" % 0)
         _lock(self._own)
-        self._missing = self._clock()
-        self._fenced, self._asked = False, -math.inf
+        self._missing_since = self._clock()
+        self._fenced, self._checked = False, -math.inf
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
     def acquire(self, stopping: Callable[[], bool], waiting: Callable[[str], None]) -> bool:
-        """Wait until the lease is ours; False when told to stop before that.
+        """Wait until this consumer holds the lease.
 
         Parameters
         ----------
         stopping
-            Whether to give up.
+            Returns whether to give up.
         waiting
-            Told once, and who holds it, if there is something to wait for.
+            Called once, with the id of the holder, if there is a holder to wait for.
+
+        Returns
+        -------
+        bool
+            Whether the lease is held; False after giving up.
 
         Raises
         ------
         LeaseError
         """
-        told = False
-        seen, since = None, self._clock()
+        notified = False
+        last_seen, since = None, self._clock()
         while not stopping():
             holder = self._holder()
             if holder is None:
-                self._missing = min(self._missing, self._clock())
-                if self._clock() - self._missing < MISSING_SECONDS:
+                self._missing_since = min(self._missing_since, self._clock())
+                if self._clock() - self._missing_since < MISSING_SECONDS:
                     time.sleep(LOOK_SECONDS)
                     continue
             if not holder or self._is_dead(holder):
                 if self._take():
                     return True
                 continue
-            self._missing = math.inf
-            if (now := (holder, self._count(holder))) != seen:
-                seen, since = now, self._clock()
+            self._missing_since = math.inf
+            if (seen := (holder, self._count(holder))) != last_seen:
+                last_seen, since = seen, self._clock()
             elif self._clock() - since > self._patience:
                 if self._take():
                     return True
                 continue
-            if not told:
+            if not notified:
                 waiting(holder)
-                told = True
+                notified = True
             time.sleep(LOOK_SECONDS)
         return False
 
     def fenced(self) -> bool:
         """Return whether another consumer holds the lease; cheap enough to call for each record."""
-        if (now := time.monotonic()) >= self._asked + LOOK_SECONDS:
-            # None: the folder was deleted, and will be claimed again.
+        if (now := time.monotonic()) >= self._checked + LOOK_SECONDS:
+            # None: the folder was deleted, and this consumer will create the file again.
             self._fenced = self._holder() not in {None, self._id}
-            self._asked = now
+            self._checked = now
         return self._fenced
 
     def release(self) -> None:
-        """Let another take over at once."""
+        """Release the lease, so that another consumer takes over at once."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
         with suppress(OSError):
             if self._holder() == self._id:
-                (self._folder / NAMED).write_text(RELEASED)
+                (self._folder / LEASE).write_text(RELEASED)
             self._file(self._id).unlink(missing_ok=True)
         self._own.close()
 
     def _take(self) -> bool:
-        """Write our name; of several who do so at once, the last one holds the lease."""
+        """Write the id of this consumer; of several that do so at once, the last one holds."""
         before = self._holder()
         draft = self._file(f"{self._id}.new")
-        with _told(self._folder):
+        with _lease_errors(self._folder):
             draft.write_text(self._id)
-            draft.replace(self._folder / NAMED)
+            draft.replace(self._folder / LEASE)
         time.sleep(LOOK_SECONDS)
         if self._holder() != self._id:
             return False
@@ -160,22 +168,22 @@ class Lease:
             seconds += 1
             with suppress(OSError):
                 if not self._file(self._id).exists():
-                    self._come_back()
-                # In place: that takes no room, should the disk be full.
+                    self._reclaim()
+                # Overwriting in place needs no free space, should the disk be full.
                 os.pwrite(self._own.fileno(), b"%020d" % seconds, 0)
 
-    def _come_back(self) -> None:
-        """Claim a folder that was deleted, unless another consumer was faster."""
+    def _reclaim(self) -> None:
+        """Create the files of a deleted folder again, unless another consumer was faster."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._own.close()
         self._own = self._file(self._id).open("wb", buffering=0)
         _lock(self._own)
-        with (self._folder / NAMED).open("x") as file:
+        with (self._folder / LEASE).open("x") as file:
             file.write(self._id)
 
     def _holder(self) -> str | None:
         try:
-            return (self._folder / NAMED).read_text()
+            return (self._folder / LEASE).read_text()
         except OSError:
             return None
 
@@ -185,7 +193,7 @@ class Lease:
                 return _lock(file)
         except FileNotFoundError:
             return True
-        except OSError:  # no locks here: silence will tell
+        except OSError:  # a file system without locks: only patience decides
             return False
 
     def _count(self, holder: str) -> bytes:
@@ -195,21 +203,22 @@ class Lease:
             return b""
 
     def _file(self, id_: str) -> Path:
-        return self._folder / f"{NAMED}-{id_}"
+        return self._folder / f"{LEASE}-{id_}"
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _lease_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise LeaseError(
-            f"can't write to {str(folder)!r} who learns there ({error.strerror}); make room there,"
-            " or name another folder with --checkpoint-dir"
+            f"can't write the lease to {str(folder)!r} ({error.strerror}); make room there, or name"
+            " another folder with --checkpoint-dir"
         ) from error
 
 
 def _lock(file: IO[bytes]) -> bool:
+    """Lock a file without waiting; returns whether it is locked now."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

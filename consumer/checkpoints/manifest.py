@@ -1,4 +1,4 @@
-"""What a checkpoint is of, and whether it fits."""
+"""Describe a checkpoint, and refuse checkpoints that do not fit."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any, Self
 from newsreel.common.errors import UserError
 
 FORMAT = 6
-"""Raised when an older newsreel could not read the files."""
+"""Version of the files; increased when an older newsreel can't read them."""
 
 MANIFEST = "manifest.json"
 
@@ -18,40 +18,51 @@ DIGEST = "manifest_sha256"
 
 
 class CheckpointError(UserError):
-    """A checkpoint can't be written, found, read, or does not fit."""
+    """A checkpoint is not writable, is missing, is of another version, or does not fit."""
 
 
 class BrokenCheckpointError(CheckpointError):
-    """A checkpoint is not what was written."""
+    """The files of a checkpoint are missing, or not what was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a checkpoint is of.
-
-    ``describes`` is what the learner says of itself, ``positions`` the next offset of each
-    partition of ``topic``, ``sha256`` the digest of each file.
-    """
+    """What a checkpoint belongs to; stored as ``manifest.json``."""
 
     format: int
+    """Version of the files."""
+
     id: str
+    """Name of the checkpoint's folder."""
+
     topic: str
+    """Topic of the documents."""
+
     group: str
+    """Consumer group that reads the topic."""
+
     positions: dict[str, int]
+    """Next offset to read, by partition."""
+
     documents: int
+    """Number of documents predicted since the stream began."""
+
     describes: dict[str, Any]
+    """Model and options that a consumer must share to restore the checkpoint."""
+
     sha256: dict[str, str]
+    """Digest of each file, by name."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read what a checkpoint is of.
+        """Read the manifest of a checkpoint.
 
         Raises
         ------
         BrokenCheckpointError
-            It is missing or not what was written.
+            The manifest is missing or not what was written.
         CheckpointError
-            It is of another format.
+            The checkpoint has another format.
         """
         try:
             fields = json.loads((folder / MANIFEST).read_bytes())
@@ -63,7 +74,7 @@ class Manifest:
         if version != FORMAT:
             raise CheckpointError(
                 f"checkpoint {str(folder)!r} has format {version!r}, this newsreel reads {FORMAT};"
-                " use the newsreel that wrote it, or start afresh with another --checkpoint-dir"
+                " use the newsreel that wrote it, or start over with another --checkpoint-dir"
                 " and --group"
             )
         if digest is None:
@@ -74,7 +85,7 @@ class Manifest:
             raise broken(folder, error) from error
 
     def encode(self) -> bytes:
-        """Write it, with a digest of its own."""
+        """Return the content of the file, with a digest of the manifest itself."""
         fields = asdict(self)
         return json.dumps({**fields, DIGEST: _digest(fields)}, indent=2).encode()
 
@@ -84,7 +95,7 @@ class Manifest:
         Raises
         ------
         CheckpointError
-            Naming each difference.
+            The message names each difference.
         """
         differences = [
             f"{_option(name)} is {_shown(name, then)} there and {_shown(name, now)} here"
@@ -93,27 +104,27 @@ class Manifest:
         ]
         if differences:
             raise CheckpointError(
-                f"checkpoint {self.id} is of another model: {'; '.join(differences)}. Set these"
-                " back, or start afresh with another --checkpoint-dir and --group"
+                f"checkpoint {self.id} is of another model: {'; '.join(differences)}. Use the"
+                " checkpoint's values, or start over with another --checkpoint-dir and --group"
             )
 
     def is_beyond(self, positions: Mapping[int, int]) -> bool:
-        """Whether it has read further than some positions, on any partition."""
+        """Return whether the checkpoint has read past some positions, on any partition."""
         return any(end > positions.get(int(p), 0) for p, end in self.positions.items())
 
     def require_positions(self, positions: Mapping[int, int]) -> None:
-        """Refuse to go on from other offsets than those that the checkpoint ends at.
+        """Refuse to continue from other offsets than those of the checkpoint.
 
         Raises
         ------
         CheckpointError
-            Somebody has moved the group's offsets.
+            The group's offsets were moved since the commit.
         """
         moved = [p for p, offset in self.positions.items() if positions.get(int(p)) != offset]
         if moved:
             raise CheckpointError(
                 f"the offsets of group {self.group!r} were moved since checkpoint {self.id}"
-                f" (partition {', '.join(moved)}); set them back, or start afresh with another"
+                f" (partition {', '.join(moved)}); set them back, or start over with another"
                 " --checkpoint-dir and --group"
             )
 
@@ -135,8 +146,8 @@ def _shown(name: str, value: Any) -> str:
 
 
 def broken(folder: Path, error: Exception) -> BrokenCheckpointError:
-    """Build the error of a checkpoint that is not what was written."""
+    """Build the error of a checkpoint whose files are not what was written."""
     return BrokenCheckpointError(
         f"checkpoint {str(folder)!r} is broken or incomplete ({error}); restore the folder from a"
-        " copy, or start afresh with another --checkpoint-dir and --group"
+        " copy, or start over with another --checkpoint-dir and --group"
     )

@@ -1,4 +1,4 @@
-"""Trees of tensors and primitives, taken apart for files that hold one kind each."""
+"""Copy the state of parts, and split each state into tensors and JSON, stored in two files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,27 @@ TENSOR_MARK = "__tensor__"
 
 
 def pack_state(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """Move copies of tensors out of a tree of primitives, leaving their names."""
+    """Move copies of the tensors out of a tree of primitives, leaving their names.
+
+    Parameters
+    ----------
+    value
+        Tree of dicts with string keys, lists, tensors and primitives.
+    name
+        Name of the tree, with which the names of its tensors begin.
+    tensors
+        Receives the tensors by name, on the CPU.
+
+    Returns
+    -------
+    Any
+        The tree, ready for JSON; a tuple becomes a list.
+
+    Raises
+    ------
+    TypeError
+        A leaf is neither a tensor nor a primitive, or a key is not a string.
+    """
     match value:
         case torch.Tensor():
             tensors[name] = value.detach().to("cpu", copy=True).contiguous()
@@ -31,17 +51,17 @@ def pack_state(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
 
 def _key(key: Any) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"key {key!r} is no string: JSON would make it one, and not say so")
+        raise TypeError(f"key {key!r} is not a string: JSON would silently turn it into one")
     return key
 
 
 def _escape(key: str) -> str:
-    """Keep keys with slashes apart, as in RFC 6901."""
+    """Escape slashes in a key, as in RFC 6901, so that different keys have different names."""
     return key.replace("~", "~0").replace("/", "~1")
 
 
 def unpack_state(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """Put tensors back into a tree that `pack_state` took them out of."""
+    """Put tensors back into a tree from which `pack_state` has moved them."""
     match value:
         case {"__tensor__": str(name)}:
             return tensors[name]
@@ -53,10 +73,10 @@ def unpack_state(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
 
 
 class Stateful(Protocol):
-    """A part that a checkpoint keeps. State holds tensors and primitives only."""
+    """A part whose state a checkpoint holds: tensors and primitives only."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that its future depends on."""
+        """Return everything that the part's future depends on."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -83,14 +103,23 @@ class CheckpointContents:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of all parts at one moment, apart from them: they may go on."""
+    """A copy of the state of all parts at one moment; the parts may change afterwards."""
 
     state: dict[str, Any]
+    """State by part, with names in place of tensors."""
+
     tensors: dict[str, torch.Tensor]
+    """Tensors by name, on the CPU."""
 
 
 def take_snapshot(parts: Mapping[str, Stateful]) -> Snapshot:
-    """Copy the state of parts, by name."""
+    """Copy the state of parts.
+
+    Parameters
+    ----------
+    parts
+        Parts by name.
+    """
     tensors: dict[str, torch.Tensor] = {}
     state = {name: pack_state(part.state_dict(), name, tensors) for name, part in parts.items()}
     return Snapshot(state, tensors)

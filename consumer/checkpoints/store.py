@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, and never restored into something else."""
+"""Store checkpoints in folders: written whole or not at all, and verified before they are used."""
 
 import hashlib
 import json
@@ -25,25 +25,34 @@ from consumer.checkpoints.manifest import (
 from consumer.checkpoints.state import Snapshot, Stateful, unpack_state
 
 ID = re.compile(r"\d{12}-\d{6}-[0-9a-f]{8}")
-"""Documents, number of the checkpoint, something random."""
+"""Number of documents, number of the checkpoint, random part."""
 
 STATE, TENSORS = "state.json", "tensors.safetensors"
 
 
 class CheckpointStore:
-    """A folder of checkpoints, each a folder of its own named by its id.
+    """A folder of checkpoints, each of which is a folder named by its id.
 
     Parameters
     ----------
     folder
-        Created when missing.
+        Folder of the checkpoints; `create` creates it.
     keep
-        Whole checkpoints left after `prune`.
+        Number of checkpoints that `prune` leaves, not counting broken ones.
 
-    Raises
-    ------
-    CheckpointError
-        The folder can't be written.
+    Examples
+    --------
+    >>> import tempfile
+    >>> from consumer.checkpoints.state import take_snapshot
+    >>> from consumer.labels import LabelSet
+    >>> labels, restored = LabelSet(limit=10), LabelSet(limit=10)
+    >>> _ = labels.add("sport")
+    >>> store = CheckpointStore(Path(tempfile.mkdtemp()), keep=2)
+    >>> manifest = {"topic": "news", "group": "g", "positions": {"0": 1}, "describes": {}}
+    >>> id_ = store.save(take_snapshot({"labels": labels}), documents=1, **manifest)
+    >>> restore_checkpoint(store.folder / id_, {"labels": restored})
+    >>> restored.names
+    ['sport']
     """
 
     def __init__(self, folder: Path, keep: int) -> None:
@@ -52,11 +61,19 @@ class CheckpointStore:
         self._broken: set[str] = set()
 
     def create(self) -> None:
-        """Create the folder, and see that it can be written to."""
+        """Create the folder if it is missing, and check that it is writable.
+
+        Raises
+        ------
+        CheckpointError
+            The folder is not writable.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / ".writable").touch()
-            (self.folder / ".writable").unlink(missing_ok=True)  # another may do the same
+            (self.folder / ".writable").unlink(
+                missing_ok=True
+            )  # another consumer may remove the file first
         except OSError as error:
             raise CheckpointError(
                 f"can't write to {str(self.folder)!r} ({error.strerror});"
@@ -71,7 +88,7 @@ class CheckpointStore:
     def save(
         self, snapshot: Snapshot, interrupts: Interrupts = UNINTERRUPTED, **manifest: Any
     ) -> str:
-        """Write a checkpoint beside the others, in full, then give it its name.
+        """Write a checkpoint to a draft folder, then rename the folder to the checkpoint's id.
 
         Parameters
         ----------
@@ -85,15 +102,15 @@ class CheckpointStore:
         Returns
         -------
         str
-            Its id.
+            Id of the checkpoint.
 
         Raises
         ------
         CheckpointError
-            It is not written, and nothing is left of it.
+            The checkpoint could not be written; no file of it is left.
         """
-        # In order, also where nothing but unusable records came between two; and never the id
-        # that a consumer gives which does not know yet that it was taken over from.
+        # The number keeps checkpoints at the same document in order; the random part keeps the id
+        # apart from that of a fenced consumer that does not know yet that it is fenced.
         documents = f"{manifest['documents']:012d}"
         numbers = [int(id_.split("-")[1]) for id_ in self.ids() if id_.startswith(documents)]
         id_ = f"{documents}-{max(numbers, default=0) + 1:06d}-{uuid.uuid4().hex[:8]}"
@@ -117,36 +134,41 @@ class CheckpointStore:
             shutil.rmtree(draft, ignore_errors=True)
             raise CheckpointError(
                 f"checkpoint not written to {str(self.folder)!r} ({error.strerror}); nothing is"
-                " committed past the last one: make room there"
+                " committed past the last checkpoint: make room there"
             ) from error
         return id_
 
     def size(self, id_: str) -> int:
-        """Return the bytes of a checkpoint's files; 0 where somebody has deleted it."""
+        """Return the size of a checkpoint's files in bytes; 0 if the checkpoint was deleted."""
         try:
             return sum(path.stat().st_size for path in (self.folder / id_).iterdir())
         except OSError:
             return 0
 
     def written(self, id_: str | None) -> float | None:
-        """Return when a checkpoint was written, in seconds since 1970; None where there is none."""
+        """Return when a checkpoint was written, in seconds since 1970; None if there is none."""
         try:
             return written_at(self.folder / (id_ or ""))
         except BrokenCheckpointError:
             return None
 
     def older(self, id_: str) -> list[str]:
-        """Return ids of the checkpoints before one, newest first."""
+        """Return the ids of the checkpoints before a checkpoint, newest first."""
         return [other for other in reversed(self.ids()) if other < id_]
 
     def pass_over(self, id_: str) -> None:
-        """Take a checkpoint for broken: it is not worth to be kept once another is committed."""
+        """Mark a checkpoint as broken, so that `prune` does not keep it."""
         self._broken.add(id_)
 
     def prune(self, newest: str) -> None:
-        """Delete what is older than a committed checkpoint and not among the ones to be kept.
+        """Delete old checkpoints, except the newest ``keep`` up to a committed checkpoint.
 
-        What is newer stays: a consumer that was taken over from would delete its successor's.
+        Newer checkpoints stay: they may belong to a successor of this consumer.
+
+        Parameters
+        ----------
+        newest
+            Id of the committed checkpoint.
         """
         older = [id_ for id_ in self.ids() if id_ <= newest]
         whole = [id_ for id_ in older if id_ not in self._broken]
@@ -174,17 +196,17 @@ class CheckpointStore:
 
 
 def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder is a checkpoint, rather than a folder of them."""
+    """Return whether a folder is a checkpoint, rather than a folder of checkpoints."""
     return (folder / MANIFEST).exists()
 
 
 def newest_checkpoint(folder: Path) -> Path:
-    """Return the newest checkpoint in a folder of checkpoints, or the folder if it is one itself.
+    """Return the newest checkpoint in a folder of checkpoints, or a folder that is a checkpoint.
 
     Raises
     ------
     CheckpointError
-        There is none.
+        There is no checkpoint.
     """
     if is_checkpoint(folder):
         return folder
@@ -203,7 +225,7 @@ def written_at(folder: Path) -> float:
     Raises
     ------
     BrokenCheckpointError
-        It is not there any more.
+        The checkpoint was deleted.
     """
     try:
         return (folder / MANIFEST).stat().st_mtime
@@ -212,7 +234,14 @@ def written_at(folder: Path) -> float:
 
 
 def restore_checkpoint(folder: Path, parts: Mapping[str, Stateful]) -> None:
-    """Load a checkpoint's state into parts, after its digests were found right.
+    """Verify the digests of a checkpoint and load its state into parts.
+
+    Parameters
+    ----------
+    folder
+        The checkpoint.
+    parts
+        Parts by name; the checkpoint may hold more.
 
     Raises
     ------

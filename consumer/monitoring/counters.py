@@ -1,9 +1,10 @@
-"""Counters that go on where they were last seen, however a consumer ended.
+"""Keep counters in a file, so that they continue from the last scrape however a consumer ends.
 
-A counter that falls is taken for one that began anew, and the whole of it for an increase: after a
-crash, one that was restored from the last commit would show work that was never done. So what is
-about to be shown is written down first, and a new start adds to that. Commits write it down, too:
-where nobody reads, no more is lost than is learned again.
+Prometheus takes a counter that falls for a counter that started again at 0, and its whole value for
+an increase. A counter restored from the last commit would fall after a crash. So the counters are
+written to a file before each scrape is answered, and a new start continues from the file. Each
+commit writes the file, too: without scrapes, the counts lost are those of documents that are
+learned again.
 """
 
 import json
@@ -22,24 +23,24 @@ log = structlog.get_logger()
 
 
 class CounterFile:
-    """Counters in a file, which is written by the consumer that learns.
+    """A file of counters, written by the consumer that learns.
 
     Parameters
     ----------
     file
-        Where.
+        Path of the file.
     fenced
         Returns whether another consumer holds the lease: then the file belongs to that consumer.
     """
 
     def __init__(self, file: Path, fenced: Callable[[], bool] = lambda: False) -> None:
         self._file = file
-        self._written = JsonFile(file, "counters")
+        self._writer = JsonFile(file, "counters")
         self._fenced = fenced
         self._writing = Lock()
 
     def write(self, counts: Callable[[], Counts]) -> None:
-        """Write counters down, all or none."""
+        """Write all counters, unless another consumer holds the lease."""
         with self._writing:
             if self._fenced():
                 return
@@ -48,10 +49,10 @@ class CounterFile:
                 for name, values in counts().items()
                 for labels, value in values.items()
             ]
-            self._written.write(rows)
+            self._writer.write(rows)
 
     def read(self) -> Counts:
-        """Return what was written down; nothing if there is none, or it can't be read."""
+        """Return the counters of the file; none if the file is missing or not readable."""
         counts: dict[str, dict[tuple[str, ...], float]] = {}
         try:
             for name, *labels, value in json.loads(self._file.read_text()):
@@ -59,6 +60,6 @@ class CounterFile:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError) as error:
-            log.warning("counters begin anew", because=str(error))
+            log.warning("counters start at 0, as their file is not readable", error=str(error))
             return {}
         return counts

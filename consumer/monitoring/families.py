@@ -1,4 +1,4 @@
-"""Prometheus metrics made from their definitions, and moved by name."""
+"""Create Prometheus metrics from definitions, and update them by name."""
 
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
@@ -10,43 +10,44 @@ from consumer.monitoring.definitions import Definition
 Labels = tuple[str, ...]
 
 Counts = Mapping[str, Mapping[Labels, float]]
-"""Of each counter: values by the values of its labels."""
+"""Values of each counter, by the values of its labels."""
 
 
 class Families:
     """One metric for each definition.
 
-    Counters are not shown before `begin`: one that is at 0 and then goes on from where another
-    process was would show all of that as an increase.
+    Counters are not exported before `begin`: a counter at 0 that then continues from the value of
+    another process would show that value as an increase.
 
     Parameters
     ----------
     definitions
-        Of metrics whose names differ.
+        Definitions with different names.
     registry
-        Where they are registered.
+        Registry of the metrics.
     """
 
     def __init__(self, definitions: Sequence[Definition], registry: CollectorRegistry) -> None:
         self._gauges: dict[str, Gauge] = {}
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
-        self._shown: dict[str, set[Labels]] = {}
+        self._exported_labels: dict[str, set[Labels]] = {}
         self._counts: dict[str, dict[Labels, float]] = {}
-        self._labels = {one.name: len(one.labels) for one in definitions}
+        self._label_counts = {definition.name: len(definition.labels) for definition in definitions}
         self._counting = Lock()
         self._registry = registry
-        for one in definitions:
-            name, about = f"newsreel_{one.name}", (one.help, one.labels)
-            match one.kind:
+        for definition in definitions:
+            name = definition.name
+            about = f"newsreel_{name}", definition.help, definition.labels
+            match definition.kind:
                 case "gauge":
-                    self._gauges[one.name] = Gauge(name, *about, registry=registry)
+                    self._gauges[name] = Gauge(*about, registry=registry)
                 case "counter":
-                    self._counters[one.name] = Counter(name, *about, registry=None)
-                    self._counts[one.name] = {}
+                    self._counters[name] = Counter(*about, registry=None)
+                    self._counts[name] = {}
                 case "histogram":
-                    self._histograms[one.name] = Histogram(
-                        name, *about, buckets=one.buckets, registry=registry
+                    self._histograms[name] = Histogram(
+                        *about, buckets=definition.buckets, registry=registry
                     )
 
     def set(self, name: str, value: float, *labels: str) -> None:
@@ -55,17 +56,17 @@ class Families:
         (gauge.labels(*labels) if labels else gauge).set(value)
 
     def ask(self, name: str, value: Callable[[], float]) -> None:
-        """Let a gauge be asked for at each scrape."""
+        """Compute a gauge by a function at each scrape."""
         self._gauges[name].set_function(value)
 
     def replace(self, name: str, values: Mapping[Labels, float]) -> None:
-        """Set all of a gauge that has labels; what is no more is no longer shown."""
+        """Set all values of a gauge with labels; values that are missing now are removed."""
         gauge = self._gauges[name]
         for labels, value in values.items():
             gauge.labels(*labels).set(value)
-        for labels in self._shown.get(name, set()) - values.keys():
+        for labels in self._exported_labels.get(name, set()) - values.keys():
             gauge.remove(*labels)
-        self._shown[name] = set(values)
+        self._exported_labels[name] = set(values)
 
     def count(self, name: str, by: float, *labels: str) -> None:
         """Add to a counter."""
@@ -81,15 +82,15 @@ class Families:
         (histogram.labels(*labels) if labels else histogram).observe(value)
 
     def counts(self) -> Counts:
-        """Return what was counted."""
+        """Return the values of all counters."""
         with self._counting:
             return {name: dict(counts) for name, counts in self._counts.items()}
 
     def begin(self, counts: Counts) -> None:
-        """Show counters, going on from what was counted before; unknown ones are left out."""
+        """Export the counters, adding earlier values; values of unknown counters are ignored."""
         for name, values in counts.items():
             for labels, value in values.items():
-                if name in self._counters and len(labels) == self._labels[name]:
+                if name in self._counters and len(labels) == self._label_counts[name]:
                     self.count(name, value, *labels)
         for counter in self._counters.values():
             self._registry.register(counter)

@@ -1,4 +1,4 @@
-"""What the consumer exports, and how a step moves it."""
+"""Export the steps of the loop, commits and requests as Prometheus metrics."""
 
 import math
 import time
@@ -20,25 +20,25 @@ MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
 
 
 class Metrics:
-    """Everything exported at ``/metrics``, in base units.
+    """All metrics of `LEARNING`.
 
     Parameters
     ----------
     registry
-        Where the metrics are registered.
+        Registry of the metrics.
     now
-        Seconds since 1970.
+        Clock in seconds since 1970.
     """
 
     def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.time) -> None:
         self.registry = registry
         self._families = Families(LEARNING, registry)
         self._now = now
-        self._kept: CounterFile | None = None
+        self._file: CounterFile | None = None
         self._families.set("active", 0)
 
     def observe(self, step: Step) -> None:
-        """Take in a step."""
+        """Update the metrics by a step."""
         families = self._families
         self._observe_scores(step)
         for prediction, written in zip(step.predictions, step.batch.written, strict=True):
@@ -65,49 +65,50 @@ class Metrics:
 
     def began(
         self,
-        kept: CounterFile,
+        file: CounterFile,
         checkpoint_time: float | None,
         silence: Callable[[], float],
     ) -> None:
-        """Take in that this consumer is the one that learns.
+        """Export the counters: this consumer learns from now on.
 
         Parameters
         ----------
-        kept
-            Counters to go on from.
+        file
+            Counters to continue from.
         checkpoint_time
-            When the checkpoint that it goes on from was written, in seconds since 1970.
+            When the restored checkpoint was written, in seconds since 1970; None without one.
         silence
-            Asked at each scrape, as the loop may stand still: seconds since the broker answered.
+            Returns the seconds since the broker answered; called at each scrape, as the loop may
+            be waiting.
         """
-        self._families.begin(kept.read())
-        # What is not there at 0 has no increase when it first appears.
+        self._families.begin(file.read())
+        # Prometheus sees no increase of a series that first appears with a value other than 0.
         for reason in Reason:
             self._families.count("dead_letters", 0, str(reason))
         for labelled in ("true", "false"):
             self._families.count("documents", 0, labelled)
-        for fate in LabelOutcome:
-            self._families.count("late_labels", 0, str(fate))
+        for outcome in LabelOutcome:
+            self._families.count("late_labels", 0, str(outcome))
         for detector in DETECTED:
             self._families.count("drifts", 0, detector)
         self._families.count("forgotten_labels", 0)
-        self._kept = kept
+        self._file = file
         self._families.ask("poll_gap_seconds", silence)
         self._families.set("active", 1)
         if checkpoint_time is not None:
             self._families.set("checkpoint_timestamp_seconds", checkpoint_time)
 
     def keep(self) -> None:
-        """Write the counters down: before they are shown, as none shall ever fall."""
-        if self._kept is not None:
-            self._kept.write(self._families.counts)
+        """Write the counters to their file; called before a scrape is answered."""
+        if self._file is not None:
+            self._file.write(self._families.counts)
 
-    def describe(self, **said: str) -> None:
-        """Say what runs."""
-        self._families.set("build_info", 1, *said.values())
+    def describe(self, **versions: str) -> None:
+        """Export the versions and names of what runs, in the order of the metric's labels."""
+        self._families.set("build_info", 1, *versions.values())
 
     def committed(self, seconds: float, size: int) -> None:
-        """Take in a commit: seconds from the snapshot on, bytes of its checkpoint."""
+        """Record a commit: seconds since its snapshot, bytes of its checkpoint."""
         self._families.count("checkpoints", 1)
         self._families.set("checkpoint_bytes", size)
         self._families.set("checkpoint_timestamp_seconds", self._now())
@@ -115,43 +116,43 @@ class Metrics:
         self.keep()
 
     def learning_paused(self, seconds: float) -> None:
-        """Take in how long learning has waited for a commit."""
+        """Record how long learning has waited for a commit."""
         self._families.observe("stage_seconds", seconds, "checkpoint")
 
     def checkpoint_failed(self) -> None:
-        """Take in a checkpoint that could not be written."""
+        """Count a checkpoint that could not be written."""
         self._families.count("checkpoint_failures", 1)
 
     def commit_retried(self) -> None:
-        """Take in a commit that the broker did not take."""
+        """Count a commit that failed at the broker."""
         self._families.count("commit_retries", 1)
 
     def poll_retried(self) -> None:
-        """Take in a read that failed at the broker."""
+        """Count a poll that failed at the broker."""
         self._families.count("poll_retries", 1)
 
     def records_lost(self, records: int) -> None:
-        """Take in that records were deleted before they were read."""
+        """Count records that were deleted before they were read."""
         self._families.count("lost_documents", records)
 
     def served(self, texts: int, seconds: float) -> None:
-        """Take in a request: its texts, and the time from its arrival to its answer."""
+        """Record a request: number of its texts, and seconds from its arrival to its answer."""
         self._families.count("served_texts", texts)
         self._families.observe("serving_seconds", seconds)
 
     def _observe_scores(self, step: Step) -> None:
         families, scores = self._families, step.scores
-        for window, shown in (("whole", scores.whole), ("last_1000", scores.window)):
+        for window, recent in (("whole", scores.whole), ("last_1000", scores.window)):
             for measure in MEASURES:
-                families.set(f"prequential_{measure}", getattr(shown, measure), window)
+                families.set(f"prequential_{measure}", getattr(recent, measure), window)
         families.set("prequential_accuracy", scores.fading_accuracy, "fading")
-        shown_labels = step.labels[:MAX_LABEL_SERIES]
-        families.replace("prequential_recall", _recalls(scores.window, shown_labels))
+        labels = step.labels[:MAX_LABEL_SERIES]
+        families.replace("prequential_recall", _recalls(scores.window, labels))
         families.replace(
             "prequential_label_share",
             {
                 (label,): scores.window.counts[label] / scores.window.documents
-                for label in shown_labels
+                for label in labels
                 if label in scores.window.counts
             },
         )
@@ -163,15 +164,15 @@ class Metrics:
         for name, expert in scores.experts.items():
             for measure in MEASURES:
                 families.set(f"expert_{measure}", getattr(expert, measure), name)
-            recalls |= {(name, *key): at for key, at in _recalls(expert, shown_labels).items()}
+            recalls |= {(name, *key): at for key, at in _recalls(expert, labels).items()}
         families.replace("expert_recall", recalls)
         for name, share in step.expert_shares.items():
             families.set("expert_share", share, name)
 
     def _count_labels(self, step: Step) -> None:
-        shown = set(step.labels[:MAX_LABEL_SERIES])
+        labels = set(step.labels[:MAX_LABEL_SERIES])
         for prediction in step.labelled.scored:
-            if prediction.document.label in shown:
+            if prediction.document.label in labels:
                 self._families.count("label_documents", 1, prediction.document.label)
 
     def _observe_learning(self, learned: Learned) -> None:
@@ -198,8 +199,8 @@ class Metrics:
 
     def _observe_late_labels(self, step: Step) -> None:
         families = self._families
-        for fate, count in step.labelled.outcomes.items():
-            families.count("late_labels", count, str(fate))
+        for outcome, count in step.labelled.outcomes.items():
+            families.count("late_labels", count, str(outcome))
         for joined in step.labelled.joined:
             if joined.seconds is not None:
                 families.observe("label_delay_seconds", joined.seconds)
@@ -209,17 +210,19 @@ class Metrics:
         families.set("repredicted_accuracy", accuracy)
 
     def _observe_lag(self, step: Step) -> None:
-        behind = {
+        seconds = {
             partition: max(0.0, self._now() - step.batch.reached[partition])
             if records and partition in step.batch.reached
             else 0.0
             for partition, records in step.batch.lag.items()
         }
-        for name, by in (
+        for name, lag in (
             ("consumer_lag_documents", step.batch.lag),
-            ("consumer_lag_seconds", behind),
+            ("consumer_lag_seconds", seconds),
         ):
-            self._families.replace(name, {(str(number),): at for number, at in by.items()})
+            self._families.replace(
+                name, {(str(partition),): value for partition, value in lag.items()}
+            )
         self._families.set("partitions", len(step.batch.positions))
 
 

@@ -1,4 +1,4 @@
-"""What the consumer answers over HTTP: predictions, the model, how it goes, and the live page."""
+"""HTTP application of the consumer: predictions, the model, progress and the live page."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -26,17 +26,18 @@ FILES = {
     "/docs": "docs.html",
     "/docs.js": "docs.js",
 }
-"""Of the live page; none of them has anything of the stream in it."""
+"""Files of the live page by path; none of them holds data of the stream."""
 
 OPEN_PATHS = middleware.OPEN_PATHS | FILES.keys() | {"/openapi.json"}
-"""Paths that are answered without a token."""
+"""Paths that need no token."""
 
-MOST_TEXTS = 32
+MAX_TEXTS = 32
+"""Number of texts in one request."""
 
 RETRY_AFTER = {"retry-after": "1"}
 
 HEADERS = {
-    # Texts of the stream are shown: should one ever be taken for markup, nothing of it may run.
+    # The page shows texts of the stream: should one be taken for markup, no script in it may run.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'",
@@ -51,24 +52,26 @@ Predict = Callable[[list[str]], Answer]
 
 
 class PredictRequest(BaseModel):
-    """What to predict: one text, or some."""
+    """One text or several texts to predict."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)] = Field(
-        description=f"a text, or up to {MOST_TEXTS}; of each, what is read in the stream"
+    text: Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)] = Field(
+        description=f"a text, or up to {MAX_TEXTS} texts; each is cut like a text of the stream"
     )
 
 
 class LabelProbabilities(BaseModel):
-    """What the model says of a text: null before it knows a label."""
+    """Prediction of a text; the label is null before a label is known."""
 
     label: str | None
-    probabilities: dict[str, float] = Field(description="up to five labels, the likeliest first")
+    probabilities: dict[str, float] = Field(
+        description="up to five labels, the most probable first"
+    )
 
 
 class ModelVersion(BaseModel):
-    """Which model speaks: learning steps since the stream began, and the last commit before."""
+    """Version of the model: learning steps since the stream began, and the last commit."""
 
     checkpoint: str | None
     step: int
@@ -82,17 +85,19 @@ class PredictResponse(BaseModel):
 
 
 class ModelInfo(ModelVersion):
-    """The model as it is now."""
+    """The current model."""
 
     learner: str
     encoder: str
     labels: list[str]
-    documents: int = Field(description="predicted since the stream began")
-    accuracy: float | None = Field(description="of the last 1000 labelled ones, before learning")
+    documents: int = Field(description="documents predicted since the stream began")
+    accuracy: float | None = Field(
+        description="accuracy of the last 1000 labelled documents, before learning"
+    )
 
 
 class ErrorResponse(BaseModel):
-    """What is wrong, in words."""
+    """Description of an error."""
 
     detail: str
 
@@ -105,94 +110,98 @@ def app(
     served: Callable[[int, float], None],
     version: str,
 ) -> FastAPI:
-    """Build the consumer's application.
+    """Build the HTTP application of the consumer.
 
     Parameters
     ----------
     monitoring
-        What `consumer.web.server.monitoring` builds.
+        Routes that `consumer.web.server.monitoring` builds.
     progress
-        How it goes, ready for JSON.
+        Returns the state of the run, ready for JSON.
     predict
         Predicts texts with the current weights.
     model
-        The fields of `ModelInfo`.
+        Returns the fields of `ModelInfo`.
     served
-        Told of each question answered: its texts, and seconds.
+        Called for each answered request, with its number of texts and its duration in seconds.
     version
-        Of newsreel.
+        Version of newsreel.
     """
-    made = FastAPI(
+    application = FastAPI(
         title="newsreel",
         version=version,
         description="A model that learns from a text stream while the stream runs.",
         docs_url=None,
         redoc_url=None,
     )
-    made.router.routes.extend(monitoring)
-    closed: dict[int | str, dict[str, Any]] = {401: {"description": "without the token, if any"}}
+    application.router.routes.extend(monitoring)
+    closed: dict[int | str, dict[str, Any]] = {401: {"description": "token missing or wrong"}}
     problems = closed | {
-        400: {"model": ErrorResponse, "description": "bytes that are no text"},
-        413: {"description": "more than 1 MiB"},
-        422: {"model": ErrorResponse, "description": "no question"},
+        400: {"model": ErrorResponse, "description": "body is not UTF-8"},
+        413: {"description": "body over 1 MiB"},
+        422: {"model": ErrorResponse, "description": "body is not a valid request"},
         503: {"model": ErrorResponse, "description": "loading, standing by, or busy"},
     }
 
-    @made.exception_handler(NotReadyError)
-    @made.exception_handler(BusyError)
+    @application.exception_handler(NotReadyError)
+    @application.exception_handler(BusyError)
     def refuse(_: Request, error: Exception) -> Response:
-        detail = str(error) or "the model is busy; ask again"
+        detail = str(error) or "the model is busy; try again"
         return JSONResponse({"detail": detail}, 503, RETRY_AFTER)
 
-    @made.exception_handler(RequestValidationError)
-    def correct(request: Request, error: RequestValidationError) -> Response:
-        # What was sent is not repeated: it may be anything, also what no answer can hold.
-        wrong = "; ".join(sorted({f"{_where(one['loc'])}: {one['msg']}" for one in error.errors()}))
+    @application.exception_handler(RequestValidationError)
+    def explain(request: Request, error: RequestValidationError) -> Response:
+        # The message does not repeat the body, which may hold characters that no response can hold.
+        wrong = "; ".join(
+            sorted({f"{_where(part['loc'])}: {part['msg']}" for part in error.errors()})
+        )
         if not request.headers.get("content-type", "").startswith("application/json"):
             wrong += "; send JSON, with the header content-type: application/json"
         detail = wrong.encode("ascii", "backslashreplace").decode()
         return JSONResponse({"detail": detail}, status_code=422)
 
-    @made.middleware("http")
-    async def confine(request: Request, go_on: RequestResponseEndpoint) -> Response:
-        answer = await go_on(request)
-        answer.headers.update(HEADERS)
-        return answer
+    @application.middleware("http")
+    async def add_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
+        response.headers.update(HEADERS)
+        return response
 
-    @made.post("/predict", responses=problems)
-    def ask(question: PredictRequest) -> PredictResponse:
-        """Predict texts with the current weights, while learning goes on."""
-        texts = [question.text] if isinstance(question.text, str) else question.text
+    @application.post("/predict", responses=problems)
+    def ask(body: PredictRequest) -> PredictResponse:
+        """Predict texts with the current weights, while learning continues."""
+        texts = [body.text] if isinstance(body.text, str) else body.text
         started = time.perf_counter()
         answer = predict(texts)
         served(len(texts), time.perf_counter() - started)
         return PredictResponse(
             predictions=[
-                LabelProbabilities(label=said.predicted.label, probabilities=dict(said.top))
-                for said in answer.predictions
+                LabelProbabilities(
+                    label=prediction.predicted.label, probabilities=dict(prediction.top)
+                )
+                for prediction in answer.predictions
             ],
             model=ModelVersion(checkpoint=answer.checkpoint, step=answer.step),
         )
 
-    @made.get("/model", responses=closed)
+    @application.get("/model", responses=closed)
     def describe() -> ModelInfo:
-        """Describe the model as it is now."""
+        """Describe the current model."""
         return ModelInfo(**model())
 
-    @made.get("/progress", responses=closed)
+    @application.get("/progress", responses=closed)
     def show() -> dict[str, Any]:
-        """Tell how it goes: counts, scores, the curve, lag, and the latest mistakes."""
+        """Return counts, scores, the accuracy curve, lag and the latest mistakes."""
         return progress()
 
-    def give(request: Request) -> Response:
+    def send_file(request: Request) -> Response:
         return FileResponse(PAGE / FILES[request.url.path])
 
     for path in FILES:
-        made.add_route(path, give, include_in_schema=False)
-    return made
+        application.add_route(path, send_file, include_in_schema=False)
+    return application
 
 
 def _where(location: Sequence[str | int]) -> str:
-    """Name what of a body is wrong: a field, and which of its items."""
-    named = [str(part) for part in location[1:] if isinstance(part, int) or part.isidentifier()]
-    return ".".join(named) or "body"
+    """Name the part of a body that is wrong: a field and the index of its item."""
+    names = [str(part) for part in location[1:] if isinstance(part, int) or part.isidentifier()]
+    return ".".join(names) or "body"

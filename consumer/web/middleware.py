@@ -1,4 +1,4 @@
-"""Which HTTP requests are let in: those of a bounded size, in time, and with the token."""
+"""Refuse HTTP requests that are too large, too slow, or without the token."""
 
 import asyncio
 import hmac
@@ -11,24 +11,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 BODY_BYTES = 1 << 20
+"""Size of the largest body."""
 
 REQUEST_SECONDS = 10.0
+"""Seconds in which a client must send a whole request."""
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""What is answered without a token: orchestrators ask for it."""
+"""Paths that need no token: orchestrators poll them."""
 
 
 class BearerAuth:
-    """Answers 401 to whoever does not bear the token.
+    """Answers 401 to requests without the token.
 
     Parameters
     ----------
     application
-        What is behind it.
+        Application that receives admitted requests.
     token
-        Expected as ``Authorization: Bearer <token>``.
+        Token that is expected as ``Authorization: Bearer <token>``.
     open_paths
-        What is answered without it.
+        Paths that need no token.
     """
 
     def __init__(self, application: ASGIApp, token: str, open_paths: Collection[str]) -> None:
@@ -37,10 +39,10 @@ class BearerAuth:
         self._open = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Admit a request, or refuse it."""
         if scope["type"] == "http" and scope["path"] not in self._open:
             given = Headers(scope=scope).get("authorization", "").encode("latin-1")
-            # The time that == takes would tell how much of a guess is right.
+            # The duration of == would reveal how many characters of a guess are right.
             if not hmac.compare_digest(given, self._expected):
                 answer = PlainTextResponse(
                     "a bearer token is needed", 401, {"www-authenticate": "Bearer"}
@@ -51,26 +53,26 @@ class BearerAuth:
 
 
 class LimitBody:
-    """Answers 413 to bodies over 1 MiB; reads the others whole, so that a handler never waits.
+    """Answers 413 to bodies over 1 MiB; reads other bodies whole, so that no handler waits for one.
 
     Parameters
     ----------
     application
-        What is behind it.
+        Application that receives admitted requests.
     """
 
     def __init__(self, application: ASGIApp) -> None:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Admit a request, or refuse it."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "0")
         body = bytearray()
         more = True
-        # h11 has refused lengths that are no number.
+        # h11 has refused lengths that are not numbers.
         too_large = int(length) > BODY_BYTES
         while more and not too_large:
             message = await receive()
@@ -92,38 +94,38 @@ class LimitBody:
 
 
 class RequestTimeout(H11Protocol):
-    """Cuts connections that don't send a whole request in time.
+    """Closes connections that do not send a whole request in time.
 
-    uvicorn itself waits for ever for the first one, and for the rest of any that has begun.
+    uvicorn itself waits without limit for the first request, and for the rest of a request.
     """
 
-    _deadline: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start the time limit of a request."""
         super().connection_made(transport)
-        self._wait()
+        self._start_timer()
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
+        """Start the time limit of the next request."""
         super().on_response_complete()
-        self._wait()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
-        self._stop_waiting()
+        """Cancel the time limit."""
+        self._cancel_timer()
         super().connection_lost(exc)
 
-    def _wait(self) -> None:
-        self._stop_waiting()
-        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._cut)
+    def _start_timer(self) -> None:
+        self._cancel_timer()
+        self._timer = self.loop.call_later(REQUEST_SECONDS, self._close_if_slow)
 
-    def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _cut(self) -> None:
-        # An answer that is still to be sent waits for a client that does not read it.
+    def _close_if_slow(self) -> None:
+        # A response that is still in the write buffer waits for a client that does not read it.
         slow = self.conn.their_state in {h11.IDLE, h11.SEND_BODY}
         if slow or self.transport.get_write_buffer_size():
             self.transport.abort()

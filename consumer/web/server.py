@@ -1,4 +1,4 @@
-"""HTTP beside the loop: metrics, health and progress."""
+"""Serve HTTP in a thread beside the loop, and the routes that every program has."""
 
 import ipaddress
 import socket
@@ -20,7 +20,7 @@ from consumer.web import middleware
 from newsreel.common.errors import UserError
 
 CONNECTIONS = 64
-"""More at once are answered 503."""
+"""Number of connections at a time; further connections are answered 503."""
 
 KEEP_ALIVE_SECONDS = 5
 
@@ -29,36 +29,42 @@ HEADER_BYTES = 16 << 10
 log = structlog.get_logger()
 
 Check = Callable[[], str | None]
-"""Says what is wrong, or None."""
+"""Returns what is wrong, or None."""
 
 
 class PortError(UserError):
-    """The HTTP port can't be had."""
+    """The HTTP port is taken, or may not be used."""
 
 
 def monitoring(
     registry: CollectorRegistry,
     alive: Check,
     ready: Check,
-    shown: Callable[[], None] = lambda: None,
+    on_metrics: Callable[[], None] = lambda: None,
 ) -> list[Route]:
-    """Build what every program serves to be watched.
+    """Build the routes ``/metrics``, ``/healthz`` and ``/readyz``.
 
-    ``/metrics`` for Prometheus; ``/healthz`` and ``/readyz`` answer 200, or 503 and what is wrong.
-    ``shown`` is called when metrics were read, before they are answered.
+    Parameters
+    ----------
+    registry
+        Metrics of ``/metrics``.
+    alive, ready
+        Checks of ``/healthz`` and ``/readyz``, which answer 200, or 503 and what is wrong.
+    on_metrics
+        Called after the metrics are read and before they are sent.
     """
 
     def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         text = encode(registry)
-        shown()
+        on_metrics()
         return Response(text, headers={"content-type": content_type})
 
     def health(check: Check) -> Callable[[Request], Awaitable[Response]]:
-        # Not in a thread: it must not wait for one, however many others do.
+        # A coroutine: a check must not wait for a free thread, however many requests do.
         async def answer(_: Request) -> Response:
-            complaint = check()
-            return PlainTextResponse(complaint or "ok", 503 if complaint else 200)
+            problem = check()
+            return PlainTextResponse(problem or "ok", 503 if problem else 200)
 
         return answer
 
@@ -79,7 +85,16 @@ def serve(
 ) -> Iterator[str]:
     """Serve in a thread until the block ends; yields the address.
 
-    With a token, whoever does not bear it is answered ``open_paths`` only.
+    Parameters
+    ----------
+    application
+        Application to serve.
+    host, port
+        Address to listen on; port 0 picks a free port.
+    token
+        Token that requests must bear; None admits every request.
+    open_paths
+        Paths that need no token.
 
     Raises
     ------
@@ -93,8 +108,8 @@ def serve(
             f"can't listen on {host}:{port} ({error.strerror}); name another port with --http-port"
             " (0 picks a free one), or another --http-host"
         ) from error
-    # asyncio does so for sockets that name their protocol, which this one does not: each answer's
-    # body would wait for the client to acknowledge its headers, 40 ms.
+    # asyncio sets this option only for sockets that name their protocol. Without it, a response's
+    # body waits 40 ms for the client to acknowledge the headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     guarded: ASGIApp = middleware.LimitBody(application)
     if token is None and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:

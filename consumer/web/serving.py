@@ -1,4 +1,4 @@
-"""Predictions for whoever asks, by the weights as they are now."""
+"""Predict texts of HTTP requests with the current weights."""
 
 import threading
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from consumer.learners.shared import BusyError, SharedModel
 from consumer.monitoring.progress import Progress
 from newsreel.events.document import Document
 
-MOST_QUESTIONS = 8
-"""At a time: the others are told to come again."""
+MAX_REQUESTS = 8
+"""Number of requests at a time; further requests are answered that the model is busy."""
 
 PATIENCE_SECONDS = 10.0
-"""How long a question waits for its turn: some learning steps."""
+"""Seconds that a request waits for its turn: several learning steps."""
 
 
 class NotReadyError(Exception):
-    """There is no model to ask yet."""
+    """No model is ready yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,53 +26,57 @@ class Answer:
     """Predictions, and the version of the model that made them."""
 
     predictions: Sequence[Prediction]
+
     checkpoint: str | None
+    """Id of the last committed checkpoint, if any."""
+
     step: int
+    """Number of learning steps since the stream began."""
 
 
 class Serving:
-    """Answers questions from the time on at which learning begins.
+    """Predicts texts from the moment at which learning begins.
 
     Parameters
     ----------
     progress
-        Knows the last commit, and how many steps were taken before.
+        Number of learning steps before this run, and the last commit.
     """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._model: SharedModel | None = None
-        self._steps = 0
-        self._room = threading.BoundedSemaphore(MOST_QUESTIONS)
+        self._steps_before = 0
+        self._slots = threading.BoundedSemaphore(MAX_REQUESTS)
 
     @property
     def labels(self) -> list[str]:
-        """The labels known now."""
+        """Labels known so far."""
         return self._model.labels if self._model else []
 
     def begin(self, model: SharedModel) -> None:
-        """Answer with a model from now on: it is restored, and nothing of it was taught since."""
-        self._steps = self._progress.steps
+        """Predict with a model from now on; the model is restored and not trained since."""
+        self._steps_before = self._progress.steps
         self._model = model
 
     def predict(self, texts: Sequence[str]) -> Answer:
-        """Predict texts, of each of which is read what is read in the stream.
+        """Predict texts, each cut like a text of the stream.
 
         Raises
         ------
         NotReadyError
             The model is being loaded, or this consumer stands by.
         BusyError
-            Too many are waiting, or it was not this question's turn in time.
+            Too many requests are waiting, or the request did not get its turn in time.
         """
         if self._model is None:
             raise NotReadyError("loading, or standing by: ask the consumer that learns")
-        if not self._room.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             raise BusyError
         try:
             documents = [Document("", text[:MAX_TEXT_CHARACTERS]) for text in texts]
             checkpoint = self._progress.checkpoint
             predictions, steps = self._model.ask(documents, PATIENCE_SECONDS)
         finally:
-            self._room.release()
-        return Answer(predictions, checkpoint, self._steps + steps)
+            self._slots.release()
+        return Answer(predictions, checkpoint, self._steps_before + steps)

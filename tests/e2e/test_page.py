@@ -166,7 +166,7 @@ def test_a_token(browser: Browser, learning: Consumer) -> None:
 
     page.route("**/progress", refuse)
     page.goto(learning.address)
-    page.get_by_label("This consumer wants its token").fill("open sesame")
+    page.get_by_label("This consumer asks for its token").fill("open sesame")
     page.get_by_role("button", name="Open").click()
     expect(page.locator("#status")).to_have_text("learning")
     expect(page.locator("#token")).to_be_hidden()

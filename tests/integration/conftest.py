@@ -25,7 +25,7 @@ def consumer(bootstrap_servers: str, encoder: Path, tmp_path: Path) -> Start:
     """Start a consumer; it is killed when the block ends."""
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    (folder / lease.NAMED).write_text(lease.RELEASED)  # nobody to wait for
+    (folder / lease.LEASE).write_text(lease.RELEASED)  # nobody to wait for
 
     def start(topic: str, *options: object) -> AbstractContextManager[Consumer]:
         log = tmp_path / f"consumer-{time.monotonic_ns()}.log"

@@ -1,13 +1,13 @@
-// Lines of shares over documents, as SVG.
-const SPACE = "http://www.w3.org/2000/svg";
+// Draw shares over documents as lines of an SVG.
+const NAMESPACE = "http://www.w3.org/2000/svg";
 const LEFT = 44, RIGHT = 12, TOP = 8, BOTTOM = 22;
 
 function add(parent, name, attributes, text) {
-  const made = document.createElementNS(SPACE, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  parent.append(made);
-  return made;
+  const created = document.createElementNS(NAMESPACE, name);
+  for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, value);
+  if (text !== undefined) created.textContent = text;
+  parent.append(created);
+  return created;
 }
 
 function roundUp(value) {
@@ -33,12 +33,12 @@ export function draw(svg, lines) {
     add(svg, "text", { x: x(at), y: height - 5, "text-anchor": anchor }, at.toLocaleString("en"));
   }
   for (const { name, points } of lines) {
-    const there = points.filter(([, share]) => share !== null);
-    if (!there.length) continue;
-    const places = there.map(([at, share]) => `${x(at).toFixed(1)},${y(share).toFixed(1)}`);
+    const known = points.filter(([, share]) => share !== null);
+    if (!known.length) continue;
+    const places = known.map(([at, share]) => `${x(at).toFixed(1)},${y(share).toFixed(1)}`);
     add(svg, "polyline", { class: name, points: places.join(" ") });
     if (name === "held") {
-      for (const [at, share] of there) add(svg, "circle", { class: name, cx: x(at), cy: y(share), r: 2.5 });
+      for (const [at, share] of known) add(svg, "circle", { class: name, cx: x(at), cy: y(share), r: 2.5 });
     }
   }
 }

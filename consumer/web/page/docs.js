@@ -1,13 +1,13 @@
-// Lists what /openapi.json describes.
+// List the operations that /openapi.json describes.
 function element(name, className, ...inside) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...inside);
-  return made;
+  const created = document.createElement(name);
+  if (className) created.className = className;
+  created.append(...inside);
+  return created;
 }
 
 const api = await (await fetch("/openapi.json")).json();
-const named = (schema) => api.components.schemas[schema.$ref?.split("/").at(-1)] ?? schema;
+const resolve = (schema) => api.components.schemas[schema.$ref?.split("/").at(-1)] ?? schema;
 
 function typed(schema) {
   if (schema.$ref) return schema.$ref.split("/").at(-1);
@@ -18,7 +18,7 @@ function typed(schema) {
 }
 
 function fields(schema) {
-  const rows = Object.entries(named(schema).properties ?? {}).map(([name, field]) =>
+  const rows = Object.entries(resolve(schema).properties ?? {}).map(([name, field]) =>
     element("tr", "", element("th", "", name), element("td", "", typed(field)), element("td", "note", field.description ?? "")),
   );
   return rows.length ? [element("table", "", ...rows)] : [];
@@ -30,7 +30,7 @@ for (const [path, operations] of Object.entries(api.paths)) {
     const parts = [element("h2", "", `${method.toUpperCase()} ${path}`), element("p", "", about.description ?? about.summary)];
     if (json(about.requestBody)) {
       const example = `curl ${location.origin}${path} --json '{"text": "The goalie stopped 40 shots"}'`;
-      parts.push(element("h3", "note", "takes"), ...fields(json(about.requestBody)), element("pre", "", example));
+      parts.push(element("h3", "note", "request body"), ...fields(json(about.requestBody)), element("pre", "", example));
     }
     for (const [status, answer] of Object.entries(about.responses)) {
       parts.push(element("h3", "note", `${status} ${answer.description}`), ...(json(answer) ? fields(json(answer)) : []));

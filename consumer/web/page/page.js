@@ -1,20 +1,20 @@
-// Shows /progress, again and again. Texts and labels are whatever the stream brings: they are set as
-// text, never as markup.
+// Show /progress, which is polled. Texts and labels of the stream are untrusted: they are inserted
+// as text, never as markup.
 import { draw } from "/chart.js";
 
-const EVERY = 1500;
-const PATIENCE = 5000;
-const LOST = "the consumer does not answer";
+const POLL_MS = 1500;
+const TIMEOUT_MS = 5000;
+const UNANSWERED = "the consumer does not answer";
 const $ = (id) => document.getElementById(id);
 const percent = (share) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(1)} %`);
 const count = (number) => (number === null || number === undefined ? "–" : Math.round(number).toLocaleString("en"));
 let latest = null, drawn = "";
 
 function element(name, className, ...inside) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...inside);
-  return made;
+  const created = document.createElement(name);
+  if (className) created.className = className;
+  created.append(...inside);
+  return created;
 }
 
 function bar(name, share, note) {
@@ -26,17 +26,17 @@ function bar(name, share, note) {
 async function fetchJson(path, options = {}) {
   const token = sessionStorage.getItem("token");
   const headers = { ...options.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  const signal = AbortSignal.timeout(options.patience ?? PATIENCE);
-  const answer = await fetch(path, { ...options, headers, signal });
-  $("token").hidden = answer.status !== 401;
-  if (answer.status === 401) throw new Error("a token is needed");
-  const said = await answer.text();
-  if (answer.ok) return JSON.parse(said);
-  const json = (answer.headers.get("content-type") ?? "").startsWith("application/json");
-  throw new Error(json ? JSON.parse(said).detail : said);
+  const signal = AbortSignal.timeout(options.timeout ?? TIMEOUT_MS);
+  const response = await fetch(path, { ...options, headers, signal });
+  $("token").hidden = response.status !== 401;
+  if (response.status === 401) throw new Error("a token is needed");
+  const body = await response.text();
+  if (response.ok) return JSON.parse(body);
+  const json = (response.headers.get("content-type") ?? "").startsWith("application/json");
+  throw new Error(json ? JSON.parse(body).detail : body);
 }
 
-const missed = (error) => error instanceof TypeError || error.name === "TimeoutError";
+const unanswered = (error) => error instanceof TypeError || error.name === "TimeoutError";
 
 function showStatus(state, text) {
   if ($("status").textContent === text) return;
@@ -51,7 +51,7 @@ function showNumbers(now) {
   $("heldout").textContent = percent(held?.[1]);
   $("forgetting").textContent = held
     ? `forgotten ${percent(held[3])}, at ${count(held[0])} documents`
-    : "not examined yet";
+    : "not evaluated yet";
   $("rate").textContent = now.pace === null ? "–" : now.pace.toFixed(1);
   $("documents").textContent = `${count(now.documents)} so far`;
   $("lag").textContent = count(now.lag);
@@ -89,21 +89,21 @@ function showRecall(now) {
 
 function showMistakes(now) {
   const chosen = $("label").value;
-  const shown = now.mistakes.filter((one) => !chosen || one.label === chosen || one.predicted === chosen);
+  const shown = now.mistakes.filter((mistake) => !chosen || mistake.label === chosen || mistake.predicted === chosen);
   $("mistakes").replaceChildren(
-    ...shown.reverse().map((one) => {
-      const others = one.top.slice(1, 3).map(([label, share]) => `${label} ${percent(share)}`).join(", ");
+    ...shown.reverse().map((mistake) => {
+      const others = mistake.top.slice(1, 3).map(([label, share]) => `${label} ${percent(share)}`).join(", ");
       return element(
         "li", "",
         element(
           "p", "verdict",
-          element("b", "wrong", one.predicted), ` ${percent(one.probability)}, is `,
-          element("b", "right", one.label), element("small", "", others ? ` (then ${others})` : ""),
+          element("b", "wrong", mistake.predicted), ` ${percent(mistake.probability)}, is `,
+          element("b", "right", mistake.label), element("small", "", others ? ` (then ${others})` : ""),
         ),
-        element("p", "text", one.text),
+        element("p", "text", mistake.text),
       );
     }),
-    ...(shown.length ? [] : [element("li", "note", "none of late")]),
+    ...(shown.length ? [] : [element("li", "note", "none yet")]),
   );
 }
 
@@ -153,36 +153,36 @@ async function update() {
       showModel(now);
     }
   } catch (error) {
-    showStatus("gone", missed(error) ? LOST : error.message);
+    showStatus("error", unanswered(error) ? UNANSWERED : error.message);
   }
-  setTimeout(update, EVERY);
+  setTimeout(update, POLL_MS);
 }
 
 $("label").addEventListener("change", show);
 new ResizeObserver(() => latest && showCurve(latest)).observe($("curve"));
 $("token").addEventListener("submit", (event) => {
   event.preventDefault();
-  const given = $("token-text").value;
-  if (!/^[\x20-\x7e]+$/.test(given)) return showStatus("gone", "a token is of ASCII characters");
-  sessionStorage.setItem("token", given);
+  const token = $("token-text").value;
+  if (!/^[\x20-\x7e]+$/.test(token)) return showStatus("error", "a token has ASCII characters only");
+  sessionStorage.setItem("token", token);
   $("token").hidden = true;
 });
 $("ask").addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = JSON.stringify({ text: $("text").value });
   try {
-    const said = await fetchJson("/predict", {
-      method: "POST", body, headers: { "content-type": "application/json" }, patience: 30000,
+    const answer = await fetchJson("/predict", {
+      method: "POST", body, headers: { "content-type": "application/json" }, timeout: 30000,
     });
-    const { label, probabilities } = said.predictions[0];
+    const { label, probabilities } = answer.predictions[0];
     const rows = Object.entries(probabilities).map(([name, share]) => bar(name, share));
     $("answer").replaceChildren(
       element("p", "", label === null ? "no label is known yet" : label),
       element("ol", "bars", ...rows),
-      element("small", "", `after ${count(said.model.step)} learning steps`),
+      element("small", "", `after ${count(answer.model.step)} learning steps`),
     );
   } catch (error) {
-    $("answer").replaceChildren(element("p", "wrong", missed(error) ? LOST : error.message));
+    $("answer").replaceChildren(element("p", "wrong", unanswered(error) ? UNANSWERED : error.message));
   }
 });
 update();
