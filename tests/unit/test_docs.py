@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
@@ -233,7 +234,7 @@ def test_every_learner_has_a_row() -> None:
     """docs/learners.md describes each learner."""
     page = (ROOT / "docs" / "learners.md").read_text()
     described = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
-    assert described == set(LearnerName.__args__)  # type: ignore[attr-defined]
+    assert described == set(get_args(LearnerName))
 
 
 def test_the_changelog_has_this_version() -> None:
