@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from benchmarks.__main__ import main
 from benchmarks.arrivals import plot, report
 from benchmarks.arrivals.rates import Pace, stream
-from benchmarks.model import verdict
+from benchmarks.model import label_only
 from consumer.evaluation.evaluator import Prediction
 from consumer.replay.ratio import FixedRatio, LagAwareRatio
 from newsreel.events.document import Document
@@ -31,7 +31,7 @@ class Witness:
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
         for one in documents:
             self.known.setdefault(one.id, len(self.learned))
-        return [verdict(one, "a" if self.learned else None) for one in documents]
+        return [label_only(one, "a" if self.learned else None) for one in documents]
 
     def learn_many(self, documents: Sequence[Document], replayed: int) -> None:
         assert replayed >= 0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.__main__ import main
-from benchmarks.model import Size, verdict
+from benchmarks.model import Size, label_only
 from benchmarks.scenarios import columns
 from benchmarks.scenarios.columns import SCENARIOS, Scenario
 from benchmarks.scenarios.measure import measure, recovery
@@ -40,7 +40,7 @@ class Late:
         self._others: dict[str, list[str]] = {}
 
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
-        return [verdict(one, self._names.get(one.text, "?")) for one in documents]
+        return [label_only(one, self._names.get(one.text, "?")) for one in documents]
 
     def learn_many(self, documents: Sequence[Document]) -> None:
         for one in documents:
