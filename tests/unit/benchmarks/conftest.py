@@ -1,23 +1,17 @@
-"""A small corpus and a tiny encoder for the benchmarks."""
+"""A small corpus and a tiny default encoder for the benchmarks."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
-from newsgroups import use_consumer_options, write_encoder, write_posts
+from newsgroups import use_consumer_options, write_posts
 
 
 @pytest.fixture
 def posts(tmp_path: Path) -> Path:
     """Write posts of two groups, with headers and a quote."""
     return write_posts(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write an encoder of three layers with random weights."""
-    return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture
