@@ -42,7 +42,7 @@ class Fault:
 
     point: str
     nth: int
-    signal: signal.Signals = signal.SIGKILL
+    sent_signal: signal.Signals = signal.SIGKILL
 
 
 class ConsumerProcess:
@@ -213,7 +213,7 @@ def _run_consumer(
             passes += 1
             if passes == fault.nth:
                 structlog.get_logger().info("fault", point=point)
-                os.kill(os.getpid(), fault.signal)
+                os.kill(os.getpid(), fault.sent_signal)
 
     sys.exit(cli.run("consumer", partial(program.learn, failpoint=failpoint), argv))
 
