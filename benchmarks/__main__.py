@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measures quality in cells, and throughput in comparisons."""
+"""``python -m benchmarks COMMAND``: measure quality, throughput, scenarios, arrivals or replay."""
 
 import os
 import signal
@@ -12,12 +12,14 @@ from benchmarks import corpus, machine, results
 from benchmarks.quality import cell, report, runner, streams
 from benchmarks.quality.rows import NAMES, QUICK_NAMES
 from benchmarks.quality.streams import STREAMS
+from benchmarks.results import ResultsFile
 from benchmarks.scenarios.columns import SCENARIOS
 from benchmarks.scenarios.rows import ROWS
 from benchmarks.settings import (
     ARRIVALS,
     QUESTIONS,
     QUICK_DOCUMENTS,
+    QUICK_FOLDER,
     QUICK_HELDOUT,
     RESULTS,
     ArrivalSettings,
@@ -31,78 +33,82 @@ from benchmarks.settings import (
 )
 from newsreel.common import cli, logs
 
+LOGGED = ("skipped", "heldout_accuracy", "documents_per_second", "peak_rss_mb")
+"""Fields of a cell that the log shows."""
+
 log = structlog.get_logger()
 
 
-def quality(argv: Sequence[str]) -> None:
-    """Measure what is asked for and not there yet, then report on all that is there."""
+def run_quality(argv: Sequence[str]) -> None:
+    """Compare learners on streams, then write report and plots of all cells."""
     settings = cli.parse(QualitySettings, argv)
-    names = _chosen(
+    names = _split(
         "--rows", settings.rows or ",".join(QUICK_NAMES if settings.quick else NAMES), NAMES
     )
-    usual = "raw" if settings.quick else ",".join(STREAMS)
-    columns = _chosen("--columns", settings.columns or usual, STREAMS)
-    folder = settings.out or (RESULTS / "quick" if settings.quick else RESULTS)
+    default = "raw" if settings.quick else ",".join(STREAMS)
+    columns = _split("--columns", settings.columns or default, STREAMS)
+    file = _quality_file(settings.out or (QUICK_FOLDER if settings.quick else RESULTS))
     crashed = runner.run(
         names,
         columns,
-        folder,
+        file,
         seed=settings.seed,
         documents=QUICK_DOCUMENTS if settings.quick else None,
         heldout=QUICK_HELDOUT if settings.quick else None,
         newsgroups_path=settings.newsgroups_path,
         again=settings.again,
     )
-    _report(folder)
+    _report_quality(file)
     if crashed:
-        raise runner.CellError(f"these cells crashed, as said above: {', '.join(crashed)}")
+        raise runner.CellError(f"cells crashed, see the log above: {', '.join(crashed)}")
 
 
-def measure(argv: Sequence[str]) -> None:
-    """Measure one cell."""
+def run_cell(argv: Sequence[str]) -> None:
+    """Measure one learner on one stream."""
     settings = cli.parse(CellSettings, argv)
-    (name,) = _chosen("row", settings.row, NAMES)
-    (column,) = _chosen("column", settings.column, STREAMS)
-    documents, heldout = settings.documents, settings.heldout
+    (name,) = _split("row", settings.row, NAMES)
+    (column,) = _split("column", settings.column, STREAMS)
+    limits = {"documents": settings.documents, "heldout": settings.heldout}
     copy = corpus.load(settings.newsgroups_path)
-    figures = cell.measure(name, STREAMS[column], copy, settings.seed, documents, heldout)
-    about = {
+    conditions = {
         "row": name,
         "column": column,
-        "limits": {"documents": documents, "heldout": heldout},
-        **results.about(copy, settings.seed),
+        "limits": limits,
+        **results.conditions(copy, settings.seed),
     }
-    results.write(settings.out, about | figures)
-    told = ("skipped", "heldout_accuracy", "documents_per_second", "peak_rss_mb")
-    log.info("measured", row=name, **{it: figures[it] for it in told if it in figures})
+    figures = cell.measure(name, STREAMS[column], copy, settings.seed, **limits)
+    results.write(settings.out, conditions | figures)
+    log.info(
+        "measured", row=name, **{field: figures[field] for field in LOGGED if field in figures}
+    )
 
 
-def tell(argv: Sequence[str]) -> None:
-    """Report on the cells that are there."""
-    _report(cli.parse(ReportSettings, argv).out)
+def run_report(argv: Sequence[str]) -> None:
+    """Write report and plots of the quality cells measured so far."""
+    _report_quality(_quality_file(cli.parse(ReportSettings, argv).out))
 
 
-def throughput(argv: Sequence[str]) -> None:
-    """Compare speeds."""
+def run_throughput(argv: Sequence[str]) -> None:
+    """Compare speeds, each with a baseline measured in turns."""
     settings = cli.parse(ThroughputSettings, argv)
-    names = _chosen("--questions", settings.questions, QUESTIONS)
-    from benchmarks.throughput import questions  # noqa: PLC0415 - nor for torch
+    names = _split("--questions", settings.questions, QUESTIONS)
+    from benchmarks.throughput import questions  # noqa: PLC0415 - imports torch
 
-    questions.ask(
+    questions.answer(
         names,
-        settings.out or (RESULTS / "quick" if settings.quick else RESULTS),
+        settings.out or (QUICK_FOLDER if settings.quick else RESULTS),
         questions.QUICK if settings.quick else questions.FULL,
         settings.seed,
         settings.newsgroups_path,
     )
 
 
-def scenarios(argv: Sequence[str]) -> None:
+def run_scenarios(argv: Sequence[str]) -> None:
     """Compare learners on streams that change."""
     settings = cli.parse(ScenarioSettings, argv)
-    names = _chosen("--rows", settings.rows, ROWS)
-    columns = _chosen("--scenarios", settings.scenarios, SCENARIOS)
-    from benchmarks.scenarios import run  # noqa: PLC0415 - nor for torch
+    names = _split("--rows", settings.rows, ROWS)
+    columns = _split("--scenarios", settings.scenarios, SCENARIOS)
+    from benchmarks.scenarios import run  # noqa: PLC0415 - imports torch
 
     run.run(
         names,
@@ -116,11 +122,11 @@ def scenarios(argv: Sequence[str]) -> None:
     )
 
 
-def arrivals(argv: Sequence[str]) -> None:
-    """Let more arrive than can be learned."""
+def run_arrivals(argv: Sequence[str]) -> None:
+    """Let documents arrive faster than they can be learned."""
     settings = cli.parse(ArrivalSettings, argv)
-    parts = _chosen("--parts", settings.parts, ARRIVALS)
-    from benchmarks.arrivals import run  # noqa: PLC0415 - nor for torch
+    parts = _split("--parts", settings.parts, ARRIVALS)
+    from benchmarks.arrivals import run  # noqa: PLC0415 - imports torch
 
     run.run(
         parts,
@@ -134,65 +140,41 @@ def arrivals(argv: Sequence[str]) -> None:
     )
 
 
-def replay(argv: Sequence[str]) -> None:
-    """Learn the whole corpus over Kafka, in order of time and shuffled."""
+def run_replay(argv: Sequence[str]) -> None:
+    """Learn the whole corpus over Kafka, in chronological order and shuffled."""
     settings = cli.parse(ReplaySettings, argv)
-    from benchmarks import replay as both  # noqa: PLC0415 - nor for torch
+    from benchmarks import replay  # noqa: PLC0415 - imports torch
 
-    both.run(settings.out, settings.seed, settings.newsgroups_path, settings.dates)
+    replay.run(settings.out, settings.seed, settings.newsgroups_path, settings.dates)
 
 
-def memory(argv: Sequence[str]) -> None:
-    """Learn from memory."""
+def run_memory(argv: Sequence[str]) -> None:
+    """Learn documents from memory: one side of the throughput question `streaming`."""
     settings = cli.parse(MemorySettings, argv)
-    from benchmarks.throughput import streaming  # noqa: PLC0415 - nor for torch
+    from benchmarks.throughput import streaming  # noqa: PLC0415 - imports torch
 
     copy = corpus.load(settings.newsgroups_path)
     documents, _ = streams.make(copy, STREAMS["raw"], settings.seed, settings.documents, 0)
-    results.write(settings.summary, streaming.from_memory(documents))
-
-
-def _report(folder: Path) -> None:
-    from benchmarks.quality import plot  # noqa: PLC0415 - a cell must not pay for matplotlib
-
-    cells = results.read(folder)
-    for column, stream in STREAMS.items():
-        measured = [it for it in cells if it["column"] == column and "skipped" not in it]
-        if measured:
-            best_first = report.ranked(measured, stream.measure)
-            plot.draw(best_first, column, folder / report.plot_name(column))
-    table = folder / "report.md"
-    table.write_text(report.markdown(cells))
-    log.info("reported", table=str(table), cells=len(cells))
-
-
-def _chosen(option: str, given: str, known: Iterable[str]) -> list[str]:
-    """Split a list of names; each must be known."""
-    names = list(dict.fromkeys(given.split(",")))
-    for name in names:
-        if name not in known:
-            raise cli.UsageError(f"{option} {name!r}: known are {', '.join(known)}; see --help")
-    return names
+    results.write(settings.summary, streaming.learn_from_memory(documents))
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
-    "quality": quality,
-    "cell": measure,
-    "report": tell,
-    "throughput": throughput,
-    "scenarios": scenarios,
-    "arrivals": arrivals,
-    "replay": replay,
-    "memory": memory,
+    "quality": run_quality,
+    "cell": run_cell,
+    "report": run_report,
+    "throughput": run_throughput,
+    "scenarios": run_scenarios,
+    "arrivals": run_arrivals,
+    "replay": run_replay,
+    "memory": run_memory,
 }
 
 
-def _explain(_argv: Sequence[str]) -> None:
-    raise cli.UsageError(f"name what to do: {', '.join(COMMANDS)}; each has --help")
-
-
 def main() -> int:
-    """Run what the command line asks for; on SIGTERM the cell that runs ends as well."""
+    """Run the command that the command line names and return its exit code.
+
+    SIGTERM ends the process and the cell that it runs.
+    """
     logs.configure()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for name in [name for name in os.environ if name.startswith(machine.FOREIGN)]:
@@ -204,8 +186,47 @@ def main() -> int:
         print("usage: python -m benchmarks COMMAND; each has --help", *lines, sep="\n")  # noqa: T201
         return 0
     if command not in COMMANDS:
-        return cli.run("benchmarks", _explain, arguments)
+        return cli.run("benchmarks", _require_command, arguments)
     return cli.run(f"benchmarks {command}", COMMANDS[command], arguments)
+
+
+def _require_command(_argv: Sequence[str]) -> None:
+    raise cli.UsageError(f"name a command: {', '.join(COMMANDS)}; each has --help")
+
+
+def _quality_file(folder: Path) -> ResultsFile:
+    return ResultsFile(folder / "quality.json", "row", "column")
+
+
+def _report_quality(file: ResultsFile) -> None:
+    from benchmarks.quality import plot  # noqa: PLC0415 - a cell must not pay for matplotlib
+
+    cells = file.read()
+    results.require_comparable(cells, file.path)
+    folder = file.path.parent
+    for column, stream in STREAMS.items():
+        measured = [cell for cell in cells if cell["column"] == column and "skipped" not in cell]
+        if measured:
+            best_first = report.ranked(measured, stream.measure)
+            plot.draw(best_first, column, folder / report.plot_name(column))
+    table = folder / "report.md"
+    table.write_text(report.markdown(cells))
+    log.info("reported", table=str(table), cells=len(cells))
+
+
+def _split(option: str, text: str, known: Iterable[str]) -> list[str]:
+    """Split a comma-separated list of names.
+
+    Raises
+    ------
+    UsageError
+        A name is unknown.
+    """
+    names = list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in known:
+            raise cli.UsageError(f"{option} {name!r}: known are {', '.join(known)}; see --help")
+    return names
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""20 Newsgroups in memory, and which copy of it that is."""
+"""20 Newsgroups in memory, with a fingerprint of the copy."""
 
 import hashlib
 import re
@@ -16,9 +16,18 @@ _HEADER = re.compile(r"[\w-]+: ")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Both splits of a copy.
+    """Both splits of a copy of 20 Newsgroups.
 
-    ``copy`` is a name for people, ``fingerprint`` tells copies apart; ``raw`` posts have headers.
+    Attributes
+    ----------
+    train, test
+        Documents of the splits.
+    copy
+        Name of the copy in reports.
+    fingerprint
+        Digest that differs between copies.
+    raw
+        Whether posts have headers.
     """
 
     train: list[Document]
@@ -29,11 +38,11 @@ class Corpus:
 
     @property
     def labels(self) -> list[str]:
-        """All labels of the train split, in alphabetical order."""
+        """Labels of the train split in alphabetical order."""
         return sorted({document.label for document in self.train if document.label is not None})
 
-    def about(self) -> dict[str, Any]:
-        """Return what results tell of it, ready for JSON."""
+    def summary(self) -> dict[str, Any]:
+        """Return name, sizes and fingerprint for the results, as JSON values."""
         return {
             "copy": self.copy,
             "train": len(self.train),
@@ -48,7 +57,7 @@ def load(path: Path | None) -> Corpus:
     Raises
     ------
     UserError
-        There is no copy, or it can't be read.
+        No copy exists, or the copy cannot be read.
     """
     read: Callable[[Collection[str], Collection[str]], Iterator[Document]]
     read = newsgroups.read if path is None else partial(raw_newsgroups.read, path)
@@ -65,7 +74,7 @@ def load(path: Path | None) -> Corpus:
 
 
 def _fingerprint(documents: Iterable[Document]) -> str:
-    """Digest of all documents, in whatever order a copy has them."""
+    """Return a digest of all documents that does not depend on their order."""
     digests = sorted(
         hashlib.sha256(f"{document.id}\0{document.text}".encode()).digest()
         for document in documents

@@ -1,4 +1,4 @@
-"""Where and with what figures are made."""
+"""Machine and library versions that figures are measured with."""
 
 import os
 import platform
@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 FOREIGN = ("CONSUMER_", "PRODUCER_")
-"""Beginnings of variables that would change the defaults which are measured."""
+"""Prefixes of environment variables that would change the measured defaults."""
 
 LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers", "river", "vowpalwabbit")
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, the cores this process may use, and the memory in GB (10^9 bytes)."""
+    """Return processor, cores that this process may use, and memory in GB (10^9 bytes)."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {"cpu": _cpu(), "cores": cores(), "memory_gb": round(memory / 1e9, 1)}
 
 
 def versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
-    """Return the versions of Python and of the libraries that are installed."""
+    """Return the versions of Python and of those libraries that are installed."""
     found = {"python": platform.python_version()}
     for name in libraries:
         try:
@@ -32,7 +32,7 @@ def versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

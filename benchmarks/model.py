@@ -1,4 +1,4 @@
-"""What a row of the benchmark is: it learns a stream, or it is fitted to everything at once."""
+"""Protocols of a row: a model learns a stream, a reference is fitted to all documents at once."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,57 +11,57 @@ from newsreel.events.document import Document
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Numbers that learning changes, and bytes that keep what was learned; None if not known."""
+    """Number of learned parameters, and bytes of a checkpoint; None where unknown."""
 
     parameters: int | None
     checkpoint_bytes: int | None
 
 
 class Classifier(Protocol):
-    """What can be examined."""
+    """A model that can be evaluated."""
 
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
-        """Predict documents with what is known now; `prediction` makes one of probabilities."""
+        """Predict documents; `prediction` and `label_only` build the items."""
         ...
 
     def size(self) -> Size:
-        """Return how large it is now."""
+        """Return the current size of the model."""
         ...
 
     def describe(self) -> Mapping[str, Any]:
-        """Return how it is set, for the report: primitives only."""
+        """Return the settings of the model for the report, as JSON values."""
         ...
 
 
 class Model(Classifier, Protocol):
-    """Learns a stream: each document is predicted, then learned, and does not come again."""
+    """Learns a stream: each document is predicted once, then learned once."""
 
     @property
     def batch_size(self) -> int:
-        """Documents that are predicted together and then learned together."""
+        """Number of documents that are predicted together, then learned together."""
         ...
 
     def learn_many(self, documents: Sequence[Document]) -> None:
-        """Learn documents that were just predicted, in their order."""
+        """Learn the documents predicted last, in their order."""
         ...
 
 
 class Reference(Classifier, Protocol):
-    """Sees the whole stream before it predicts: what is possible without its limits."""
+    """Learns the whole stream offline before it predicts: an upper reference for online rows."""
 
     def fit(self, documents: Sequence[Document]) -> None:
-        """Learn everything, in as many passes as it takes."""
+        """Learn all documents, in any number of passes."""
         ...
 
 
 def prediction(document: Document, probabilities: Mapping[str, float]) -> Prediction:
-    """Make a prediction of the probabilities of the labels known so far, none at first."""
+    """Build a prediction from the probabilities of the labels known so far; they may be empty."""
     label = max(probabilities, key=probabilities.__getitem__, default=None)
     probability = 0.0 if label is None else probabilities[label]
     truth = 0.0 if document.label is None else probabilities.get(document.label, 0.0)
     return Prediction(document, LabelProbability(label, probability, truth))
 
 
-def verdict(document: Document, label: str) -> Prediction:
-    """Make a prediction of a label alone; its log-loss is unknown."""
+def label_only(document: Document, label: str | None) -> Prediction:
+    """Build a prediction from a label without probabilities; its log-loss is unknown."""
     return Prediction(document, LabelProbability(label, math.nan, math.nan))

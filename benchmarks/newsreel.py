@@ -1,4 +1,4 @@
-"""newsreel's own learners, through the functions that its loop is made of."""
+"""newsreel's learners as rows of a benchmark, driven through the consumer's loop."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ LEARNING = (
     *("learn_tokens", "batch_size", "replay", "replay_capacity", "replay_ratio"),
     *("learning_rate", "head_learning_rate", "logit_adjustment", "drift_detector", "on_drift"),
 )
-"""Settings that say how something is learned."""
+"""Settings that a row reports beside the description of its model."""
 
 
 class Newsreel:
@@ -119,7 +119,7 @@ def build_model(**options: Any) -> BuiltModel:
 
 
 def build_loop(built: BuiltModel | None = None, **options: Any) -> Loop:
-    """Build the consumer's loop from command line options, around a model if one is given."""
+    """Build the consumer's loop from command-line options, around a given model if any."""
     settings = Settings.model_validate(options)
     built = built or composition.build_model(settings)
     labels = LabelSet(settings.max_labels)
@@ -141,13 +141,19 @@ PLAIN: Mapping[str, Any] = {
     "replay_ratio": 0,
     "precision": "fp32",
 }
-"""Fine-tuning as a tutorial would write it."""
+"""Options of the plain loop: fine-tuning as a tutorial would write it."""
 
 
 def build(
     wrap: Callable[[Extractor], Extractor] = lambda built: built, **options: Any
 ) -> Callable[[Sequence[str], int], Newsreel]:
-    """Make what builds a learner from options of the command line, such as ``learner="latent"``."""
+    """Return a function that builds a row from command-line options, such as ``learner="latent"``.
+
+    Parameters
+    ----------
+    wrap
+        Function that returns the extractor to use in place of the built one.
+    """
     settings = Settings.model_validate(options)
 
     def call(_labels: Sequence[str], seed: int) -> Newsreel:

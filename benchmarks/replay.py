@@ -1,7 +1,7 @@
-"""The whole corpus over Kafka, in order of time and shuffled: how accurate the consumer is."""
+"""Learn the whole corpus over Kafka, in chronological order and shuffled, and compare accuracy."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import structlog
 from matplotlib import pyplot as plt
 
 from benchmarks import corpus, results
+from benchmarks.quality.cell import CURVE_DIGITS
 from benchmarks.quality.plot import COLOURS
+from benchmarks.results import Cell, ResultsFile
 from benchmarks.throughput import processes, streaming
 from consumer.evaluation.evaluator import WINDOW
 
@@ -18,59 +20,61 @@ mpl.use("agg")
 
 ORDERS = ("chronological", "shuffled")
 
-KEPT = ("documents", "labels", "prequential_accuracy", "dead_letters", "curve")
+FIGURES = ("documents", "labels", "prequential_accuracy", "dead_letters")
+"""Fields of the consumer's summary that a cell keeps."""
 
 log = structlog.get_logger()
 
 
 def run(folder: Path, seed: int, newsgroups_path: Path | None, dates: Path | None) -> None:
-    """Replay it in both orders; writes ``replay.json`` and ``replay.svg``.
+    """Replay the corpus in both orders; write ``replay.json`` and ``replay.svg``.
 
     Parameters
     ----------
     dates
-        When documents were written, as ``--dates`` of the producer takes it; if not given, they
-        are in order of their numbers.
+        Dates of the documents, as for ``--dates`` of the producer; None for the order of the
+        numbers that document ids end with.
 
     Raises
     ------
     ProgramError
-        Not every document was learned.
+        A document was not learned.
     """
-    results.prepare(folder)
+    results.create_folder(folder)
     copy = corpus.load(newsgroups_path)
     count = sum(bool(document.text.strip()) for document in (*copy.train, *copy.test))
     options: list[object] = ["--split", "all", "--seed", seed]
     options += [] if newsgroups_path is None else ["--corpus", newsgroups_path]
-    of_time: list[object] = [] if dates is None else ["--dates", dates]
-    orders = {
-        name: _replay(name, count, options + (of_time if name == "chronological" else []))
-        for name in ORDERS
-    }
-    found = {"dates": dates is not None, "orders": orders}
-    results.write(folder / "replay.json", results.about(copy, seed) | found)
-    draw(orders, folder / "replay.svg")
+    dating: list[object] = [] if dates is None else ["--dates", dates]
+    file = ResultsFile(folder / "replay.json", "order")
+    for order in ORDERS:
+        figures = _replay(order, count, options + (dating if order == "chronological" else []))
+        conditions = {"dates": dates is not None, **results.conditions(copy, seed)}
+        file.put({"order": order, **conditions, **figures})
+    draw(file.read(), folder / "replay.svg")
 
 
 def _replay(order: str, count: int, options: Sequence[object]) -> dict[str, Any]:
+    """Publish the corpus in an order and learn it; return the figures of a cell."""
     with processes.broker() as (broker, folder):
         topic = processes.new_topic(broker)
         scenario = ("--topic", topic, "--scenario", order)
         processes.run("producer", *scenario, *options, connection=broker)
-        streaming.learned(broker, folder, topic, order, count)
-        told = json.loads((folder / f"{order}.json").read_text())
-    found = {name: told[name] for name in KEPT}
-    log.info("replayed", order=order, **{n: v for n, v in found.items() if n != "curve"})
-    return found
+        streaming.consume(broker, folder, topic, order, count)
+        summary = json.loads((folder / f"{order}.json").read_text())
+    figures = {name: summary[name] for name in FIGURES}
+    log.info("replayed", order=order, **figures)
+    curve = [(documents, round(window, CURVE_DIGITS)) for documents, _, window in summary["curve"]]
+    return {**figures, "curve": curve}
 
 
-def draw(orders: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+def draw(cells: Sequence[Cell], path: Path) -> None:
     """Draw accuracy over the stream, a line for each order."""
-    mpl.rcParams["svg.hashsalt"] = "replay"  # the same figures make the same file
+    mpl.rcParams["svg.hashsalt"] = "replay"  # equal cells give equal files
     figure, axes = plt.subplots(figsize=(9, 3.5), layout="constrained")
-    for (name, found), colour in zip(orders.items(), COLOURS, strict=False):
-        documents, _, window = zip(*found["curve"], strict=True)
-        title = f"{name}: {found['prequential_accuracy']:.1%} in all"
+    for cell, colour in zip(cells, COLOURS, strict=False):
+        documents, window = zip(*cell["curve"], strict=True)
+        title = f"{cell['order']}: {cell['prequential_accuracy']:.1%} in all"
         axes.plot(documents, window, color=colour, lw=1.5, label=title)
     axes.set(ylim=(0, 1), ylabel=f"accuracy, last {WINDOW:,}", xlabel="documents of the stream")
     axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""What can be chosen about a benchmark."""
+"""Command-line options of the benchmarks."""
 
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from benchmarks.scenarios.rows import ROWS as SCENARIO_ROWS
 
 RESULTS = Path("benchmarks/results")
 
+QUICK_FOLDER = RESULTS / "quick"
+
 QUICK_DOCUMENTS = 1000
 
 QUICK_HELDOUT = 500
@@ -23,7 +25,7 @@ QUESTIONS = ("publishing", "streaming", "committing", "serving", "watching", "le
 _ALIAS = AliasChoices("newsgroups-path", "NEWSGROUPS_PATH")
 
 _PATH = (
-    "raw 20 Newsgroups, as 'bydate' folder or .tar.gz; if not given, the copy the producer finds"
+    "raw 20 Newsgroups, as 'bydate' folder or .tar.gz; by default, the copy that the producer finds"
 )
 
 
@@ -41,29 +43,29 @@ def _config(program: str) -> SettingsConfigDict:
 class QualitySettings(BaseSettings):
     """Compare learners on streams of 20 Newsgroups; each cell runs in a process of its own.
 
-    Cells that are there already are kept, so that a benchmark can be stopped and gone on with.
+    Cells measured before are kept, so that a benchmark can be stopped and continued.
     """
 
     model_config = _config("quality")
 
     quick: bool = Field(
         False,
-        description=f"stream the first {QUICK_DOCUMENTS:,} documents, examine on"
-        f" {QUICK_HELDOUT:,}; unless --columns says otherwise, on the raw stream only",
+        description=f"stream the first {QUICK_DOCUMENTS:,} documents, evaluate on"
+        f" {QUICK_HELDOUT:,}; without --columns, on the raw stream only",
     )
     rows: str | None = Field(
         None,
-        description=f"learners to compare, some of {','.join(NAMES)}; if not given, all, but for"
-        " --quick without the slowest and the ablations",
+        description=f"learners to compare, some of {','.join(NAMES)}; by default all, with"
+        " --quick all but the slowest and the ablations",
     )
     columns: str | None = Field(
-        None, description=f"streams to compare on, some of {','.join(STREAMS)}; all if not given"
+        None, description=f"streams to compare on, some of {','.join(STREAMS)}; by default all"
     )
     out: Path | None = Field(
-        None, description=f"folder of results; {RESULTS}, or {RESULTS / 'quick'} for --quick"
+        None, description=f"folder of results; by default {RESULTS}, with --quick {QUICK_FOLDER}"
     )
-    again: bool = Field(False, description="measure cells again that are there already")
-    seed: int = Field(0, ge=0, description="of the order of documents, and of learners")
+    again: bool = Field(False, description="measure again the cells measured before")
+    seed: int = Field(0, ge=0, description="seed of the order of documents and of learners")
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
 
 
@@ -74,74 +76,79 @@ class CellSettings(BaseSettings):
 
     row: CliPositionalArg[str] = Field(description=f"one of {','.join(NAMES)}")
     column: CliPositionalArg[str] = Field(description=f"one of {','.join(STREAMS)}")
-    out: Path = Field(description="JSON file to write")
-    documents: int | None = Field(None, ge=1, description="documents to stream; all if not given")
-    heldout: int | None = Field(None, ge=1, description="documents to examine on; all if not given")
-    seed: int = Field(0, ge=0, description="of the order of documents, and of learners")
+    out: Path = Field(description="JSON file for the cell")
+    documents: int | None = Field(None, ge=1, description="documents to stream; by default all")
+    heldout: int | None = Field(None, ge=1, description="held-out documents; by default all")
+    seed: int = Field(0, ge=0, description="seed of the order of documents and of learners")
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
 
 
 class ScenarioSettings(BaseSettings):
-    """Compare learners on streams that change; cells that are there already are kept."""
+    """Compare learners on streams that change; cells measured before are kept."""
 
     model_config = _config("scenarios")
 
-    rows: str = Field(
-        ",".join(SCENARIO_ROWS), description="learners to compare, comma-separated: some of these"
+    rows: str = Field(",".join(SCENARIO_ROWS), description="learners to compare, comma-separated")
+    scenarios: str = Field(
+        ",".join(SCENARIOS), description="streams to compare on, comma-separated"
     )
-    scenarios: str = Field(",".join(SCENARIOS), description="streams to compare on: some of these")
     out: Path = Field(RESULTS / "scenarios", description="folder of results")
-    again: bool = Field(False, description="measure cells again that are there already")
-    documents: int | None = Field(None, ge=1, description="documents to stream; all if not given")
-    heldout: int | None = Field(None, ge=1, description="documents to examine on; all if not given")
-    seed: int = Field(0, ge=0, description="of scenarios and learners")
+    again: bool = Field(False, description="measure again the cells measured before")
+    documents: int | None = Field(None, ge=1, description="documents to stream; by default all")
+    heldout: int | None = Field(None, ge=1, description="held-out documents; by default all")
+    seed: int = Field(0, ge=0, description="seed of scenarios and learners")
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
 
 
 class ArrivalSettings(BaseSettings):
     """Let documents arrive faster than they can be learned.
 
-    rates: accuracy against the rate of arrival, in time that is counted and not waited for, of
-    learners with more and less replay; overload: the consumer over Kafka, with more arriving than
-    it can learn for some minutes, and what becomes of what waits, of memory and of accuracy.
+    rates: accuracy against the rate of arrival, for learners with more and less replay, on a
+    simulated clock; overload: lag, memory and accuracy of the consumer over Kafka while more
+    documents arrive than it can learn, and until it has caught up.
     """
 
     model_config = _config("arrivals")
 
-    parts: str = Field(
-        ",".join(ARRIVALS), description="what to measure, comma-separated: some of these"
-    )
+    parts: str = Field(",".join(ARRIVALS), description="what to measure, comma-separated")
     out: Path = Field(RESULTS / "arrivals", description="folder of results")
     documents: int | None = Field(
-        None, ge=1, description="documents of a pass over the corpus; all if not given"
+        None, ge=1, description="documents of a pass over the corpus; by default all"
     )
-    heldout: int = Field(2000, ge=1, description="documents to examine on")
-    times: float = Field(2, gt=0, allow_inf_nan=False, description="overload, by what is learned")
-    seconds: float = Field(600, gt=0, allow_inf_nan=False, description="how long that lasts")
-    seed: int = Field(0, ge=0, description="of the order of documents, and of learners")
+    heldout: int = Field(2000, ge=1, description="held-out documents")
+    times: float = Field(
+        2,
+        gt=0,
+        allow_inf_nan=False,
+        description="load of `overload`, as a multiple of the rate of learning",
+    )
+    seconds: float = Field(
+        600, gt=0, allow_inf_nan=False, description="seconds that the load lasts"
+    )
+    seed: int = Field(0, ge=0, description="seed of the order of documents and of learners")
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
 
 
 class ReplaySettings(BaseSettings):
-    """Learn both splits of the corpus over Kafka, in order of time and, for comparison, shuffled.
+    """Learn both splits of the corpus over Kafka, in chronological order and shuffled.
 
-    It uses an embedded Kafka, or the one that KAFKA_BOOTSTRAP_SERVERS names.
+    The broker is an embedded Kafka, or the one that KAFKA_BOOTSTRAP_SERVERS names.
     """
 
     model_config = _config("replay")
 
     out: Path = Field(RESULTS / "replay", description="folder of results")
-    seed: int = Field(0, ge=0, description="of the order of documents")
+    seed: int = Field(0, ge=0, description="seed of the order of documents")
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
     dates: Path | None = Field(
         None,
-        description="when documents were written, as --dates of the producer; if not given,"
-        " they come by the numbers that their ids end with",
+        description="dates of the documents, as for --dates of the producer; by default,"
+        " documents are in the order of the numbers that their ids end with",
     )
 
 
 class ReportSettings(BaseSettings):
-    """Make table and plots of the cells that are there."""
+    """Write report and plots of the quality cells measured so far."""
 
     model_config = _config("report")
 
@@ -149,39 +156,38 @@ class ReportSettings(BaseSettings):
 
 
 class ThroughputSettings(BaseSettings):
-    """Compare speeds, both sides of a comparison in turns; the ratios are what counts.
+    """Compare speeds, the sides of a comparison in turns; results are their ratios.
 
     publishing: the producer and a bare Kafka client, 7 rounds of 8,000 documents; streaming: the
     consumer over Kafka and its learner fed from memory, 3 rounds of 5,024; committing: the consumer
     with and without commits in mid-stream, 2 rounds of 11,264; serving: the consumer with and
-    without a client that asks for predictions, 3 rounds of 2,016; watching: the consumer with and
+    without a client that requests predictions, 3 rounds of 2,016; watching: the consumer with and
     without the evaluator and the page beside it, 3 rounds of 3,200; learning: the default settings,
     encoding alone and a plain loop, 9 rounds of 64; scaling: the cost of a document as the replay
-    buffer fills and labels are discovered, 11 rounds of 64. On two cores it takes about an hour, a
-    quarter of that for committing; with --quick 4 to 6, for 3 rounds of 3,000, 1 of 192, 1 of 640,
-    1 of 320, 1 of 1,280, 2 of 64 and 2 of 64. It uses an embedded Kafka, or the one that
-    KAFKA_BOOTSTRAP_SERVERS names.
+    buffer fills and labels are discovered, 11 rounds of 64. All questions take about an hour on two
+    cores, a quarter of that for committing. With --quick they take 4 to 6 minutes, with 3 rounds of
+    3,000, 1 of 192, 1 of 640, 1 of 320, 1 of 1,280, 2 of 64 and 2 of 64 documents. The broker is an
+    embedded Kafka, or the one that KAFKA_BOOTSTRAP_SERVERS names. Comparisons measured before are
+    replaced.
     """
 
     model_config = _config("throughput")
 
-    quick: bool = Field(False, description="fewer documents and rounds, so wider ranges")
-    questions: str = Field(
-        ",".join(QUESTIONS), description="what to measure, comma-separated: some of these"
-    )
+    quick: bool = Field(False, description="fewer documents and rounds, with wider ranges")
+    questions: str = Field(",".join(QUESTIONS), description="what to measure, comma-separated")
     out: Path | None = Field(
-        None, description=f"folder of results; {RESULTS}, or {RESULTS / 'quick'} for --quick"
+        None, description=f"folder of results; by default {RESULTS}, with --quick {QUICK_FOLDER}"
     )
-    seed: int = Field(0, ge=0, description="of the order of documents")
+    seed: int = Field(0, ge=0, description="seed of the order of documents")
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)
 
 
 class MemorySettings(BaseSettings):
-    """Learn from memory as the consumer would over Kafka, with its default settings."""
+    """Learn documents from memory, with the default settings of the consumer."""
 
     model_config = _config("memory")
 
-    summary: Path = Field(description="file to write the results to, as JSON")
+    summary: Path = Field(description="JSON file for the summary")
     documents: int = Field(1024, ge=1, description="documents to learn")
-    seed: int = Field(0, ge=0, description="of the order of documents")
+    seed: int = Field(0, ge=0, description="seed of the order of documents")
     newsgroups_path: Path | None = Field(None, validation_alias=_ALIAS, description=_PATH)

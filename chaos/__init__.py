@@ -1,1 +1,1 @@
-"""Fault trials: kill, pause, cut off and feed the consumer with garbage, then count."""
+"""Fault trials: kill, pause, disconnect and feed the consumer malformed records, then count."""

@@ -1,4 +1,4 @@
-"""Composition root: a broker, the trials that are asked for, a table of what they found."""
+"""Run fault trials on a broker and print a table of their results."""
 
 import os
 import sys
@@ -20,28 +20,30 @@ from newsreel.common import cli, logs
 from newsreel.common.errors import UserError
 from newsreel.common.kafka import Connection
 
-TOGETHER = 2
-"""Trials at a time, of those that measure no time and leave the broker alone."""
+PARALLEL = 2
+"""Number of trials at a time, of those that measure no time and do not stop the broker."""
 
 FILE_WIDTH = 140
-"""Characters of a line where the output is no terminal."""
+"""Characters of a line when the output is not a terminal."""
 
 
 class UnknownTrialError(UserError):
-    """A trial is asked for that there is not."""
+    """No trial has this name."""
 
 
 def trials(settings: Settings) -> tuple[dict[str, Trial], dict[str, Trial]]:
-    """Give each trial its numbers; returns those that can be made together, and the others."""
-    documents, half, few, least = (settings.documents // part // 16 * 16 for part in (1, 2, 4, 8))
-    together: dict[str, Trial] = {
+    """Return the trials by name: those that can run in parallel, and those that must run alone."""
+    documents, half, quarter, eighth = (
+        settings.documents // part // 16 * 16 for part in (1, 2, 4, 8)
+    )
+    parallel: dict[str, Trial] = {
         "one-partition": lambda rig: kills.one_partition(rig, documents, settings.kills),
         "four-partitions": lambda rig: kills.four_partitions(
             rig, documents, max(1, settings.kills // 2)
         ),
         **{
             f"learner-{name}": partial(
-                kills.learner, name=name, documents=least, kills=settings.kills_each
+                kills.learner, name=name, documents=eighth, kills=settings.kills_each
             )
             for name in kills.LEARNERS
         },
@@ -54,17 +56,17 @@ def trials(settings: Settings) -> tuple[dict[str, Trial], dict[str, Trial]]:
     alone: dict[str, Trial] = {
         "standby": lambda rig: standby.takeovers(rig, documents, settings.takeovers),
         "zombie": lambda rig: standby.zombie(rig, half),
-        "outage": lambda rig: outage.paused(rig, few, settings.outage),
-        "restart": lambda rig: outage.restarted(rig, few),
+        "outage": lambda rig: outage.paused(rig, quarter, settings.outage),
+        "restart": lambda rig: outage.restarted(rig, quarter),
     }
-    return together, alone
+    return parallel, alone
 
 
 def chaos(argv: Sequence[str]) -> None:
-    """Make the trials; the exit code says whether all passed."""
+    """Run the trials; exit with code 1 unless all passed."""
     settings = cli.parse(Settings, argv)
-    together, alone = trials(settings)
-    chosen = _choose(together | alone, settings.only)
+    parallel, alone = trials(settings)
+    chosen = _choose(parallel | alone, settings.only)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = FILE_WIDTH
@@ -72,19 +74,19 @@ def chaos(argv: Sequence[str]) -> None:
     name = f"chaos-{uuid.uuid4().hex[:8]}"
     folder = (settings.folder / name).absolute()
     with stopwatch() as seconds, ExitStack() as stack:
-        connection, ours = stack.enter_context(_kafka(folder / "kafka"))
+        connection, broker = stack.enter_context(_kafka(folder / "kafka"))
         console.print(f"Kafka is at {connection.bootstrap_servers}; logs are in {folder}/")
-        rig = Rig(name, connection, ours, folder, settings.seed)
+        rig = Rig(name, connection, broker, folder, settings.seed)
 
-        def make(name: str) -> list[Row]:
+        def run(name: str) -> list[Row]:
             console.print(f"{seconds():4.0f} s: {name}")
-            return _make(name, chosen[name], rig)
+            return _run(name, chosen[name], rig)
 
-        with ThreadPoolExecutor(TOGETHER) as pool:
-            for found in pool.map(make, [name for name in together if name in chosen]):
-                rows += found
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            for results in pool.map(run, [name for name in parallel if name in chosen]):
+                rows += results
         for name in [name for name in alone if name in chosen]:
-            rows += make(name)
+            rows += run(name)
         console.print(table(rows))
         console.print(f"{len(rows)} rows in {seconds():.0f} s")
     if any(row.passed is False for row in rows):
@@ -93,7 +95,7 @@ def chaos(argv: Sequence[str]) -> None:
 
 @contextmanager
 def _kafka(folder: Path) -> Iterator[tuple[Connection, EmbeddedKafka | None]]:
-    """Find the Kafka that the environment names, else start one, which may be stopped."""
+    """Connect to the Kafka that the environment names, else start one that trials may stop."""
     if "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
         with find_kafka(folder) as connection:
             yield connection, None
@@ -102,28 +104,35 @@ def _kafka(folder: Path) -> Iterator[tuple[Connection, EmbeddedKafka | None]]:
         yield Connection(broker.bootstrap_servers), broker
 
 
-def _make(name: str, trial: Trial, rig: Rig) -> list[Row]:
+def _run(name: str, trial: Trial, rig: Rig) -> list[Row]:
     with stopwatch() as seconds:
         try:
             return trial(rig)
         except TrialError as error:
-            return [Row(name, "-", "that it goes on", str(error), passed=False, seconds=seconds())]
+            return [Row(name, "-", "no error", str(error), passed=False, seconds=seconds())]
 
 
-def _choose(all_: Mapping[str, Trial], only: str | None) -> dict[str, Trial]:
+def _choose(known: Mapping[str, Trial], only: str | None) -> dict[str, Trial]:
+    """Return the trials whose names begin with one of the comma-separated prefixes.
+
+    Raises
+    ------
+    UnknownTrialError
+        A prefix matches no trial.
+    """
     if only is None:
-        return dict(all_)
-    asked = only.split(",")
-    unknown = [name for name in asked if not any(trial.startswith(name) for trial in all_)]
+        return dict(known)
+    prefixes = only.split(",")
+    unknown = [prefix for prefix in prefixes if not any(name.startswith(prefix) for name in known)]
     if unknown:
         raise UnknownTrialError(
-            f"no trial is called {', '.join(unknown)}; choose some of {', '.join(all_)}"
+            f"no trial is called {', '.join(unknown)}; choose some of {', '.join(known)}"
         )
-    return {name: make for name, make in all_.items() if name.startswith(tuple(asked))}
+    return {name: trial for name, trial in known.items() if name.startswith(tuple(prefixes))}
 
 
 def main() -> int:
-    """Run what the command line asks for."""
+    """Run the command line and return the exit code."""
     logs.configure()
     return cli.run("chaos", chaos, sys.argv[1:])
 

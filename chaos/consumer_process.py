@@ -1,4 +1,4 @@
-"""One life of a consumer: a process that is forked with everything imported, and killed."""
+"""A consumer process, forked from a server with its imports done, that trials kill or stop."""
 
 import faulthandler
 import multiprocessing
@@ -28,21 +28,21 @@ POINTS = (
     "committed",
     "pruned",
 )
-"""What a commit goes through, in this order."""
+"""Failpoints of a commit in their order."""
 
 PRELOADED = ("chaos.preload",)
 
 PROCESSES = threading.Lock()
-"""To start a process is to ask after all others, and only one may be told that another is over."""
+"""Guards `multiprocessing`, which reaps all child processes when one is started or polled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Where a life signals itself: when it reaches a point of a commit for the n-th time."""
+    """A signal that a process sends itself when it reaches a failpoint for the n-th time."""
 
     point: str
     nth: int
-    sent: signal.Signals = signal.SIGKILL
+    sent_signal: signal.Signals = signal.SIGKILL
 
 
 class ConsumerProcess:
@@ -51,13 +51,13 @@ class ConsumerProcess:
     Parameters
     ----------
     argv
-        The consumer's command line.
+        Command line of the consumer.
     environment
-        Its variables, but those of the consumer's own options.
+        Environment variables; those of the consumer's options are removed.
     log
-        Where its output goes.
+        File for standard output and standard error.
     fault
-        Where it kills or stops itself, if anywhere.
+        Fault that the process injects into itself, if any.
     """
 
     def __init__(
@@ -71,27 +71,32 @@ class ConsumerProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()
         self._process = _forks().Process(
-            target=_live, args=(list(argv), dict(environment), log, fault), daemon=True
+            target=_run_consumer, args=(list(argv), dict(environment), log, fault), daemon=True
         )
         with PROCESSES:
             self._process.start()
 
     @property
     def text(self) -> str:
-        """What it has said so far."""
+        """The log so far."""
         return self.log.read_text(errors="replace")
 
     def count(self, event: str) -> int:
-        """How often it has logged an event."""
+        """Return how often the consumer has logged an event."""
         return sum(_event(line) == event for line in self.text.splitlines())
 
     def wait_for(self, event: str, times: int = 1, seconds: float = 60) -> bool:
-        """Wait until it has logged an event so often; False if it ended before that.
+        """Wait until the consumer has logged an event this often.
+
+        Returns
+        -------
+        bool
+            False if the process ended before that.
 
         Raises
         ------
         TrialError
-            It did neither in time.
+            The time is over, and the process still runs.
         """
         deadline = time.monotonic() + seconds
         while self.count(event) < times:
@@ -99,45 +104,62 @@ class ConsumerProcess:
                 return self.count(event) >= times
             if time.monotonic() > deadline:
                 raise TrialError(
-                    f"waited {seconds:.0f} s in vain for {event!r}; see {self.log}, which ends"
-                    f" with: {self.last_line}"
+                    f"{event!r} was not logged in {seconds:.0f} s; {self.log} ends with:"
+                    f" {self.last_line}"
                 )
             time.sleep(POLL_SECONDS)
         return True
 
     def wait(self, seconds: float = 120) -> int:
-        """Wait for its end; returns the exit code, which is negative for a signal.
+        """Wait for the end of the process; return the exit code, which is negative for a signal.
 
         Raises
         ------
         TrialError
-            It does not end.
+            The process did not end in time.
         """
         deadline = time.monotonic() + seconds
         while (code := self._exit_code()) is None:
             if time.monotonic() > deadline:
                 raise TrialError(
-                    f"it does not end; see {self.log}, which ends with: {self.last_line}"
+                    f"no end in {seconds:.0f} s; {self.log} ends with: {self.last_line}"
                 )
             time.sleep(POLL_SECONDS)
         return code
 
+    def wait_killed(self) -> bool:
+        """Wait for the end of the process; return whether SIGKILL ended it.
+
+        Returns
+        -------
+        bool
+            False if the process ended by itself with exit code 0.
+
+        Raises
+        ------
+        TrialError
+            The process ended with another exit code, which is no kill but a failure.
+        """
+        if (code := self.wait()) in {0, KILLED}:
+            return code == KILLED
+        raise TrialError(f"exit code {code}: {self.last_line} ({self.log})")
+
     def kill(self) -> bool:
-        """Kill it; False if it had ended by itself."""
+        """Send SIGKILL and wait, as `wait_killed`."""
         self._process.kill()
-        return self.wait() == KILLED
+        return self.wait_killed()
 
     def pause(self) -> None:
-        """Stop it as it stands."""
+        """Stop the process with SIGSTOP."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue the process with SIGCONT."""
         self._signal(signal.SIGCONT)
 
     @property
     def last_line(self) -> str:
-        """The last line of its log."""
+        """The last line of the log."""
         lines = self.text.strip().splitlines()
         return lines[-1] if lines else ""
 
@@ -151,25 +173,27 @@ class ConsumerProcess:
 
 
 def _forks() -> ForkServerContext:
-    """Return a context that forks from a process which has imported much and done nothing."""
+    """Return a context whose processes are forked from a server that has done its imports."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
     return context
 
 
 def _event(line: str) -> str:
-    """Return what a log line of structlog's console says, without level, time and fields."""
+    """Return the event of a line of structlog's console log, without time, level and fields."""
     words = line.partition("] ")[2].split()
     return " ".join(words[: next((n for n, word in enumerate(words) if "=" in word), len(words))])
 
 
-def _live(argv: list[str], environment: dict[str, str], log: Path, fault: Fault | None) -> None:
-    """Be a consumer; runs in the forked process."""
-    threading.Thread(target=_die_with_the_harness, daemon=True).start()
+def _run_consumer(
+    argv: list[str], environment: dict[str, str], log: Path, fault: Fault | None
+) -> None:
+    """Run a consumer in the forked process."""
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     with log.open("ab") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
-    faulthandler.register(signal.SIGUSR1)  # for whoever asks why it does not go on
+    faulthandler.register(signal.SIGUSR1)  # SIGUSR1 prints the stack of a process that hangs
     os.environ.clear()
     os.environ.update({n: v for n, v in environment.items() if not n.startswith("CONSUMER_")})
 
@@ -179,23 +203,23 @@ def _live(argv: list[str], environment: dict[str, str], log: Path, fault: Fault 
     from consumer import __main__ as program  # noqa: PLC0415
     from newsreel.common import cli, logs  # noqa: PLC0415
 
-    torch.set_num_threads(1)  # with a model so small, two would only wait for each other
+    torch.set_num_threads(1)  # two threads are slower with so small a model
     logs.configure()
-    reached = 0
+    passes = 0
 
-    def reach(point: str) -> None:
-        nonlocal reached
+    def failpoint(point: str) -> None:
+        nonlocal passes
         if fault is not None and point == fault.point:
-            reached += 1
-            if reached == fault.nth:
-                structlog.get_logger().info("reached", point=point)
-                os.kill(os.getpid(), fault.sent)
+            passes += 1
+            if passes == fault.nth:
+                structlog.get_logger().info("fault", point=point)
+                os.kill(os.getpid(), fault.sent_signal)
 
-    sys.exit(cli.run("consumer", partial(program.learn, failpoint=reach), argv))
+    sys.exit(cli.run("consumer", partial(program.learn, failpoint=failpoint), argv))
 
 
-def _die_with_the_harness() -> None:
-    harness = multiprocessing.parent_process()
-    if harness is not None:
-        harness.join()
+def _exit_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
         os._exit(1)

@@ -1,4 +1,4 @@
-"""Kill the consumer at any instant: nothing may come of it."""
+"""Kill the consumer at any instant: no document is lost, repeated or changed."""
 
 import time
 from random import Random
@@ -12,13 +12,14 @@ from newsreel.events.document import Document
 EVERY = 2 * BATCH
 """Records between commits."""
 
-MOST_COMMITS = 3
-"""A life that is killed at random has made up to so many commits."""
+MAX_COMMITS = 3
+"""Maximum number of commits before a kill at a random instant."""
 
-MOST_SECONDS = 0.4
-"""And as long after the last of these, at most."""
+MAX_SECONDS = 0.4
+"""Maximum time from the last of these commits to the kill."""
 
-LATEST_REACH = 3
+MAX_PASSES = 3
+"""Maximum number of times that a failpoint is passed until the kill at it."""
 
 LEARNERS = {
     "latent": ("--learner", "latent"),
@@ -31,12 +32,12 @@ LEARNERS = {
 
 
 def one_partition(rig: Rig, documents: int, kills: int) -> list[Row]:
-    """Compare a run that is killed many times with one that never is, bit for bit."""
+    """Compare a run that is killed many times with an undisturbed run, bit for bit."""
     return [_compare(rig, "one-partition", "blend", (), documents, kills)]
 
 
 def learner(rig: Rig, name: str, documents: int, kills: int) -> list[Row]:
-    """Do both with one learner, fewer times."""
+    """Run the trials of one and of four partitions with one learner and fewer kills."""
     trial, options = f"learner-{name}", LEARNERS[name]
     return [
         _compare(rig, trial, name, options, documents, kills),
@@ -45,7 +46,7 @@ def learner(rig: Rig, name: str, documents: int, kills: int) -> list[Row]:
 
 
 def four_partitions(rig: Rig, documents: int, kills: int) -> list[Row]:
-    """Count: each document is predicted once and learned once, in whatever order they come."""
+    """Check that each document is predicted once and learned once; their order may differ."""
     return [_count(rig, "four-partitions", "blend", (), documents, kills)]
 
 
@@ -70,29 +71,34 @@ def _count(
             outcome.committed,
             {int(p): n for p, n in outcome.positions.items()},
         )
-        done = f"{learner}, 4 partitions: {_told(documents, run.lives, points, instants)}"
+        done = f"{learner}, 4 partitions: {_summary(documents, run.started, points, instants)}"
         return checks.row(trial, done, seconds=seconds())
 
 
 def endure(run: Run, random: Random, kills: int) -> tuple[int, int]:
-    """Kill a run so often, then let it finish.
+    """Kill a run this often, then let it finish.
 
-    Every other kill is at a point of a commit, each point in turn; the others are at random.
+    Kills are in turn at a failpoint of a commit, each in turn, and at a random instant.
 
     Returns
     -------
     int, int
-        Kills at points of a commit, and at random instants; fewer where the stream is over.
+        Kills at failpoints and at random instants; fewer than wanted if the stream ends before.
+
+    Raises
+    ------
+    TrialError
+        A process ended by itself with an error; such an end is not a kill.
     """
     points = instants = 0
     while points + instants < kills:
         if points <= instants:
-            fault = Fault(POINTS[points % len(POINTS)], random.randint(1, LATEST_REACH))
-            if run.start(fault).wait() == 0:
+            fault = Fault(POINTS[points % len(POINTS)], random.randint(1, MAX_PASSES))
+            if not run.start(fault).wait_killed():
                 return points, instants
             points += 1
         else:
-            if not kill_sometime(run.start(), random):
+            if not kill_at_random(run.start(), random):
                 return points, instants
             instants += 1
     run.finish()
@@ -100,23 +106,26 @@ def endure(run: Run, random: Random, kills: int) -> tuple[int, int]:
 
 
 def once(checks: Checks, outcome: Outcome, ids: set[str]) -> None:
-    """Check that each document has one prediction."""
-    missing, unknown = ids - outcome.said.keys(), outcome.said.keys() - ids
-    told = f"{len(missing)} missing, {len(unknown)} unknown"
-    checks.equal("each predicted", told, "0 missing, 0 unknown")
-    checks.equal("once", outcome.times, {1: len(ids)})
+    """Check that each document has exactly one prediction."""
+    predicted = outcome.last_predictions.keys()
+    found = f"{len(ids - predicted)} missing, {len(predicted - ids)} unknown"
+    checks.equal("each predicted", found, "0 missing, 0 unknown")
+    checks.equal("once", outcome.multiplicities, {1: len(ids)})
 
 
 def same(checks: Checks, found: Outcome, expected: Outcome) -> None:
-    """Check that a run has ended as another one did, and said the same on its way."""
+    """Check that two runs have the same state and the same predictions."""
     same_state(checks, found, expected)
-    once(checks, found, set(expected.said))
-    differing = sum(found.said.get(id_) != said for id_, said in expected.said.items())
+    once(checks, found, set(expected.last_predictions))
+    predictions = found.last_predictions
+    differing = sum(
+        predictions.get(id_) != prediction for id_, prediction in expected.last_predictions.items()
+    )
     checks.equal("same predictions", f"{differing} differ", "0 differ")
 
 
 def same_state(checks: Checks, found: Outcome, expected: Outcome) -> None:
-    """Check that a run has ended as another one did: checkpoint and offsets."""
+    """Check that two runs ended with the same checkpoint and offsets."""
     for name, digest in expected.digests.items():
         checks.equal(f"same {name}", found.digests[name], digest)
     checks.equal("same offsets", found.committed, expected.committed)
@@ -130,50 +139,51 @@ def _compare(
     options = ("--checkpoint-every", str(EVERY), *options)
     name = f"{rig.name}-{trial}-{learner}"
     checks = Checks()
-    points = instants = lives = passes = 0
+    points = instants = started = passes = 0
     with stopwatch() as seconds:
-        expected = uninterrupted(rig, f"{name}-whole", items, *options)
+        expected = uninterrupted(rig, f"{name}-undisturbed", items, *options)
         checks.equal("all learned", expected.learned, documents)
-        # Where the stream is over before enough kills, another consumer begins with it again.
+        # If the stream ends before enough kills, another consumer starts it from the beginning.
         while points + instants < kills:
             passes += 1
             run = Run(rig, f"{name}-killed-{passes}", *options)
             wire.publish(rig.connection, run.topic, items)
             more = endure(run, random, kills - points - instants)
-            points, instants, lives = points + more[0], instants + more[1], lives + run.lives
+            points, instants = points + more[0], instants + more[1]
+            started += run.started
             same(checks, run.outcome(), expected)
-        done = f"{learner}: {_told(documents, lives, points, instants)}"
+        done = f"{learner}: {_summary(documents, started, points, instants)}"
         return checks.row(trial, done, seconds=seconds())
 
 
-def twins(rig: Rig, trial: str, items: list[Document]) -> tuple[Run, Outcome]:
-    """Give a run that has a stream before it, and what one has left that learned it in one life."""
+def prepared(rig: Rig, trial: str, items: list[Document]) -> tuple[Run, Outcome]:
+    """Return a run with a published stream, and the outcome of an undisturbed run on it."""
     options = ("--checkpoint-every", str(EVERY))
-    expected = uninterrupted(rig, f"{rig.name}-{trial}-whole", items, *options)
+    expected = uninterrupted(rig, f"{rig.name}-{trial}-undisturbed", items, *options)
     run = Run(rig, f"{rig.name}-{trial}", *options)
     wire.publish(rig.connection, run.topic, items)
     return run, expected
 
 
 def uninterrupted(rig: Rig, topic: str, items: list[Document], *options: str) -> Outcome:
-    """Learn a stream in one life."""
+    """Learn a stream in one process, without faults."""
     run = Run(rig, topic, *options)
     wire.publish(rig.connection, topic, items)
     run.finish()
     return run.outcome()
 
 
-def kill_sometime(life: ConsumerProcess, random: Random) -> bool:
-    """Kill a life some time after some commits; False if it was over before that."""
-    commits = random.randint(0, MOST_COMMITS)
-    begun = life.wait_for("committed", commits) if commits else life.wait_for("learning")
-    if begun:
-        time.sleep(random.uniform(0, MOST_SECONDS))
-    return life.kill()
+def kill_at_random(process: ConsumerProcess, random: Random) -> bool:
+    """Kill a process at a random time after some commits; return False if it ended before."""
+    commits = random.randint(0, MAX_COMMITS)
+    ready = process.wait_for("committed", commits) if commits else process.wait_for("learning")
+    if ready:
+        time.sleep(random.uniform(0, MAX_SECONDS))
+    return process.kill()
 
 
-def _told(documents: int, lives: int, points: int, instants: int) -> str:
+def _summary(documents: int, started: int, points: int, instants: int) -> str:
     return (
-        f"{documents:,} documents, {lives} lives, {points + instants} kills:"
+        f"{documents:,} documents, {started} processes, {points + instants} kills:"
         f" {points} at points of a commit, {instants} at random"
     )

@@ -1,17 +1,17 @@
-"""Records that are no documents, among good ones: each is one dead letter, and says why."""
+"""Publish malformed records among valid ones: each becomes one dead letter with its reason."""
 
 from collections import Counter
 from typing import Any
 
 from chaos import wire
-from chaos.kills import kill_sometime, once
+from chaos.kills import kill_at_random, once
 from chaos.run import BATCH, Run
 from chaos.trial import Checks, Rig, Row, stopwatch
 from newsreel.common import kafka
 from newsreel.events import topics
 from newsreel.events.document import Document
 
-GOOD_SHARE = 0.1
+VALID_SHARE = 0.1
 
 COMMITS = 20
 
@@ -19,21 +19,21 @@ KILLS = 3
 
 
 def malformed(rig: Rig, count: int) -> list[Row]:
-    """Feed rubbish to a consumer that is killed now and then, and count."""
-    from chaos import record_strategies  # noqa: PLC0415 - hypothesis is there for developers only
+    """Feed malformed records to a consumer that is killed a few times; count dead letters."""
+    from chaos import record_strategies  # noqa: PLC0415 - hypothesis is installed for developers only
 
     random = rig.random("malformed")
     checks = Checks()
     with stopwatch() as seconds:
         bad = [*record_strategies.draw(count - 1, rig.seed), record_strategies.too_large()]
-        # Labels that are new after the first documents are too many.
+        # The first documents use up --max-labels: records with a new label are malformed.
         first = 4 * BATCH
-        more = BATCH * max(1, round(count * GOOD_SHARE / BATCH))
-        good = wire.documents(first + more, random)
-        # A good one comes last: where a stream ends in mid-batch, that waits long for more.
-        mixed: list[Document | record_strategies.Bad] = [*good[first:-1], *bad]
+        more = BATCH * max(1, round(count * VALID_SHARE / BATCH))
+        valid = wire.documents(first + more, random)
+        # A valid record is last: a consumer waits long for more at an incomplete micro-batch.
+        mixed: list[Document | record_strategies.BadRecord] = [*valid[first:-1], *bad]
         random.shuffle(mixed)
-        items = [*good[:first], *mixed, good[-1]]
+        items = [*valid[:first], *mixed, valid[-1]]
         run = Run(
             rig,
             f"{rig.name}-malformed",
@@ -41,37 +41,42 @@ def malformed(rig: Rig, count: int) -> list[Row]:
             *("--checkpoint-every", str(max(BATCH, len(items) // COMMITS))),
         )
         records = [
-            item.record if isinstance(item, record_strategies.Bad) else item for item in items
+            item.record if isinstance(item, record_strategies.BadRecord) else item for item in items
         ]
-        places = wire.publish(rig.connection, run.topic, records)
-        kills = sum(kill_sometime(run.start(), random) for _ in range(KILLS))
+        positions = wire.publish(rig.connection, run.topic, records)
+        kills = sum(kill_at_random(run.start(), random) for _ in range(KILLS))
         run.finish()
         outcome = run.outcome()
         letters = list(kafka.read(rig.connection, topics.dead_letters(run.topic)))
         expected = {
-            place: str(item.reason)
-            for place, item in zip(places, items, strict=True)
-            if isinstance(item, record_strategies.Bad)
+            position: str(item.reason)
+            for position, item in zip(positions, items, strict=True)
+            if isinstance(item, record_strategies.BadRecord)
         }
-        once(checks, outcome, {item.id for item in good})
+        once(checks, outcome, {item.id for item in valid})
         checks.equal(
-            "a dead letter each, once", Counter(map(_place, letters)), Counter(list(expected))
+            "a dead letter each, once", Counter(map(_position, letters)), Counter(list(expected))
         )
-        reasons = {_place(letter): _header(letter, "dl_reason") for letter in letters}
-        wrong = {place: why for place, why in reasons.items() if expected.get(place) != why}
+        reasons = {_position(letter): _header(letter, "dl_reason") for letter in letters}
+        wrong = {
+            position: reason
+            for position, reason in reasons.items()
+            if expected.get(position) != reason
+        }
         checks.equal("its reason", wrong, {})
         checks.equal(
             "predictions and dead letters are the records",
             len(outcome.predictions) + len(letters),
             len(records),
         )
-        told = ", ".join(f"{n} {why}" for why, n in sorted(Counter(reasons.values()).items()))
-        done = f"{count:,} malformed records among {len(good):,} documents, {kills} kills"
-        return [checks.row("malformed", done, seconds(), told)]
+        counts = sorted(Counter(reasons.values()).items())
+        found = ", ".join(f"{count} {reason}" for reason, count in counts)
+        done = f"{count:,} malformed records among {len(valid):,} documents, {kills} kills"
+        return [checks.row("malformed", done, seconds(), found)]
 
 
-def _place(letter: Any) -> tuple[int, int]:
-    """Partition and offset of the record that a letter is of."""
+def _position(letter: Any) -> tuple[int, int]:
+    """Return partition and offset of the record of a dead letter."""
     return int(_header(letter, "dl_partition")), int(_header(letter, "dl_offset"))
 
 

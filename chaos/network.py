@@ -1,4 +1,4 @@
-"""A network that delays, resets and truncates connections, and loses answers."""
+"""Learn through a network that delays, resets and truncates connections, and loses responses."""
 
 from chaos import wire
 from chaos.kills import EVERY, same, uninterrupted
@@ -21,31 +21,31 @@ CERTAIN = {
     TXN_OFFSET_COMMIT: 2,
     END_TXN: 3,
 }
-"""Answers that are lost in any case: each step of a transaction happens, and nobody is told."""
+"""Number of responses lost for sure by API key: the broker acts and the client does not know."""
 
-LIVES = 5
+MAX_STARTS = 5
 
 
 def faults(rig: Rig, documents: int) -> list[Row]:
-    """Learn through a bad network; the consumer is started again where it gives up."""
+    """Learn through a faulty network, and start the consumer again after it gives up."""
     if rig.broker is None:
-        return skipped("network", "the proxy stands before one broker, whose address it knows")
+        return skipped("network", "the proxy needs the embedded broker, whose address it knows")
     random = rig.random("network")
     items = wire.documents(documents, random)
     checks = Checks()
     with stopwatch() as seconds:
         options = ("--checkpoint-every", str(EVERY))
-        expected = uninterrupted(rig, f"{rig.name}-network-whole", items, *options)
+        expected = uninterrupted(rig, f"{rig.name}-network-undisturbed", items, *options)
         with Proxy(rig.broker.bootstrap_servers, CHANCES, CERTAIN, random) as proxy:
             run = Run(rig, f"{rig.name}-network", *options, connection=Connection(proxy.address))
             wire.publish(rig.connection, run.topic, items)
             codes: list[int] = []
-            while codes[-1:] != [0] and len(codes) < LIVES:
+            while codes[-1:] != [0] and len(codes) < MAX_STARTS:
                 codes.append(run.start().wait(240))
-        checks.holds("it ends well", codes[-1] == 0, f"exit codes {codes}")
+        checks.holds("ends with exit code 0", codes[-1] == 0, f"exit codes {codes}")
         checks.holds("no traceback", set(codes) <= {0, 2}, f"exit codes {codes}")
         same(checks, run.outcome(), expected)
-        happened = ", ".join(f"{count} x {fault}" for fault, count in proxy.faults.items())
-        found = f"{len(codes)} lives"
-        done = f"{documents:,} documents through a proxy: {happened}"
+        injected = ", ".join(f"{count} x {fault}" for fault, count in proxy.faults.items())
+        found = f"{len(codes)} processes"
+        done = f"{documents:,} documents through a proxy: {injected}"
         return [checks.row("network", done, seconds(), found)]

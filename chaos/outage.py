@@ -1,4 +1,4 @@
-"""The broker stands still, or is started again, in mid-stream: the consumer waits."""
+"""Pause or restart the broker in mid-stream: the consumer waits and continues."""
 
 import signal
 import time
@@ -8,25 +8,26 @@ from chaos import wire
 from chaos.consumer_process import Fault
 from chaos.kills import EVERY, same, same_state, uninterrupted
 from chaos.run import Run
-from chaos.trial import NOT_OURS, Checks, Rig, Row, TrialError, skipped, stopwatch
+from chaos.trial import FOREIGN_BROKER, Checks, Rig, Row, TrialError, skipped, stopwatch
 
 AWAY_SECONDS = 3.0
 
 IDLE_SECONDS = 12.0
-"""Longer than it takes a consumer to see that a broker is silent, which is no end of a stream."""
+"""Idle time of the consumer; longer than the time it takes to notice a silent broker."""
 
 POINTS = ("checkpoint-written", "transaction-begun", "transaction-sent", "committed")
-"""Points of a commit before each of its talks with the broker, and after the last."""
+"""Failpoints before each exchange of a commit with the broker, and after the last."""
 
-FORGETFUL = ("restart", "transaction-sent")
-"""The embedded broker (noida-db 0.2.3) aborts an open transaction when it is ended, and confirms
-its commit all the same when it is back. Predictions are not counted there; a cluster keeps them."""
+LOSES_PREDICTIONS = ("restart", "transaction-sent")
+"""Trial and failpoint at which predictions are not compared. The embedded broker (noida-db 0.2.3)
+aborts an open transaction at its end, but confirms its commit after the restart. Apache Kafka does
+not."""
 
 
 def paused(rig: Rig, documents: int, away: float) -> list[Row]:
-    """Stop the broker for a while, as it stands."""
+    """Pause the broker with SIGSTOP for some seconds."""
     if (broker := rig.broker) is None:
-        return skipped("outage", NOT_OURS)
+        return skipped("outage", FOREIGN_BROKER)
 
     def pause(resume: Callable[[], None]) -> None:
         with broker.paused():
@@ -41,15 +42,15 @@ def paused(rig: Rig, documents: int, away: float) -> list[Row]:
             POINTS[2:3],
             IDLE_SECONDS,
             pause,
-            f"broker stopped for {away:.0f} s",
+            f"broker paused for {away:.0f} s",
         )
     ]
 
 
 def restarted(rig: Rig, documents: int) -> list[Row]:
-    """End the broker with SIGTERM and start it again, on the same data and port."""
+    """End the broker with SIGTERM and start it again with the same data and port."""
     if (broker := rig.broker) is None:
-        return skipped("restart", NOT_OURS)
+        return skipped("restart", FOREIGN_BROKER)
 
     def restart(resume: Callable[[], None]) -> None:
         broker.stop()
@@ -70,25 +71,34 @@ def _disturb(
     disturb: Callable[[Callable[[], None]], None],
     how: str,
 ) -> Row:
-    """Disturb the broker at points of a commit, each in a run of its own that must not end.
+    """Disturb the broker at failpoints of a commit, each in a run of its own.
 
-    ``disturb`` is given what lets the consumer go on: it is held at that point until the broker is
-    away. ``idle`` is how long it goes without a document before it takes the stream for over.
+    Parameters
+    ----------
+    points
+        Failpoints.
+    idle
+        Seconds without a document after which the consumer ends.
+    disturb
+        Function that disturbs the broker. The consumer is stopped at the failpoint until this
+        function calls its argument, once the broker is away.
+    how
+        Description for the table.
     """
     items = wire.documents(documents, rig.random(trial))
     checks = Checks()
     with stopwatch() as seconds:
         options = ("--checkpoint-every", str(EVERY))
-        expected = uninterrupted(rig, f"{rig.name}-{trial}-whole", items, *options)
+        expected = uninterrupted(rig, f"{rig.name}-{trial}-undisturbed", items, *options)
         for point in points:
             run = Run(rig, f"{rig.name}-{trial}-{point}", *options, idle=idle)
             wire.publish(rig.connection, run.topic, items)
-            life = run.start(Fault(point, 2, signal.SIGSTOP))
-            if not life.wait_for("reached"):
-                raise TrialError(f"it ended too early: {life.last_line} ({life.log})")
-            disturb(life.resume)
-            run.finish(life)
-            check = same_state if (trial, point) == FORGETFUL else same
+            process = run.start(Fault(point, 2, signal.SIGSTOP))
+            if not process.wait_for("fault"):
+                raise TrialError(f"the consumer ended early: {process.last_line} ({process.log})")
+            disturb(process.resume)
+            run.finish(process)
+            check = same_state if (trial, point) == LOSES_PREDICTIONS else same
             check(checks, run.outcome(), expected)
         done = f"{documents:,} documents, {how}, at: {', '.join(points)}"
         return checks.row(trial, done, seconds())

@@ -1,4 +1,4 @@
-"""Kill the producer in mid-stream, too, and go on where it stopped."""
+"""Kill the producer in mid-stream and let it resume."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ from harness.broker import program_environment
 from newsreel.common import kafka
 
 RATE = 200
-"""Documents a second: slow enough to be killed in mid-stream."""
+"""Documents per second: slow enough for a kill in mid-stream."""
 
 KILLS = 3
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def killed(rig: Rig, documents: int) -> list[Row]:
-    """Kill producer and consumer by turns; count what is on the topic, and what was predicted."""
+    """Kill producer and consumer in turns; compare the topic's records with the predictions."""
     items = wire.documents(documents, rig.random("producer"))
     checks = Checks()
     run = Run(rig, f"{rig.name}-producer", "--checkpoint-every", str(EVERY))
@@ -37,29 +37,29 @@ def killed(rig: Rig, documents: int) -> list[Row]:
             kafka.ensure(admin, run.topic, 1)
         for number in range(1, KILLS + 1):
             _kill_at(rig, run, corpus, number * documents // (KILLS + 1))
-            life = run.start()
-            life.wait_for("committed")
-            life.kill()
+            consumer = run.start()
+            consumer.wait_for("committed")
+            consumer.kill()
         if code := _produce(rig, run, corpus).wait(120):
             raise TrialError(f"the producer ended with exit code {code}; see {run.folder}")
         run.finish()
         outcome = run.outcome()
         published = [record.key.decode() for record in kafka.read(rig.connection, run.topic)]
-        times = Counter(published)
-        checks.equal("each published", times.keys(), {item.id for item in items})
+        counts = Counter(published)
+        checks.equal("each published", counts.keys(), {item.id for item in items})
         checks.equal(
             "one prediction of each record",
             Counter(prediction.id for prediction in outcome.predictions),
-            times,
+            counts,
         )
-        checks.equal("learned what is there", outcome.learned, len(published))
+        checks.equal("all records learned", outcome.learned, len(published))
         done = f"{documents:,} documents, {KILLS} kills each of producer and consumer"
         found = f"{len(published) - len(items)} documents are on the topic twice"
         return [checks.row("producer", done, seconds(), found)]
 
 
 def _kill_at(rig: Rig, run: Run, corpus: Path, count: int) -> None:
-    """Let a producer go on until so many records are there, and kill it."""
+    """Run the producer until the topic has this many records, then kill the producer."""
     process = _produce(rig, run, corpus, "--rate", str(RATE))
     try:
         with kafka.admin(rig.connection) as admin:
@@ -77,7 +77,7 @@ def _kill_at(rig: Rig, run: Run, corpus: Path, count: int) -> None:
 
 def _produce(rig: Rig, run: Run, corpus: Path, *options: str) -> subprocess.Popen[bytes]:
     with (run.folder / "producer.log").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - our own program
+        return subprocess.Popen(  # noqa: S603 - a program of this project
             [
                 *(sys.executable, "-m", "producer", "--corpus", str(corpus), "--id-column", "id"),
                 *("--topic", run.topic, "--scenario", "as-is", "--resume", *options),

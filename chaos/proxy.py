@@ -1,4 +1,4 @@
-"""A proxy before a broker that loses what passes: whole connections, parts of frames, answers."""
+"""A proxy in front of a broker that breaks connections, truncates frames and loses responses."""
 
 import socket
 import struct
@@ -14,39 +14,38 @@ from typing import Self
 SIZE = struct.Struct(">i")
 
 REQUEST = struct.Struct(">hhi")
-"""API key, version and correlation id, with which each request begins."""
+"""API key, version and correlation id at the start of a request."""
 
 PORT = struct.Struct(">i")
 
 LONGEST_DELAY = 0.3
 
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER of no seconds: closing sends a reset."""
+"""SO_LINGER of 0 seconds: closing the socket sends a reset."""
 
 
 class CutError(OSError):
-    """A connection is cut, on purpose."""
+    """A fault of the proxy breaks a connection."""
 
 
 class Proxy:
     """Passes frames between clients and one broker until the ``with`` block ends.
 
-    Brokers tell clients to which address to go on: where that is the broker's own, the proxy puts
-    its port in place of the broker's, so that clients stay with it. (The port follows the host in
-    each answer that names brokers, whatever its version.)
+    Responses name the addresses of brokers. The proxy replaces the broker's port in them with its
+    own port, so that clients keep using the proxy. (The port follows the host in all versions of
+    these responses.)
 
     Parameters
     ----------
     broker
-        Host and port that clients would go to without it.
+        Host and port of the broker.
     chances
-        How probable each fault is, for each frame: "delay" an answer, "reset" the connection before
-        a request is passed on, "truncate" an answer, lose an answer whole ("lose").
+        Probability of each fault by frame: "delay" a response, "reset" the connection before a
+        request is forwarded, "truncate" a response, "lose" a response.
     certain
-        API keys of Kafka whose first answers are lost, and how many: a commit whose fate the
-        client does not get to know.
+        Number of first responses that are lost for sure, by API key of Kafka.
     random
-        Draws the faults.
+        Random generator of the faults.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Proxy:
 
     @property
     def address(self) -> str:
-        """What clients connect to."""
+        """Host and port that clients connect to."""
         return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -87,7 +86,7 @@ class Proxy:
             try:
                 client, _ = self._listener.accept()
             except OSError:
-                return  # closed
+                return  # the listener is closed
             try:
                 broker = socket.create_connection(self._broker, timeout=5)
             except OSError:
@@ -98,7 +97,7 @@ class Proxy:
             pair = client, broker
             with self._lock:
                 self._sockets.update(pair)
-            for work in (self._requests, self._answers):
+            for work in (self._forward_requests, self._forward_responses):
                 threading.Thread(target=self._pump, args=(work, pair, apis), daemon=True).start()
 
     def _pump(
@@ -107,7 +106,7 @@ class Proxy:
         pair: tuple[socket.socket, socket.socket],
         apis: dict[int, int],
     ) -> None:
-        with suppress(OSError):  # one side, or a fault, ended it
+        with suppress(OSError):  # a peer or a fault closed the connection
             work(*pair, apis)
         for end in pair:
             with suppress(OSError):
@@ -116,9 +115,11 @@ class Proxy:
         with self._lock:
             self._sockets.difference_update(pair)
 
-    def _requests(self, client: socket.socket, broker: socket.socket, apis: dict[int, int]) -> None:
+    def _forward_requests(
+        self, client: socket.socket, broker: socket.socket, apis: dict[int, int]
+    ) -> None:
         while True:
-            frame = _frame(client)
+            frame = _read_frame(client)
             api, _, correlation = REQUEST.unpack_from(frame)
             apis[correlation] = api
             if self._strikes("reset"):
@@ -126,44 +127,46 @@ class Proxy:
                 raise CutError
             broker.sendall(SIZE.pack(len(frame)) + frame)
 
-    def _answers(self, client: socket.socket, broker: socket.socket, apis: dict[int, int]) -> None:
+    def _forward_responses(
+        self, client: socket.socket, broker: socket.socket, apis: dict[int, int]
+    ) -> None:
         while True:
-            frame = self._readdressed(_frame(broker))
+            frame = self._with_own_port(_read_frame(broker))
             api = apis.pop(SIZE.unpack_from(frame)[0], -1)
             if self._strikes("delay"):
                 time.sleep(self._random.uniform(0, LONGEST_DELAY))
-            if self._lost_for_sure(api) or self._strikes("lose"):
+            if self._loses_for_sure(api) or self._strikes("lose"):
                 raise CutError
-            whole = SIZE.pack(len(frame)) + frame
+            response = SIZE.pack(len(frame)) + frame
             if self._strikes("truncate"):
-                client.sendall(whole[: len(whole) // 2])
+                client.sendall(response[: len(response) // 2])
                 raise CutError
-            client.sendall(whole)
+            client.sendall(response)
 
     def _strikes(self, fault: str) -> bool:
         with self._lock:
-            so = self._random.random() < self._chances.get(fault, 0.0)
-            self.faults[fault] += so
-        return so
+            strikes = self._random.random() < self._chances.get(fault, 0.0)
+            self.faults[fault] += strikes
+        return strikes
 
-    def _lost_for_sure(self, api: int) -> bool:
+    def _loses_for_sure(self, api: int) -> bool:
         with self._lock:
-            so = self._certain[api] > 0
-            self._certain[api] -= so
-            self.faults["lose"] += so
-        return so
+            loses = self._certain[api] > 0
+            self._certain[api] -= loses
+            self.faults["lose"] += loses
+        return loses
 
-    def _readdressed(self, frame: bytes) -> bytes:
+    def _with_own_port(self, frame: bytes) -> bytes:
         host, port = self._broker
-        ours = self._listener.getsockname()[1]
-        return frame.replace(host.encode() + PORT.pack(port), host.encode() + PORT.pack(ours))
+        own = self._listener.getsockname()[1]
+        return frame.replace(host.encode() + PORT.pack(port), host.encode() + PORT.pack(own))
 
 
-def _frame(source: socket.socket) -> bytes:
-    return _exactly(source, SIZE.unpack(_exactly(source, SIZE.size))[0])
+def _read_frame(source: socket.socket) -> bytes:
+    return _read_exactly(source, SIZE.unpack(_read_exactly(source, SIZE.size))[0])
 
 
-def _exactly(source: socket.socket, count: int) -> bytes:
+def _read_exactly(source: socket.socket, count: int) -> bytes:
     parts = []
     while count:
         part = source.recv(min(count, 1 << 16))

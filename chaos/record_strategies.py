@@ -1,4 +1,4 @@
-"""Records that are no documents, drawn with hypothesis, each with the reason that it must get."""
+"""Draw malformed records with hypothesis, each with the reason of its dead letter."""
 
 import json
 from dataclasses import dataclass
@@ -14,60 +14,66 @@ from newsreel.events.cloudevents import MAX_ID_CHARACTERS, Headers, attributes
 from newsreel.events.errors import Reason
 from newsreel.events.record import MAX_LABEL_CHARACTERS, MAX_RECORD_BYTES
 
-TOGETHER = 20
-"""Records drawn at once, which is quicker than one by one."""
+GROUP = 20
+"""Records in an example of hypothesis, which is quicker than one record in each."""
 
 NESTED = 10_000
 
 TOO_DEEP = b"[" * NESTED + b"]" * NESTED
 
-GOOD = {"text": "hockey goal", "label": "sport"}
+VALID = {"text": "hockey goal", "label": "sport"}
 
-GOOD_HEADERS = attributes("id", "chaos", datetime(2026, 1, 1, tzinfo=UTC))
+VALID_HEADERS = attributes("id", "chaos", datetime(2026, 1, 1, tzinfo=UTC))
 
 CE_NAMES = ("ce_specversion", "ce_type", "ce_id", "ce_source", "ce_time", "content-type")
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
-    """A record, and why it can't be used."""
+class BadRecord:
+    """A malformed record, and the reason of its dead letter."""
 
     record: Raw
     reason: Reason
 
 
-def draw(count: int, number: int) -> list[Bad]:
-    """Draw records of all kinds; the same number gives the same ones."""
-    drawn: list[Bad] = []
+def draw(count: int, number: int) -> list[BadRecord]:
+    """Draw records of all kinds.
+
+    Parameters
+    ----------
+    number
+        Seed; equal seeds give equal records.
+    """
+    drawn: list[BadRecord] = []
     while len(drawn) < count:
         number += 1
 
         @seed(number)
         @settings(
-            max_examples=-(-(count - len(drawn)) // TOGETHER),
+            max_examples=-(-(count - len(drawn)) // GROUP),
             database=None,
             deadline=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(st.lists(bad(), min_size=TOGETHER, max_size=TOGETHER))
-        def collect(some: list[Bad]) -> None:
-            drawn.extend(some)
+        @given(st.lists(bad_records(), min_size=GROUP, max_size=GROUP))
+        def collect(group: list[BadRecord]) -> None:
+            drawn.extend(group)
 
         collect()
     return drawn[:count]
 
 
-def bad() -> st.SearchStrategy[Bad]:
-    """Draw a record of some kind: each reason but the size, which would take much room."""
+def bad_records() -> st.SearchStrategy[BadRecord]:
+    """Draw a record of any kind, except one that is too large."""
     return st.one_of(
         [
             st.builds(
                 partial(_bad, Reason.NO_VALUE), st.binary(min_size=1, max_size=20), st.none()
             ),
-            st.builds(partial(_bad, Reason.BAD_ID), _bad_keys(), st.just(_json(GOOD))),
+            st.builds(partial(_bad, Reason.BAD_ID), _bad_keys(), st.just(_json(VALID))),
             st.builds(_bad_id, st.text(min_size=1, max_size=20).filter(lambda id_: id_ != "id")),
-            _bad_headers().map(_headed),
+            _bad_headers().map(_with_headers),
             _valued(
                 Reason.NOT_UTF8, st.binary(max_size=40).map(lambda junk: b'{"text": "\xff' + junk)
             ),
@@ -80,35 +86,35 @@ def bad() -> st.SearchStrategy[Bad]:
     )
 
 
-def too_large() -> Bad:
-    """Return a record whose value is a byte too large."""
+def too_large() -> BadRecord:
+    """Return a record whose value is one byte too large."""
     empty = _json({"text": ""})
     value = _json({"text": "x" * (MAX_RECORD_BYTES + 1 - len(empty))})
-    return Bad(Raw(b"large", value, []), Reason.TOO_LARGE)
+    return BadRecord(Raw(b"large", value, []), Reason.TOO_LARGE)
 
 
-def _bad(reason: Reason, key: bytes | None, value: bytes | None) -> Bad:
-    return Bad(Raw(key, value, []), reason)
+def _bad(reason: Reason, key: bytes | None, value: bytes | None) -> BadRecord:
+    return BadRecord(Raw(key, value, []), reason)
 
 
-def _bad_id(key: str) -> Bad:
+def _bad_id(key: str) -> BadRecord:
     """Make a record whose key is not its ``ce_id``."""
-    return Bad(Raw(key.encode(), _json(GOOD), GOOD_HEADERS), Reason.BAD_ID)
+    return BadRecord(Raw(key.encode(), _json(VALID), VALID_HEADERS), Reason.BAD_ID)
 
 
-def _headed(headers: Headers) -> Bad:
-    return Bad(Raw(b"id", _json(GOOD), headers), Reason.BAD_HEADER)
+def _with_headers(headers: Headers) -> BadRecord:
+    return BadRecord(Raw(b"id", _json(VALID), headers), Reason.BAD_HEADER)
 
 
-def _valued(reason: Reason, values: st.SearchStrategy[bytes]) -> st.SearchStrategy[Bad]:
-    """Draw records whose value is wrong and whose headers are right, missing or of no concern."""
+def _valued(reason: Reason, values: st.SearchStrategy[bytes]) -> st.SearchStrategy[BadRecord]:
+    """Draw records with a wrong value, and with valid, missing or irrelevant headers."""
     names = st.sampled_from(["x-", "dl_"]).flatmap(lambda start: _words().map(start.__add__))
     other = st.tuples(names, st.binary(max_size=20))
     headers: st.SearchStrategy[Headers] = st.one_of(
-        st.just([]), st.just(GOOD_HEADERS), st.lists(other, max_size=3)
+        st.just([]), st.just(VALID_HEADERS), st.lists(other, max_size=3)
     )
     return st.builds(
-        lambda value, headers: Bad(Raw(b"id", value, headers), reason), values, headers
+        lambda value, headers: BadRecord(Raw(b"id", value, headers), reason), values, headers
     )
 
 
@@ -121,37 +127,37 @@ def _bad_keys() -> st.SearchStrategy[bytes]:
 
 
 def _bad_headers() -> st.SearchStrategy[Headers]:
-    """Draw the headers of a good record, one of which is missing, wrong or no text."""
+    """Draw headers of a valid record, one of which is missing, wrong or not UTF-8."""
     junk = st.binary(max_size=10).map(lambda more: b"\xff" + more)
     wrong = _words().map(lambda word: b"wrong " + word.encode())
 
     def without(name: str) -> Headers:
-        return [header for header in GOOD_HEADERS if header[0] != name]
+        return [header for header in VALID_HEADERS if header[0] != name]
 
-    def instead(name: str, content: bytes) -> Headers:
+    def replaced(name: str, content: bytes) -> Headers:
         return [*without(name), (name, content)]
 
     return st.one_of(
         st.sampled_from(CE_NAMES[:4]).map(without),
-        st.builds(instead, st.sampled_from(["ce_specversion", "ce_type", "ce_time"]), wrong),
-        st.builds(instead, st.just("content-type"), wrong),
-        st.builds(instead, st.sampled_from(CE_NAMES), junk),
-        st.builds(instead, st.sampled_from(["ce_id", "ce_source"]), st.just(b"")),
+        st.builds(replaced, st.sampled_from(["ce_specversion", "ce_type", "ce_time"]), wrong),
+        st.builds(replaced, st.just("content-type"), wrong),
+        st.builds(replaced, st.sampled_from(CE_NAMES), junk),
+        st.builds(replaced, st.sampled_from(["ce_id", "ce_source"]), st.just(b"")),
     )
 
 
 def _not_json() -> st.SearchStrategy[bytes]:
-    """Draw the beginnings of good values, texts that are none, and one that is nested too deep."""
-    good = _json(GOOD)
+    """Draw prefixes of valid JSON, other texts, and JSON that is nested too deep."""
+    valid = _json(VALID)
     return st.one_of(
-        st.integers(0, len(good) - 1).map(lambda end: good[:end]),
+        st.integers(0, len(valid) - 1).map(lambda end: valid[:end]),
         st.text(max_size=40).filter(lambda text: not _is_json(text)).map(str.encode),
         st.just(TOO_DEEP),
     )
 
 
 def _wrong_shapes() -> st.SearchStrategy[Any]:
-    """Draw JSON that is no document: other values, other types, missing and unknown fields."""
+    """Draw JSON that is not a document: other values and types, missing and unknown fields."""
     scalars = (
         st.none()
         | st.booleans()
@@ -168,11 +174,13 @@ def _wrong_shapes() -> st.SearchStrategy[Any]:
     known = {"text", "label", "time"}
     return st.one_of(
         values.filter(lambda value: not isinstance(value, dict) or "text" not in value),
-        no_strings.map(lambda value: GOOD | {"text": value}),
-        no_strings.filter(lambda it: it is not None).map(lambda value: GOOD | {"label": value}),
-        values.filter(lambda it: it is not None).map(lambda value: GOOD | {"time": value}),
+        no_strings.map(lambda value: VALID | {"text": value}),
+        no_strings.filter(lambda value: value is not None).map(
+            lambda value: VALID | {"label": value}
+        ),
+        values.filter(lambda value: value is not None).map(lambda value: VALID | {"time": value}),
         st.builds(
-            lambda name, value: GOOD | {name: value},
+            lambda name, value: VALID | {name: value},
             st.text(max_size=20).filter(lambda name: name not in known),
             values,
         ),
@@ -180,7 +188,7 @@ def _wrong_shapes() -> st.SearchStrategy[Any]:
 
 
 def _with(field: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
-    return values.map(lambda value: _json(GOOD | {field: value}))
+    return values.map(lambda value: _json(VALID | {field: value}))
 
 
 def _wrong_lengths() -> st.SearchStrategy[str]:

@@ -1,4 +1,4 @@
-"""A run: a consumer of as many lives as it takes, and what is left when it is done."""
+"""A run: a consumer started as often as needed, and the outcome."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ from newsreel.common.kafka import Connection
 from newsreel.events import topics
 
 BATCH = 16
-"""Documents of a step; streams are multiples of it, as no step shall be cut by time."""
+"""Documents of a step; a stream is a multiple of these, so that no step is cut by time."""
 
 OPTIONS = (
     *("--max-tokens", "16", "--layers", "1", "--precision", "fp32", "--runtime", "torch"),
@@ -23,14 +23,14 @@ OPTIONS = (
     *("--batch-size", str(BATCH), "--replay-ratio", "0.25", "--replay-capacity", "200"),
     *("--linger", "60", "--http-port", "0"),
 )
-"""A small model, quickly learned, that depends on the stream and not on time."""
+"""Options of a small model that learns quickly and depends on the stream, not on time."""
 
 IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was published of a document, without what may differ from run to run."""
+    """The published prediction of a document, without fields that differ between runs."""
 
     id: str
     label: str | None
@@ -39,7 +39,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has left behind."""
+    """Checkpoint, committed offsets and predictions at the end of a run."""
 
     digests: dict[str, str]
     positions: dict[str, int]
@@ -49,31 +49,31 @@ class Outcome:
     predictions: list[Prediction]
 
     @property
-    def said(self) -> dict[str, Prediction]:
-        """Predictions by document; the last one where there are several."""
+    def last_predictions(self) -> dict[str, Prediction]:
+        """Last prediction of each document, by document id."""
         return {prediction.id: prediction for prediction in self.predictions}
 
     @property
-    def times(self) -> Counter[int]:
-        """How many documents were predicted once, twice and so on."""
+    def multiplicities(self) -> Counter[int]:
+        """Number of documents by the number of their predictions."""
         return Counter(Counter(prediction.id for prediction in self.predictions).values())
 
 
 class Run:
-    """A consumer that is started again and again with the same group, folder and options.
+    """A consumer that is started repeatedly with the same group, folder and options.
 
     Parameters
     ----------
     rig
-        Where.
+        Broker, folder and seed of the trials.
     topic
-        Its stream, and the name of its group and folder: no two runs share one.
+        Topic of the stream, and name of the group and the folder; unique to the run.
     options
-        Beyond `OPTIONS`.
+        Command-line options beyond `OPTIONS`.
     connection
-        How the consumer reaches Kafka, if not as everybody does.
+        Connection of the consumer to Kafka; by default the connection of the rig.
     idle
-        Seconds without a document that are the end of the stream.
+        Seconds without a document after which the consumer ends.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Run:
         idle: float = IDLE_SECONDS,
     ) -> None:
         self.topic = topic
-        self.lives = 0
+        self.started = 0
         self.folder = rig.folder / topic
         self.checkpoints = self.folder / "checkpoints"
         self._connection = rig.connection
@@ -97,29 +97,29 @@ class Run:
         ]
 
     def start(self, fault: Fault | None = None) -> ConsumerProcess:
-        """Begin a life."""
-        self.lives += 1
-        log = self.folder / f"life-{self.lives:03d}.log"
+        """Start a consumer process."""
+        self.started += 1
+        log = self.folder / f"consumer-{self.started:03d}.log"
         return ConsumerProcess(self._argv, self._environment, log, fault)
 
-    def finish(self, life: ConsumerProcess | None = None, seconds: float = 240) -> None:
-        """Let a life, or a new one, run to the end of the stream.
+    def finish(self, process: ConsumerProcess | None = None, seconds: float = 240) -> None:
+        """Wait until a process, by default a new one, has learned the stream.
 
         Raises
         ------
         TrialError
-            It ended badly.
+            The process ended with an error.
         """
-        life = life or self.start()
-        if code := life.wait(seconds):
-            raise TrialError(f"exit code {code}: {life.last_line} ({life.log})")
+        process = process or self.start()
+        if code := process.wait(seconds):
+            raise TrialError(f"exit code {code}: {process.last_line} ({process.log})")
 
     def newest(self) -> Path:
-        """Return the folder of its newest checkpoint."""
+        """Return the folder of the newest checkpoint."""
         return max(self.checkpoints.glob("[!.]*/manifest.json")).parent
 
     def outcome(self) -> Outcome:
-        """Look at what is left."""
+        """Read checkpoint, committed offsets and predictions."""
         newest = self.newest()
         manifest = json.loads((newest / "manifest.json").read_text())
         state = json.loads((newest / "state.json").read_text())
@@ -138,5 +138,6 @@ class Run:
 
 
 def _prediction(value: bytes) -> Prediction:
-    said: dict[str, Any] = json.loads(value)
-    return Prediction(said["id"], said["label"], tuple(sorted(said["probabilities"].items())))
+    fields: dict[str, Any] = json.loads(value)
+    probabilities = tuple(sorted(fields["probabilities"].items()))
+    return Prediction(fields["id"], fields["label"], probabilities)

@@ -1,4 +1,4 @@
-"""What can be changed about the faults."""
+"""Command-line options of the fault trials."""
 
 from pathlib import Path
 
@@ -7,14 +7,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Kill, stop, cut off and feed the consumer with rubbish, and count what comes of it.
+    """Kill, stop, disconnect and feed the consumer malformed records, then check the outcome.
 
-    With KAFKA_BOOTSTRAP_SERVERS set, that broker is used in place of the embedded one; trials that
-    stop the broker are then left out. The exit code is 1 if anything did not hold.
+    The broker is an embedded Kafka, or the one that KAFKA_BOOTSTRAP_SERVERS names; trials that stop
+    the broker are skipped there. The exit code is 1 if a check failed.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="SOAK_",
+        env_prefix="CHAOS_",
         cli_prog_name="python -m chaos",
         cli_kebab_case=True,
         cli_avoid_json=True,
@@ -23,16 +23,20 @@ class Settings(BaseSettings):
     )
 
     only: str | None = Field(
-        None, description="trials to make, comma-separated; a name or how it begins"
+        None, description="trials to run, comma-separated; names or prefixes of names"
     )
-    documents: int = Field(1600, ge=64, multiple_of=16, description="of the longer streams")
-    kills: int = Field(50, ge=1, description="on one partition; on four, half as many")
+    documents: int = Field(
+        1600, ge=64, multiple_of=16, description="documents of the longer streams"
+    )
+    kills: int = Field(
+        50, ge=1, description="kills on one partition; half as many on four partitions"
+    )
     kills_each: int = Field(
-        4, ge=1, description="of each learner by itself; on four partitions, half as many"
+        4, ge=1, description="kills of each single learner; half as many on four partitions"
     )
-    takeovers: int = Field(3, ge=1, description="of a standby from a killed leader")
-    outage: float = Field(20.0, gt=0, description="seconds that the broker stands still")
-    malformed: int = Field(10_000, ge=1, description="records that are no documents")
-    mutations: int = Field(200, ge=1, description="of a checkpoint's files")
-    seed: int = Field(0, ge=0, description="of everything random")
-    folder: Path = Field(Path("runs/chaos"), description="where logs and checkpoints go")
+    takeovers: int = Field(3, ge=1, description="takeovers by a standby from a killed leader")
+    outage: float = Field(20.0, gt=0, description="seconds that the broker is paused")
+    malformed: int = Field(10_000, ge=1, description="malformed records")
+    mutations: int = Field(200, ge=1, description="mutations of the files of a checkpoint")
+    seed: int = Field(0, ge=0, description="seed of all random choices")
+    folder: Path = Field(Path("runs/chaos"), description="folder of logs and checkpoints")

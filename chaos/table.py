@@ -1,4 +1,4 @@
-"""What was found, as a table."""
+"""Format results as a table."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ VERDICTS = {True: "[green]pass[/]", False: "[bold red]FAIL[/]", None: "[yellow]s
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Lay out rows."""
-    shown = Table(
+    """Return a table of rows."""
+    formatted = Table(
         "trial", "what was done", "what was checked", "found", "seconds", "", show_lines=True
     )
     for row in rows:
-        shown.add_row(
+        formatted.add_row(
             row.trial,
             row.done,
             row.checked,
@@ -23,4 +23,4 @@ def table(rows: Sequence[Row]) -> Table:
             f"{row.seconds:.0f}",
             VERDICTS[row.passed],
         )
-    return shown
+    return formatted

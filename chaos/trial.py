@@ -1,4 +1,4 @@
-"""A trial: what it works with, and what it found."""
+"""A trial: its equipment, its checks and its results."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +13,25 @@ from newsreel.common.kafka import Connection
 
 
 class TrialError(UserError):
-    """A trial could not go on; the message says what was waited for."""
+    """A trial cannot continue; the message names the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: what was done, what had to hold, and what was found instead, if it did.
+    """A row of the table of results.
 
-    ``passed`` is None where a trial could not be made; ``found`` then says why.
+    Attributes
+    ----------
+    trial
+        Name of the trial.
+    done, checked
+        Descriptions of the faults and of the checks.
+    found
+        Failed checks, or other observations.
+    passed
+        Whether all checks passed; None for a skipped trial.
+    seconds
+        Duration of the trial.
     """
 
     trial: str
@@ -33,10 +44,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """What a trial works with.
+    """Equipment of a trial.
 
-    ``broker`` is None where Kafka is somebody else's, who would not like it stopped. ``name``
-    begins the names of topics, ``seed`` is of everything random.
+    Attributes
+    ----------
+    name
+        Prefix of the names of topics.
+    connection
+        Connection to Kafka.
+    broker
+        The embedded broker; None for a broker that trials must not stop.
+    folder
+        Folder of logs and checkpoints.
+    seed
+        Seed of all random choices.
     """
 
     name: str
@@ -46,7 +67,7 @@ class Rig:
     seed: int
 
     def random(self, trial: str) -> Random:
-        """Return a generator of the trial's own: others, left out or not, don't change it."""
+        """Return a random generator that depends on the seed and this trial only."""
         return Random(f"{self.seed} {trial}")
 
 
@@ -55,59 +76,64 @@ Trial = Callable[[Rig], list[Row]]
 
 @dataclass
 class Checks:
-    """What had to hold in a trial, and what did not."""
+    """Checks made in a trial, and those that failed."""
 
     made: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
     def equal(self, what: str, found: object, expected: object) -> None:
-        """Note whether something is as expected; both are shown if not."""
+        """Check that a value is as expected; a failure shows both."""
         self.holds(what, found == expected, f"{_short(found)}, expected {_short(expected)}")
 
-    def holds(self, what: str, so: bool, found: str = "not so") -> None:  # noqa: FBT001 - a verdict
-        """Note whether something holds; the first time that it does not is told."""
+    def holds(self, what: str, passed: bool, found: str = "false") -> None:  # noqa: FBT001 - a verdict
+        """Record a check; only its first failure is shown."""
         if what not in self.made:
             self.made.append(what)
-        if not so and not any(failure.startswith(f"{what}: ") for failure in self.failed):
+        if not passed and not any(failure.startswith(f"{what}: ") for failure in self.failed):
             self.failed.append(f"{what}: {found}")
 
-    def row(self, trial: str, done: str, seconds: float, found: str = "all so") -> Row:
-        """Return the line of the table; what did not hold takes the place of ``found``."""
-        shown = "; ".join(self.failed) or found
-        return Row(trial, done, ", ".join(self.made), shown, not self.failed, seconds)
+    def row(self, trial: str, done: str, seconds: float, found: str = "as expected") -> Row:
+        """Return the row of the table; failed checks replace ``found``."""
+        found = "; ".join(self.failed) or found
+        return Row(trial, done, ", ".join(self.made), found, not self.failed, seconds)
 
 
-def skipped(trial: str, why: str) -> list[Row]:
-    """Return the row of a trial that could not be made."""
-    return [Row(trial, "-", "-", f"skipped: {why}", passed=None)]
+def skipped(trial: str, reason: str) -> list[Row]:
+    """Return the row of a skipped trial."""
+    return [Row(trial, "-", "-", f"skipped: {reason}", passed=None)]
 
 
-NOT_OURS = "it stops the broker, and this one is not the harness's own"
+FOREIGN_BROKER = "the trial stops the broker, and this one is not the embedded broker"
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> float:
-    """Wait for something; returns how many seconds it took.
+    """Wait for a condition; return the seconds it took.
+
+    Parameters
+    ----------
+    what
+        The condition as a clause, for the error message.
 
     Raises
     ------
     TrialError
-        In vain.
+        The condition is false after the given seconds.
     """
     started = time.monotonic()
     while not condition():
         if time.monotonic() - started > seconds:
-            raise TrialError(f"waited {seconds:.0f} s in vain until {what}")
+            raise TrialError(f"waited {seconds:.0f} s for this in vain: {what}")
         time.sleep(0.01)
     return time.monotonic() - started
 
 
 @contextmanager
 def stopwatch() -> Iterator[Callable[[], float]]:
-    """Give a function that says how many seconds have passed."""
+    """Yield a function that returns the seconds since the start of the block."""
     started = time.monotonic()
     yield lambda: time.monotonic() - started
 
 
 def _short(value: object, characters: int = 120) -> str:
-    shown = str(value)
-    return shown if len(shown) <= characters else shown[:characters] + "..."
+    text = str(value)
+    return text if len(text) <= characters else text[:characters] + "..."

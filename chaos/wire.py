@@ -1,4 +1,4 @@
-"""What is on Kafka: streams are put there, and what became of them is read back."""
+"""Write streams to Kafka, and read committed offsets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ TEXT_WORDS = 14
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A record as Kafka carries it, whatever it holds."""
+    """A record of Kafka with any content."""
 
     key: bytes | None
     value: bytes | None
@@ -34,24 +34,24 @@ class Raw:
 
 
 def documents(count: int, random: Random) -> list[Document]:
-    """Make documents of several labels, no two alike: most of each text gives its label away."""
-    made = []
+    """Make different documents of several labels, whose words mostly identify the label."""
+    items = []
     for number in range(count):
         label = random.choice(list(WORDS))
         words = random.choices([*WORDS[label].split(), *COMMON.split()], k=TEXT_WORDS)
-        made.append(Document(f"doc-{number}", f"{' '.join(words)} {number}", label))
-    return made
+        items.append(Document(f"doc-{number}", f"{' '.join(words)} {number}", label))
+    return items
 
 
 def publish(
     connection: Connection, topic: str, items: Iterable[Document | Raw], partitions: int = 1
 ) -> list[tuple[int, int]]:
-    """Write documents and raw records, in turn to each partition of a topic made for them.
+    """Create a topic and write documents and raw records to its partitions in turn.
 
     Returns
     -------
     list of (int, int)
-        Partition and offset of each.
+        Partition and offset of each record.
     """
     with kafka.admin(connection) as admin:
         kafka.ensure(admin, topic, partitions)
@@ -76,7 +76,7 @@ def publish(
 
 
 def committed(connection: Connection, group: str, topic: str) -> dict[int, int]:
-    """Ask for a group's committed offsets, by partition."""
+    """Return a group's committed offsets by partition."""
     with kafka.admin(connection) as admin:
         numbers = kafka.partitions(admin, topic)
     consumer = KafkaConsumer(**connection.options, group_id=group)

@@ -1,1 +1,1 @@
-"""What becomes of accuracy when documents arrive faster than they can be learned."""
+"""Accuracy when documents arrive faster than they can be learned."""

@@ -1,10 +1,10 @@
-"""Over Kafka, for a while more comes than can be learned: what becomes of it, and of memory."""
+"""Measure lag, memory and accuracy of the consumer while it gets more than it can learn."""
 
 import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -24,7 +24,7 @@ from newsreel.events import topics
 from newsreel.events.document import Document
 
 STEP = 32
-"""Documents of a learning step: a consumer that ends keeps the rest for the next."""
+"""Documents of a learning step; a consumer that ends leaves an incomplete step in the topic."""
 
 IDLE_SECONDS = 120
 
@@ -33,19 +33,31 @@ READY_SECONDS = 120
 SAMPLE_SECONDS = 1.0
 
 TENTH = 0.1
-"""Of the time of the load: memory is told of the second such part, and of the last."""
+"""Share of the time of the load over which memory is averaged, early and late."""
 
-TOLD_SECONDS = 30
+LOG_SECONDS = 30
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the consumer's metrics said, so many seconds after the load began.
+    """Metrics of the consumer at one moment.
 
-    ``waiting`` are documents not read yet, ``behind`` the seconds that they wait, ``accuracy`` is
-    of the last 1,000 predictions.
+    Attributes
+    ----------
+    seconds
+        Seconds since the load began.
+    predicted
+        Documents predicted so far.
+    waiting
+        Documents in the topic that are not read yet.
+    behind
+        Seconds that the oldest of these have waited.
+    memory_mb
+        Resident memory in MB.
+    accuracy
+        Accuracy of the last 1,000 predictions.
     """
 
     seconds: float
@@ -63,34 +75,34 @@ def measure(
     heldout: Sequence[Document],
     arguments: Sequence[object],
 ) -> dict[str, Any]:
-    """Let a consumer learn in its own time, then another under load; returns figures for JSON.
+    """Let a consumer learn without load and another under load; return figures as JSON values.
 
     Parameters
     ----------
     times
-        The load, as a multiple of what the first consumer learned in a second.
+        Load as a multiple of the documents per second of the first consumer.
     seconds
-        How long it lasts.
+        Seconds that the load lasts.
     documents
-        Learned by the first consumer; predictions of so many are compared.
+        Number of documents for the first consumer; the same number is compared under load.
     heldout
-        Examined on at the end.
+        Held-out documents for the evaluation at the end.
     arguments
-        What makes ``python -m producer`` publish the corpus.
+        Options of ``python -m producer`` that publish the corpus.
 
     Raises
     ------
     ProgramError
-        A document was lost, or came twice.
+        A document was lost or learned twice.
     """
     documents = max(STEP, documents // STEP * STEP)
-    spare = max(1, machine.cores() - 1)  # broker and producer need one, too
+    spare = max(1, machine.cores() - 1)  # a core for broker and producer
     with processes.broker() as (broker, folder):
         topic = _topic(broker, heldout)
         processes.run(
             "producer", "--topic", topic, "--limit", documents, *arguments, connection=broker
         )
-        sustainable, _ = streaming.learned(
+        sustainable, _ = streaming.consume(
             broker, folder, topic, "in-time", documents, threads=spare
         )
         in_time = _outcome(broker, topic, folder / "in-time.json", documents, documents)
@@ -101,7 +113,7 @@ def measure(
         topic = _topic(broker, heldout)
         port = free_port()
         summary = folder / "under-load.json"
-        with processes.beside(
+        with processes.started(
             "consumer",
             *("--topic", topic, "--group", topic, "--checkpoint-dir", folder / "under-load"),
             *("--http-port", port, "--stop-after", sent, "--stop-when-idle", IDLE_SECONDS),
@@ -110,7 +122,7 @@ def measure(
             threads=spare,
         ) as consumer:
             _wait_until_ready(consumer, port)
-            with processes.beside(
+            with processes.started(
                 *("producer", "--topic", topic, "--rate", rate, "--limit", sent),
                 *("--repeat", math.ceil(sent / documents) + 1, *arguments),
                 connection=broker,
@@ -132,21 +144,34 @@ def measure(
         "memory_mb": _memory(samples, TENTH * loaded),
         "in_time": in_time,
         "under_load": under_load,
-        "samples": [asdict(sample) for sample in samples],
+        "samples": _columns(samples),
     }
 
 
 def _memory(samples: Sequence[Sample], part: float) -> dict[str, float]:
-    """Return the median of the second part of so many seconds, that of the last, and the most."""
+    """Return the median memory over the second and the last part, and the peak, in MB.
+
+    Parameters
+    ----------
+    part
+        Seconds of a part.
+    """
     end = samples[-1].seconds
     early = [s.memory_mb for s in samples if part <= s.seconds <= 2 * part]
     late = [s.memory_mb for s in samples if s.seconds >= end - part]
-    most = max(s.memory_mb for s in samples)
-    return {"early": median(early or late), "late": median(late), "most": most}
+    peak = max(s.memory_mb for s in samples)
+    return {"early": median(early or late), "late": median(late), "most": peak}
+
+
+def _columns(samples: Sequence[Sample]) -> dict[str, list[float]]:
+    """Return a list of values for each field of the samples."""
+    return {
+        field.name: [getattr(sample, field.name) for sample in samples] for field in fields(Sample)
+    }
 
 
 def _topic(broker: Connection, heldout: Sequence[Document]) -> str:
-    """Create a topic, and one of held-out documents beside it."""
+    """Create a topic and its topic of held-out documents; return the name of the first."""
     topic = processes.new_topic(broker)
     streaming.publish(broker, topics.heldout(topic), heldout)
     return topic
@@ -154,44 +179,53 @@ def _topic(broker: Connection, heldout: Sequence[Document]) -> str:
 
 def _wait_until_ready(consumer: Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while _ask(port, "/readyz") is None:
+    while _get(port, "/readyz") is None:
         if consumer.poll() is not None or time.monotonic() > deadline:
-            raise processes.ProgramError("the consumer does not become ready; try again")
+            raise processes.ProgramError(
+                f"the consumer was not ready in {READY_SECONDS} s; try again"
+            )
         time.sleep(0.1)
 
 
 def _watch(
     consumer: Popen[bytes], producer: Popen[bytes], port: int
 ) -> tuple[list[Sample], float, float]:
-    """Sample until nothing waits; returns the samples, when the producer ended, and when it did."""
-    began = time.monotonic()
+    """Sample the consumer's metrics until the load has ended and no document waits.
+
+    Returns
+    -------
+    list of Sample, float, float
+        Samples, and the seconds until the producer ended and until no document was waiting.
+    """
+    started = time.monotonic()
     samples: list[Sample] = []
     loaded: float | None = None
-    told = -math.inf
+    logged = -math.inf
     while True:
-        asked = time.monotonic() - began
-        over = consumer.poll() is not None
+        seconds = time.monotonic() - started
+        ended = consumer.poll() is not None
         if loaded is None and producer.poll() is not None:
-            loaded = asked
-        if (said := _ask(port, "/metrics")) is not None:
-            samples.append(_sample(said, asked))
-            if asked > told + TOLD_SECONDS:
-                told = asked
-                log.info("under load" if loaded is None else "after it", **asdict(samples[-1]))
-        if loaded is not None and (over or (samples and not samples[-1].waiting)):
-            return samples, loaded, asked
-        if over:
+            loaded = seconds
+        if (metrics := _get(port, "/metrics")) is not None:
+            samples.append(_sample(metrics, seconds))
+            if seconds > logged + LOG_SECONDS:
+                logged = seconds
+                log.info("under load" if loaded is None else "after load", **asdict(samples[-1]))
+        if loaded is not None and (ended or (samples and not samples[-1].waiting)):
+            return samples, loaded, seconds
+        if ended:
             raise processes.ProgramError("the consumer ended before the load did; try again")
-        time.sleep(max(0.0, SAMPLE_SECONDS - (time.monotonic() - began - asked)))
+        time.sleep(max(0.0, SAMPLE_SECONDS - (time.monotonic() - started - seconds)))
 
 
-def _ask(port: int, path: str) -> str | None:
+def _get(port: int, path: str) -> str | None:
+    """Return the body of an answer with status 200, else None."""
     client = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         client.request("GET", path)
         answer = client.getresponse()
         body = answer.read().decode()
-    except (OSError, HTTPException):  # it is starting, or has ended
+    except (OSError, HTTPException):  # the consumer is starting, or has ended
         return None
     finally:
         client.close()
@@ -199,13 +233,11 @@ def _ask(port: int, path: str) -> str | None:
 
 
 def _sample(text: str, seconds: float) -> Sample:
-    said = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    series = [one for family in text_string_to_metric_families(text) for one in family.samples]
 
     def total(name: str, **labels: str) -> float:
         return sum(
-            sample.value
-            for sample in said
-            if sample.name == name and labels.items() <= sample.labels.items()
+            one.value for one in series if one.name == name and labels.items() <= one.labels.items()
         )
 
     return Sample(
@@ -221,28 +253,30 @@ def _sample(text: str, seconds: float) -> Sample:
 def _outcome(
     broker: Connection, topic: str, summary: Path, sent: int, first: int
 ) -> dict[str, float | None]:
-    """Return how accurate a consumer was on the first documents, on all, and on held-out ones.
+    """Return the accuracy on the first documents, on all, and on held-out documents.
 
     Raises
     ------
     ProgramError
-        Not each document was predicted and learned exactly once.
+        A document was not predicted and learned exactly once.
     """
-    told = json.loads(summary.read_text())
-    published = [json.loads(it.value) for it in kafka.read(broker, topics.predictions(topic))]
-    ids = {one["id"] for one in published}
-    if not sent == len(published) == len(ids) == told["learned_documents"]:
+    figures = json.loads(summary.read_text())
+    predictions = [
+        json.loads(record.value) for record in kafka.read(broker, topics.predictions(topic))
+    ]
+    ids = {prediction["id"] for prediction in predictions}
+    if not sent == len(predictions) == len(ids) == figures["learned_documents"]:
         raise processes.ProgramError(
-            f"of {sent} documents {told['learned_documents']} were learned, and"
-            f" {len(published)} predictions are of {len(ids)} documents"
+            f"of {sent} documents {figures['learned_documents']} were learned, and"
+            f" {len(predictions)} predictions are of {len(ids)} documents"
         )
     return {
-        "first": _accuracy(published[:first]),
-        "all": _accuracy(published),
-        "heldout": told["heldout_accuracy"],
+        "first": _accuracy(predictions[:first]),
+        "all": _accuracy(predictions),
+        "heldout": figures["heldout_accuracy"],
     }
 
 
-def _accuracy(published: Sequence[Mapping[str, Any]]) -> float:
-    hits = [bool(one["label"] == one["truth"]) for one in published]
+def _accuracy(predictions: Sequence[Mapping[str, Any]]) -> float:
+    hits = [bool(prediction["label"] == prediction["truth"]) for prediction in predictions]
     return sum(hits) / len(hits)

@@ -1,13 +1,13 @@
-"""A stream that does not wait: accuracy against the rate at which documents arrive.
+"""Measure accuracy against the rate of arrival of a stream that does not wait.
 
-Each document is predicted the moment it arrives, by the model as it is then, and scored. It is
-learned when its turn comes: above a learner's capacity later and later, and what has not had its
-turn when the stream is over was never learned. That is how Ghunaim et al. (2023) evaluate
-("Real-time evaluation in online continual learning: a new hope"), who pass over documents that
-can't be learned in time; here they wait, as in Kafka.
+Each document is predicted by the current model the moment it arrives, and scored. It is learned
+after the documents before it: above a learner's capacity the delay grows, and documents still
+waiting at the end of the stream are never learned. Ghunaim et al. (2023) evaluate in this way
+("Real-time evaluation in online continual learning: a new hope") but skip documents that cannot be
+learned in time; here they wait, as in Kafka.
 
-Time is counted and not waited for: a step takes as long as such steps took when they were timed.
-So what else a machine does changes when documents are learned by that one figure only.
+The clock is simulated: a step takes the time that equal steps took when they were timed, so that
+other work of the machine changes the results only through these timings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,19 +21,19 @@ import structlog
 from benchmarks import newsreel
 from benchmarks.newsreel import Newsreel
 from benchmarks.quality import cell
-from benchmarks.scenarios.rows import sharing
+from benchmarks.scenarios.rows import shared_extractor
 from benchmarks.throughput.comparison import interleave
 from consumer.replay.ratio import ReplayRatio
 from newsreel.events.document import Document
 
 MULTIPLES = (0.5, 1, 2, 4, 8, 16, 32)
-"""Rates of arrival, by what newsreel learns with its default settings."""
+"""Rates of arrival as multiples of the capacity of newsreel's default settings."""
 
 TARGET_LAG = 64
 
-MUCH_REPLAY = 4
+HIGH_REPLAY = 4
 
-USUAL_REPLAY = 0.5
+DEFAULT_REPLAY = 0.5
 
 WARM_UP_STEPS = 10
 
@@ -46,20 +46,20 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Newsreel's options; ``title`` is for people."""
+    """Options of newsreel, and the row's title in reports."""
 
     title: str
-    replay_ratio: float = USUAL_REPLAY
+    replay_ratio: float = DEFAULT_REPLAY
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 ROWS: Mapping[str, Row] = {
     "newsreel": Row("newsreel"),
     "newsreel-lag": Row(f"newsreel, --target-lag {TARGET_LAG}", options={"target_lag": TARGET_LAG}),
-    "replay": Row(f"--replay-ratio {MUCH_REPLAY}", MUCH_REPLAY),
+    "replay": Row(f"--replay-ratio {HIGH_REPLAY}", HIGH_REPLAY),
     "replay-lag": Row(
-        f"--replay-ratio {MUCH_REPLAY} --target-lag {TARGET_LAG}",
-        MUCH_REPLAY,
+        f"--replay-ratio {HIGH_REPLAY} --target-lag {TARGET_LAG}",
+        HIGH_REPLAY,
         {"target_lag": TARGET_LAG},
     ),
     "ngram": Row("--learner ngram", options={"learner": "ngram"}),
@@ -68,19 +68,19 @@ ROWS: Mapping[str, Row] = {
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds that it takes to predict and learn a new document, and to replay one."""
+    """Seconds to predict and learn a new document, and seconds to replay a document."""
 
     new: float
     replayed: float
 
     def seconds(self, new: float, replayed: float) -> float:
-        """Return how long a step takes."""
+        """Return the seconds of a step with this many new and replayed documents."""
         return new * self.new + replayed * self.replayed
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether each prediction at arrival was right, documents learned in time, and replayed."""
+    """Whether each prediction at arrival was right, documents learned, documents replayed."""
 
     hits: Sequence[bool]
     learned: int
@@ -90,17 +90,17 @@ class Outcome:
 def measure(
     documents: Sequence[Document], heldout: Sequence[Document], seed: int
 ) -> dict[str, Any]:
-    """Return accuracy by row and rate, ready for JSON."""
-    paces = timed(documents, seed)
-    capacity = 1 / paces["newsreel"].seconds(1, USUAL_REPLAY)
+    """Return accuracy by row and rate as JSON values."""
+    paces = measure_paces(documents, seed)
+    capacity = 1 / paces["newsreel"].seconds(1, DEFAULT_REPLAY)
     rates = [round(multiple * capacity, 1) for multiple in MULTIPLES]
     log.info("rates", rates=rates)
-    share = sharing()
+    wrap = shared_extractor()
     rows = {}
     for name, row in ROWS.items():
-        # The n-gram learner reads something else: nothing to share.
-        shared = [] if name == "ngram" else [share]
-        build = newsreel.build(*shared, replay_ratio=row.replay_ratio, **row.options)
+        # The n-gram learner has another extractor.
+        wraps = [] if name == "ngram" else [wrap]
+        build = newsreel.build(*wraps, replay_ratio=row.replay_ratio, **row.options)
         points = []
         for rate in rates:
             model = build([], seed)
@@ -111,7 +111,7 @@ def measure(
                     "at_arrival": sum(outcome.hits) / len(documents),
                     "learned": outcome.learned / len(documents),
                     "replay_ratio": outcome.replayed / max(1, outcome.learned),
-                    "heldout": cell.examine(model, heldout).accuracy,
+                    "heldout": cell.evaluate(model, heldout).accuracy,
                 }
             )
             log.info("measured", row=name, **points[-1])
@@ -137,13 +137,13 @@ def stream(
     documents: Sequence[Document],
     rate: float,
 ) -> Outcome:
-    """Let documents arrive, so many a second, and the model keep up as far as it can."""
+    """Predict documents that arrive at a rate per second, and learn them as time permits."""
     hits: list[bool] = []
 
     def predict_until(arrived: int) -> None:
         for start in range(len(hits), arrived, model.batch_size):
-            some = documents[start : min(start + model.batch_size, arrived)]
-            hits.extend(prediction.correct for prediction in model.predict_many(some))
+            batch = documents[start : min(start + model.batch_size, arrived)]
+            hits.extend(prediction.correct for prediction in model.predict_many(batch))
 
     clock = 0.0
     learned = replays = 0
@@ -155,7 +155,7 @@ def stream(
             break
         replayed = replay_ratio.due(len(batch), waiting)
         clock += pace.seconds(len(batch), replayed)
-        # What arrives while this is learned is predicted by what was known before.
+        # Documents that arrive during the step are predicted by the model from before it.
         predict_until(min(round(clock * rate), len(documents)))
         model.predict_many(batch)
         model.learn_many(batch, replayed)
@@ -165,27 +165,27 @@ def stream(
     return Outcome(hits, learned, replays)
 
 
-def timed(documents: Sequence[Document], seed: int) -> dict[str, Pace]:
-    """Time the steps of each row, with its replay and without."""
+def measure_paces(documents: Sequence[Document], seed: int) -> dict[str, Pace]:
+    """Time the steps of each row with replay and without."""
 
     def seconds(row: Row, ratio: float) -> float:
         loop = newsreel.build_loop(seed=seed, replay_ratio=ratio, **row.options)
         steps = islice(newsreel.steps(loop, documents), WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS)
-        took = [(sum(step.seconds.values()), len(step.predictions)) for step in steps]
-        return sum(one for one, _ in took) / sum(count for _, count in took)
+        timings = [(sum(step.seconds.values()), len(step.predictions)) for step in steps]
+        return sum(spent for spent, _ in timings) / sum(count for _, count in timings)
 
-    # How much is replayed while others wait changes no step's pace.
-    alike = {(row.options.get("learner"), row.replay_ratio): row for row in ROWS.values()}
+    # --target-lag does not change the time of a document.
+    distinct = {(row.options.get("learner"), row.replay_ratio): row for row in ROWS.values()}
     sides = {
         f"{learner} {ratio}": lambda _, row=row, ratio=ratio: seconds(row, ratio)
-        for (learner, most), row in alike.items()
-        for ratio in (0.0, most)
+        for (learner, with_replay), row in distinct.items()
+        for ratio in (0.0, with_replay)
     }
     figures = interleave(sides, ROUNDS)
     paces = {}
     for name, row in ROWS.items():
-        key = row.options.get("learner")
-        new = median(figures[f"{key} 0.0"])
-        more = median(figures[f"{key} {row.replay_ratio}"])
-        paces[name] = Pace(new, max(0.0, more - new) / row.replay_ratio)
+        learner = row.options.get("learner")
+        new = median(figures[f"{learner} 0.0"])
+        with_replay = median(figures[f"{learner} {row.replay_ratio}"])
+        paces[name] = Pace(new, max(0.0, with_replay - new) / row.replay_ratio)
     return paces

@@ -1,7 +1,6 @@
-"""Measures what is asked for, and reports on all that is there."""
+"""Measure rates of arrival, overload, or both, and report all results."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,19 @@ from benchmarks import corpus, results
 from benchmarks.arrivals import overload, plot, rates
 from benchmarks.arrivals import report as tables
 from benchmarks.quality import report, streams
+from benchmarks.results import Cell, ResultsFile
 
 log = structlog.get_logger()
 
-PARTS: Mapping[str, tuple[Callable[[Any], str], Callable[[Any, Path], None]]] = {
+PARTS: Mapping[str, tuple[Callable[[Cell], str], Callable[[Cell, Path], None]]] = {
     "rates": (tables.rates, plot.draw_rates),
     "overload": (tables.overload, plot.draw_overload),
 }
-"""How each is told and drawn."""
+"""Functions that write the tables and draw the picture of each part."""
 
 
 def run(
-    names: list[str],
+    names: Sequence[str],
     folder: Path,
     *,
     seed: int,
@@ -32,24 +32,25 @@ def run(
     seconds: float,
     newsgroups_path: Path | None,
 ) -> None:
-    """Measure rates, overload, or both, and write ``report.md`` and pictures of what is there."""
-    results.prepare(folder)
+    """Measure parts; write ``arrivals.json``, and ``report.md`` and pictures of all its parts."""
+    results.create_folder(folder)
+    file = ResultsFile(folder / "arrivals.json", "part")
     copy = corpus.load(newsgroups_path)
-    stream, questions = streams.make(copy, streams.STREAMS["raw"], seed, documents, heldout)
+    train, test = streams.make(copy, streams.STREAMS["raw"], seed, documents, heldout)
     for name in names:
+        figures: dict[str, Any]
         if name == "rates":
-            found = rates.measure(stream, questions, seed)
+            figures = rates.measure(train, test, seed)
         else:
             options = ["--seed", seed]
             options += [] if newsgroups_path is None else ["--corpus", newsgroups_path]
-            found = overload.measure(times, seconds, len(stream), questions, options)
-        results.write(folder / f"{name}.json", results.about(copy, seed) | found)
-    parts = ["# Arrivals\n"]
-    for name, (tell, draw) in PARTS.items():
-        file = folder / f"{name}.json"
-        if file.exists():
-            found = json.loads(file.read_text())
-            draw(found, folder / f"{name}.svg")
-            parts += [tell(found), report.made([found])]
-    (folder / "report.md").write_text("\n".join(parts))
+            figures = overload.measure(times, seconds, len(train), test, options)
+        file.put({"part": name, **results.conditions(copy, seed), **figures})
+    sections = ["# Arrivals\n"]
+    cells = {cell["part"]: cell for cell in file.read()}
+    for name, (table, draw) in PARTS.items():
+        if name in cells:
+            draw(cells[name], folder / f"{name}.svg")
+            sections += [table(cells[name]), report.conditions([cells[name]])]
+    (folder / "report.md").write_text("\n".join(sections))
     log.info("reported", table=str(folder / "report.md"))

@@ -1,5 +1,5 @@
-"""Other libraries' learners, each as its library means it to be used.
+"""Learners of other libraries, each used as its library recommends.
 
-What each is set to was chosen by its prequential accuracy over the first 2,500 documents of the raw
+The settings of each have the best prequential accuracy over the first 2,500 documents of the raw
 stream (seed 0).
 """

@@ -1,4 +1,4 @@
-"""River: pipelines of its own parts, one document at a time."""
+"""River: pipelines of River's own parts, one document at a time."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,16 +16,16 @@ SMOOTHING = 0.01
 
 
 class Pipeline:
-    """A River pipeline that takes texts.
+    """A River pipeline over texts.
 
     Parameters
     ----------
     pipeline
-        Ends with a classifier.
+        River pipeline that ends with a classifier.
     parameters
-        Counts what it has learned.
+        Function that counts the learned parameters.
     settings
-        How it is set.
+        Settings for the report.
     """
 
     batch_size = 1
@@ -38,26 +38,26 @@ class Pipeline:
         self._settings = settings
 
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
-        """Predict one after the other."""
+        """Predict documents one after the other."""
         predict = self._pipeline.predict_proba_one
         return [prediction(document, predict(document.text)) for document in documents]
 
     def learn_many(self, documents: Sequence[Document]) -> None:
-        """Learn one after the other."""
+        """Learn documents one after the other."""
         for document in documents:
             self._pipeline.learn_one(document.text, document.label)
 
     def size(self) -> Size:
-        """Count parameters; River has no format of its own to keep them in."""
+        """Return the number of parameters; River has no file format for checkpoints."""
         return Size(self._parameters(), None)
 
     def describe(self) -> dict[str, Any]:
-        """Return the pipeline in words."""
+        """Return the settings of the pipeline."""
         return self._settings
 
 
 def softmax(_labels: Sequence[str], _seed: int) -> Pipeline:
-    """Feed TF-IDF of words without stop words into softmax regression by SGD."""
+    """Build softmax regression by SGD on TF-IDF of words without stop words."""
     words = feature_extraction.TFIDF(stop_words=set(STOP_WORDS))
     classifier = linear_model.SoftmaxRegression(optimizer=optim.SGD(LEARNING_RATE))
     return Pipeline(
@@ -68,7 +68,7 @@ def softmax(_labels: Sequence[str], _seed: int) -> Pipeline:
 
 
 def multinomial(_labels: Sequence[str], _seed: int) -> Pipeline:
-    """Feed counts of words into multinomial naive Bayes."""
+    """Build multinomial naive Bayes on counts of words."""
     classifier = naive_bayes.MultinomialNB(alpha=SMOOTHING)
     return Pipeline(
         feature_extraction.BagOfWords() | classifier,
@@ -78,7 +78,7 @@ def multinomial(_labels: Sequence[str], _seed: int) -> Pipeline:
 
 
 def retraining(_labels: Sequence[str], _seed: int) -> Pipeline:
-    """Feed counts of words into multinomial naive Bayes, begun anew when ADWIN tells of drift."""
+    """Build multinomial naive Bayes on counts of words, reset when ADWIN detects drift."""
     classifier = drift.DriftRetrainingClassifier(
         naive_bayes.MultinomialNB(alpha=SMOOTHING),
         drift_detector=drift.ADWIN(),

@@ -1,4 +1,4 @@
-"""River: an adaptive random forest, on what an encoder makes of a text."""
+"""River: an adaptive random forest on the vectors of an encoder."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -13,15 +13,15 @@ from newsreel.events.document import Document
 
 TREES = 10
 
-ROOM = 1 << 30
-"""Bytes of features that are kept."""
+CACHE_BYTES = 1 << 30
+"""Room for the features of texts."""
 
 
 def build(_labels: Sequence[str], seed: int) -> Pipeline:
-    """Feed vectors of texts into an adaptive random forest: words are too many for its trees.
+    """Build an adaptive random forest on vectors of texts; for counts of words it is too slow.
 
-    The vectors are those of newsreel's encoder as it comes, the mean of its last layer. Gomes et
-    al. (2017), "Adaptive random forests for evolving data stream classification".
+    A vector is the mean of the last layer of newsreel's pretrained encoder. Gomes et al. (2017),
+    "Adaptive random forests for evolving data stream classification".
     """
     classifier = forest.ARFClassifier(n_models=TREES, seed=seed)
     return Pipeline(
@@ -40,5 +40,5 @@ def _vector(text: str) -> dict[int, float]:
 
 @cache
 def _extractor() -> Extractor:
-    """Read each text once, however many streams it comes in."""
-    return CachedFeatures(newsreel.build_loop(learner="analytic").classifier.extractor, ROOM)
+    """Return one extractor for all streams, which caches the features of each text."""
+    return CachedFeatures(newsreel.build_loop(learner="analytic").classifier.extractor, CACHE_BYTES)

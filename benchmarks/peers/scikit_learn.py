@@ -1,4 +1,4 @@
-"""scikit-learn: SGD over a stream, and a linear SVM that sees everything at once."""
+"""scikit-learn: SGD over a stream, and a linear SVM fitted offline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from benchmarks.model import Size, prediction, verdict
+from benchmarks.model import Size, label_only, prediction
 from benchmarks.peers.words import STOP_WORDS
 from consumer.evaluation.evaluator import Prediction
 from newsreel.events.document import Document
@@ -21,17 +21,17 @@ ALPHA = 1e-5
 
 
 class HashingSGD:
-    """Hashed words and pairs into logistic regression by SGD.
+    """Logistic regression by SGD on hashed words and pairs of words.
 
-    All labels must be declared before the first document, which a stream can't do. Each call goes
-    over all weights, twenty million of them, so that one document at a time would take
-    hours; it gets micro-batches.
+    All labels must be declared before the first document, which a stream cannot do. Each call
+    visits all twenty million weights: one document at a time would take hours, so documents are
+    learned in micro-batches.
     """
 
     batch_size = 16
 
     def __init__(self, labels: Sequence[str], seed: int) -> None:
-        threadpool_limits(1)  # steps this small only lose by being shared out
+        threadpool_limits(1)  # such small steps are slower with more threads
         self._labels = sorted(labels)
         self._vectorizer = HashingVectorizer(
             n_features=FEATURES, ngram_range=NGRAMS, stop_words=list(STOP_WORDS), binary=True
@@ -40,7 +40,7 @@ class HashingSGD:
         self._learned = False
 
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
-        """Predict in one call."""
+        """Predict documents in one call."""
         if not self._learned:
             return [prediction(document, {}) for document in documents]
         rows = self._classifier.predict_proba(self._features(documents)).tolist()
@@ -50,7 +50,7 @@ class HashingSGD:
         ]
 
     def learn_many(self, documents: Sequence[Document]) -> None:
-        """Learn in one call, a step for each document."""
+        """Learn documents in one call, with a gradient step for each."""
         targets = [document.label for document in documents]
         self._classifier.partial_fit(self._features(documents), targets, classes=self._labels)
         self._learned = True
@@ -60,7 +60,7 @@ class HashingSGD:
         return _size(self._classifier)
 
     def describe(self) -> dict[str, Any]:
-        """Return how it is set."""
+        """Return the settings of the pipeline."""
         return {
             "pipeline": "HashingVectorizer(binary) | SGDClassifier(log_loss)",
             "features": FEATURES,
@@ -73,7 +73,7 @@ class HashingSGD:
 
 
 class OfflineSVC:
-    """TF-IDF of words and pairs into a linear SVM, fitted to everything, without probabilities."""
+    """A linear SVM without probabilities on TF-IDF of words and pairs of words, fitted offline."""
 
     def __init__(self, _labels: Sequence[str], seed: int) -> None:
         self._vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=NGRAMS)
@@ -85,10 +85,10 @@ class OfflineSVC:
         self._classifier.fit(features, [document.label for document in documents])
 
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
-        """Predict labels only."""
+        """Predict labels without probabilities."""
         features = self._vectorizer.transform([document.text for document in documents])
         return [
-            verdict(document, str(label))
+            label_only(document, str(label))
             for document, label in zip(documents, self._classifier.predict(features), strict=True)
         ]
 
@@ -97,7 +97,7 @@ class OfflineSVC:
         return _size(self._classifier)
 
     def describe(self) -> dict[str, Any]:
-        """Return how it is set."""
+        """Return the settings of the pipeline."""
         return {"pipeline": "TfidfVectorizer(sublinear) | LinearSVC", "ngrams": list(NGRAMS)}
 
 

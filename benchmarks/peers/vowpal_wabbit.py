@@ -1,4 +1,4 @@
-"""Vowpal Wabbit: one logistic regression for each label, in a table of hashed weights."""
+"""Vowpal Wabbit: a logistic regression for each label, in a table of hashed weights."""
 
 import tempfile
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from consumer.evaluation.evaluator import Prediction
 from newsreel.events.document import Document
 
 BITS = 24
-"""All labels share the table: this is for each of twenty what 20 bits are for one."""
+"""Bits of the table's size; twenty labels share the table, as many as 20 bits for each."""
 
 LEARNING_RATE = 1.0
 
 
 class OneAgainstAll:
-    """Words without stop words, each text weighted to length 1.
+    """One-against-all on words without stop words, each text weighted to length 1.
 
-    How many labels there are must be declared before the first document; which, is discovered.
-    ``--ngram 2`` was tried and lost accuracy.
+    The number of labels must be declared before the first document; the labels themselves are
+    discovered. ``--ngram 2`` was tried and lost accuracy.
     """
 
     batch_size = 1
@@ -36,7 +36,7 @@ class OneAgainstAll:
         self._numbers: dict[str, int] = {}
 
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
-        """Predict one after the other, among the labels seen so far."""
+        """Predict documents one after the other, among the labels seen so far."""
         predictions = []
         for document in documents:
             row = self._workspace.predict(example(document.text))
@@ -45,25 +45,25 @@ class OneAgainstAll:
         return predictions
 
     def learn_many(self, documents: Sequence[Document]) -> None:
-        """Learn one after the other."""
+        """Learn documents one after the other."""
         for document in documents:
             assert document.label is not None  # noqa: S101 - the corpus has labels
             number = self._numbers.setdefault(document.label, len(self._numbers) + 1)
             self._workspace.learn(f"{number} {example(document.text)}")
 
     def size(self) -> Size:
-        """Return the size of the table, and of the file that keeps what in it isn't zero."""
+        """Return the size of the table, and of the model file, which holds its non-zero weights."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
             self._workspace.save(str(path))
             return Size(self._workspace.num_weights(), path.stat().st_size)
 
     def describe(self) -> dict[str, Any]:
-        """Return the command line."""
+        """Return the options of Vowpal Wabbit."""
         return {"options": self._options}
 
 
 def example(text: str) -> str:
-    """Write a text as an example without a label; words have none of the format's separators."""
-    found = words(text)
-    return f"|w:{len(found) ** -0.5:.6f} {' '.join(found)}" if found else "|w"
+    """Format a text as an example without a label; its words contain no separator of the format."""
+    features = words(text)
+    return f"|w:{len(features) ** -0.5:.6f} {' '.join(features)}" if features else "|w"

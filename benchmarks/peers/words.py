@@ -1,4 +1,4 @@
-"""Words for libraries that leave reading to their user."""
+"""Words of a text, for libraries without a tokenizer."""
 
 import re
 
@@ -10,5 +10,5 @@ _WORD = re.compile(r"\w\w+")
 
 
 def words(text: str) -> list[str]:
-    """Split as scikit-learn does: lowercase, two or more letters or digits, no stop words."""
+    """Return the lowercase words of two or more characters, without stop words, as scikit-learn."""
     return [word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS]

@@ -1,6 +1,5 @@
-"""One cell: one row learns one stream and is examined, in a process of its own."""
+"""One cell: a row learns a stream and is evaluated on held-out documents."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +13,21 @@ from benchmarks.quality import rows, streams
 from benchmarks.quality.streams import Stream
 from consumer.evaluation.evaluator import Evaluator
 from consumer.evaluation.scores import Scores
+from newsreel.common.json_file import without_nan
 from newsreel.common.memory import peak_rss_mb
 from newsreel.events.document import Document
 
 RECENT = 2000
-"""Documents at the end of the stream whose accuracy is told by itself."""
+"""Documents at the end of the stream with an accuracy of their own."""
 
 CURVE_EVERY = 50
+"""Documents between two points of a curve."""
+
+CURVE_DIGITS = 4
+"""Decimals of an accuracy on a curve."""
 
 LOG_EVERY = 1000
+"""Documents between two log lines."""
 
 HELDOUT_BATCH = 32
 
@@ -30,49 +35,70 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """How a stream was learned; ``curve`` has documents and the window's accuracy."""
+class StreamFigures:
+    """Scores over a stream.
+
+    Attributes
+    ----------
+    whole, recent
+        Scores of all predictions, and of the last `RECENT` of them.
+    seconds
+        Time of the model alone.
+    curve
+        Documents so far, and accuracy over the evaluator's window.
+    """
 
     whole: Scores
     recent: Scores
     seconds: float
     curve: list[tuple[int, float]]
 
+    def summary(self) -> dict[str, Any]:
+        """Return the figures as fields of a cell."""
+        return {
+            "prequential_accuracy": self.whole.accuracy,
+            "prequential_accuracy_last_2000": self.recent.accuracy,
+            "prequential_macro_f1": self.whole.macro_f1,
+            "prequential_log_loss": self.whole.log_loss,
+            "documents_per_second": self.whole.documents / self.seconds,
+            "curve": self.curve,
+        }
+
 
 def measure(
     name: str, stream: Stream, corpus: Corpus, seed: int, documents: int | None, heldout: int | None
 ) -> dict[str, Any]:
-    """Return the figures of a cell, or why it is skipped, ready for JSON.
+    """Return the figures of a cell, or the reason why it is skipped, as JSON values.
 
     Parameters
     ----------
     name
-        Of a row.
+        Name of a row.
     documents, heldout
-        As `streams.make` takes them.
+        Limits, as for `streams.make`.
     """
     if stream.stripped and not corpus.raw:
         return {"skipped": f"nothing to remove in {corpus.copy}"}
-    lessons, questions = streams.make(corpus, stream, seed, documents, heldout)
+    train, test = streams.make(corpus, stream, seed, documents, heldout)
     try:
         if name in rows.REFERENCES:
             reference = rows.REFERENCES[name].build(corpus.labels, seed)
-            reference.fit(lessons)
+            reference.fit(train)
             model: Classifier = reference
             figures: dict[str, Any] = {}
         else:
             online = rows.ROWS[name].build(corpus.labels, seed)
-            figures = _figures(learn(online, lessons))
+            figures = learn(online, train).summary()
             model = online
     except ModuleNotFoundError as error:
         return {"skipped": f"{error.name} is not installed"}
-    scores = examine(model, questions)
-    peak = peak_rss_mb()  # before the model is measured, which can take memory
+    scores = evaluate(model, test)
+    peak = peak_rss_mb()  # before `size`, which can take memory
     size = model.size()
-    return known(
+    return without_nan(
         {
-            "documents": len(lessons),
-            "heldout_documents": len(questions),
+            "documents": len(train),
+            "heldout_documents": len(test),
             "labels": len(corpus.labels),
             **figures,
             "heldout_accuracy": scores.accuracy,
@@ -89,52 +115,33 @@ def measure(
 
 def learn(
     model: Model, documents: Sequence[Document], clock: Callable[[], float] = time.perf_counter
-) -> Learned:
-    """Stream documents, each batch a test before it is a lesson."""
+) -> StreamFigures:
+    """Predict and then learn each batch of a stream (prequential evaluation)."""
     whole, recent = Evaluator(), Evaluator()
     curve: list[tuple[int, float]] = []
     seconds = 0.0
     end = len(documents)
     for start in range(0, end, model.batch_size):
         batch = documents[start : start + model.batch_size]
-        began = clock()
+        started = clock()
         predictions = model.predict_many(batch)
         model.learn_many(batch)
-        seconds += clock() - began
+        seconds += clock() - started
         whole.update(predictions)
         recent.update(predictions[max(0, end - RECENT - start) :])
         done = start + len(batch)
         if done // CURVE_EVERY > start // CURVE_EVERY or done == end:
-            curve.append((done, whole.scores().window.accuracy))
+            curve.append((done, round(whole.scores().window.accuracy, CURVE_DIGITS)))
         if done // LOG_EVERY > start // LOG_EVERY:
             log.info("learned", documents=done, of=end, window=round(curve[-1][1], 3))
-    return Learned(whole.scores().whole, recent.scores().whole, seconds, curve)
+    return StreamFigures(whole.scores().whole, recent.scores().whole, seconds, curve)
 
 
-def examine(model: Classifier, documents: Sequence[Document]) -> Scores:
-    """Score a model on documents that it never learns."""
+def evaluate(model: Classifier, documents: Sequence[Document]) -> Scores:
+    """Score a model on held-out documents."""
     evaluator = Evaluator()
-    # Alike in length, they need less padding.
+    # Batches of similar length need less padding.
     by_length = sorted(documents, key=lambda document: len(document.text))
     for start in range(0, len(by_length), HELDOUT_BATCH):
         evaluator.update(model.predict_many(by_length[start : start + HELDOUT_BATCH]))
     return evaluator.scores().whole
-
-
-def _figures(learned: Learned) -> dict[str, Any]:
-    return {
-        "prequential_accuracy": learned.whole.accuracy,
-        "prequential_accuracy_last_2000": learned.recent.accuracy,
-        "prequential_macro_f1": learned.whole.macro_f1,
-        "prequential_log_loss": learned.whole.log_loss,
-        "documents_per_second": learned.whole.documents / learned.seconds,
-        "curve": learned.curve,
-    }
-
-
-def known(figures: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: what isn't known is null."""
-    return {
-        name: None if isinstance(figure, float) and math.isnan(figure) else figure
-        for name, figure in figures.items()
-    }

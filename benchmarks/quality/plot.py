@@ -1,4 +1,4 @@
-"""Cells as a plot of accuracy over the stream."""
+"""Plot accuracy over the stream, a line for each row."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,27 +14,27 @@ from consumer.evaluation.evaluator import WINDOW
 mpl.use("agg")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's, which colour-blind people can tell apart."""
+"""Colours of Okabe and Ito, which colour-blind people can tell apart."""
 
 STYLES = ("-", "--", ":")
 
 
 def draw(cells: Sequence[Cell], column: str, path: Path) -> None:
-    """Draw a line for each row that learns, and mark where the offline ones end.
+    """Draw a curve for each online row, and a horizontal line for each offline row.
 
     Parameters
     ----------
     cells
-        Of one column, best first.
+        Cells of one column, best first.
     """
-    mpl.rcParams["svg.hashsalt"] = column  # the same cells make the same file
+    mpl.rcParams["svg.hashsalt"] = column  # equal cells give equal files
     figure, axes = plt.subplots(figsize=(11, 5), layout="constrained")
     for cell in cells:
         name = cell["row"]
-        # By its place among all rows, so that a row looks the same in every plot.
-        place = NAMES.index(name) if name in NAMES else len(NAMES)
-        colour = COLOURS[place % len(COLOURS)]
-        style = STYLES[place // len(COLOURS) % len(STYLES)]
+        # The index among all rows gives a row the same colour and style in every plot.
+        index = NAMES.index(name) if name in NAMES else len(NAMES)
+        colour = COLOURS[index % len(COLOURS)]
+        style = STYLES[index // len(COLOURS) % len(STYLES)]
         if curve := cell.get("curve"):
             documents, accuracy = zip(*curve, strict=True)
             axes.plot(documents, accuracy, style, color=colour, lw=2, label=title(name))

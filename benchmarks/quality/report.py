@@ -1,4 +1,4 @@
-"""Cells as a table for people."""
+"""Write cells as Markdown tables."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,16 +21,16 @@ FIGURES = {
 }
 
 LEGEND = """\
-Each document is predicted, then learned, once (prequential evaluation): "prequential",
+Each document is predicted, then learned, once (prequential evaluation). "prequential",
 "last 2,000", "macro-F1" and "log-loss" (in nats) are over the stream, "held-out" is over the test
-split at its end. Rows that are offline see the whole stream before they predict. "docs/s" is
-predicting and learning, without reading and scoring. "peak MB" is of the whole process, corpus
-and all.
+split after the stream. Offline rows see the whole stream before they predict. "docs/s" is the speed
+of predicting and learning, without reading and scoring. "peak MB" is the memory of the whole
+process, the corpus included.
 """
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """Return a table for each stream, best row first, and how the figures were made."""
+    """Return a table for each stream, best row first, and the conditions of the figures."""
     parts = ["# Quality on streams of 20 Newsgroups\n", LEGEND]
     for name, stream in STREAMS.items():
         column = [cell for cell in cells if cell["column"] == name]
@@ -41,7 +41,7 @@ def markdown(cells: Sequence[Cell]) -> str:
         if measured:
             first = measured[0]
             parts.append(
-                f"{first['documents']:,} documents of {first['labels']} labels, examined on"
+                f"{first['documents']:,} documents of {first['labels']} labels, evaluated on"
                 f" {first['heldout_documents']:,}. ![Accuracy over the stream]({plot_name(name)})\n"
             )
             parts.append(_table(ranked(measured, stream.measure)))
@@ -50,17 +50,17 @@ def markdown(cells: Sequence[Cell]) -> str:
             for cell in column
             if "skipped" in cell
         ]
-    parts += ["## How these figures were made\n", made(cells)]
+    parts += ["## How these figures were made\n", conditions(cells)]
     return "\n".join(parts)
 
 
 def plot_name(column: str) -> str:
-    """Return the name of a stream's plot."""
+    """Return the file name of a stream's plot."""
     return f"accuracy-{column}.svg"
 
 
 def ranked(cells: Iterable[Cell], measure: str) -> list[Cell]:
-    """Put the best cell first."""
+    """Sort cells by a measure, the best first."""
     return sorted(cells, key=lambda cell: cell[measure], reverse=True)
 
 
@@ -69,8 +69,8 @@ def _table(cells: Iterable[Cell]) -> str:
     for cell in cells:
         size = cell["checkpoint_bytes"]
         figures = {**cell, "checkpoint_megabytes": None if size is None else size / 1e6}
-        shown = [_show(figures.get(name), form) for name, form in FIGURES.values()]
-        lines.append(_line([title(cell["row"]), *shown]))
+        values = [_format(figures.get(name), form) for name, form in FIGURES.values()]
+        lines.append(_line([title(cell["row"]), *values]))
     return "\n".join(lines) + "\n"
 
 
@@ -78,21 +78,21 @@ def _line(entries: Iterable[str]) -> str:
     return f"| {' | '.join(entries)} |"
 
 
-def _show(figure: float | None, form: str) -> str:
+def _format(figure: float | None, form: str) -> str:
     return "-" if figure is None else form.format(figure)
 
 
-def made(cells: Sequence[Cell]) -> str:
-    """Say how the figures were made: of what, where, with which versions and settings."""
-    facts = [f"- corpus: {_corpus(it)}" for it in distinct(cells, "corpus")]
+def conditions(cells: Sequence[Cell]) -> str:
+    """Return corpus, seed, machine, versions and settings of cells as a Markdown list."""
+    facts = [f"- corpus: {_corpus(corpus)}" for corpus in distinct(cells, "corpus")]
     facts += [f"- seed: {seed}" for seed in distinct(cells, "seed")]
     facts += [
-        f"- machine: {it['cpu']}, {it['cores']} cores, {it['memory_gb']} GB"
-        for it in distinct(cells, "machine")
+        f"- machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB"
+        for machine in distinct(cells, "machine")
     ]
     facts += [
-        f"- versions: {', '.join(f'{name} {version}' for name, version in it.items())}"
-        for it in distinct(cells, "versions")
+        f"- versions: {', '.join(f'{name} {version}' for name, version in versions.items())}"
+        for versions in distinct(cells, "versions")
     ]
     settings: dict[str, Any] = {
         cell["row"]: cell["settings"] for cell in cells if "settings" in cell

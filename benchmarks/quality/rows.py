@@ -1,4 +1,4 @@
-"""The rows of the benchmark. A library is imported when its row is built, and only then."""
+"""Rows of the benchmark: learners by name. Building a row imports its library."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from benchmarks.model import Model, Reference
 C = TypeVar("C", Model, Reference)
 
 Build = Callable[[Sequence[str], int], C]
-"""Takes all labels of the corpus, for libraries that must be told, and a seed."""
+"""Function of all labels of the corpus, which some libraries must know, and a seed."""
 
 
 @dataclass(frozen=True)
 class Row(Generic[C]):
-    """A title for people, and where its `Build` is, as ``module:name``."""
+    """A learner: its title in reports, and its `Build` as ``module:name``."""
 
     title: str
-    where: str
+    target: str
 
     def build(self, labels: Sequence[str], seed: int) -> C:
-        """Build it.
+        """Build the learner.
 
         Raises
         ------
         ModuleNotFoundError
-            Its library is not installed.
+            The learner's library is not installed.
         """
-        module, _, name = self.where.partition(":")
+        module, _, name = self.target.partition(":")
         build: Build[C] = getattr(import_module(module), name)
         return build(labels, seed)
 
@@ -81,10 +81,10 @@ SLOW_OR_ABLATION = (
 )
 
 QUICK_NAMES: tuple[str, ...] = tuple(name for name in NAMES if name not in SLOW_OR_ABLATION)
-"""What `--quick` compares, in less than 10 minutes on two cores."""
+"""Rows of `--quick`, which takes less than 10 minutes on two cores."""
 
 
 def title(name: str) -> str:
-    """Return the title of a row, or its name where there is no such row any more."""
+    """Return the title of a row, or its name if the row no longer exists."""
     rows: Mapping[str, Row[Any]] = {**ROWS, **REFERENCES}
     return rows[name].title if name in rows else name

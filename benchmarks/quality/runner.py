@@ -1,13 +1,16 @@
-"""Runs cells one after the other, each in a process whose memory and time are its own."""
+"""Measure cells one after the other, each in a process with its own memory and time."""
 
+import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
 from benchmarks import results
+from benchmarks.results import ResultsFile
 from newsreel.common.errors import UserError
 
 USER_ERROR = 2
@@ -22,7 +25,7 @@ class CellError(UserError):
 def run(
     names: Sequence[str],
     columns: Sequence[str],
-    folder: Path,
+    file: ResultsFile,
     *,
     seed: int,
     documents: int | None,
@@ -30,31 +33,35 @@ def run(
     newsgroups_path: Path | None,
     again: bool,
 ) -> list[str]:
-    """Measure the cells that are not there yet; returns those that crashed.
+    """Measure the cells that the file does not hold yet; return the names of those that crashed.
 
     Raises
     ------
     CellError
-        A cell complained of what only the user can mend, and the others would as well.
+        A cell ended with an error that the user must mend and that all cells would have.
     """
-    asked = {"seed": seed, "limits": {"documents": documents, "heldout": heldout}}
-    options: dict[str, object]
-    options = {"--seed": seed, "--documents": documents, "--heldout": heldout}
-    options |= {"--newsgroups-path": newsgroups_path}
-    given = [f"{flag}={value}" for flag, value in options.items() if value is not None]
-    results.prepare(folder)  # hours later would be too late to find that it can't be written
+    limits = {"documents": documents, "heldout": heldout}
+    options = {**limits, "seed": seed, "newsgroups-path": newsgroups_path}
+    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    results.create_folder(file.path.parent)  # a folder that is not writable ends the run now
     crashed = []
     for column in columns:
         for name in names:
-            file = results.path(folder, name, column)
-            if not again and results.is_there(file, asked):
-                log.info("cell is there", row=name, column=column)
+            wanted = {"row": name, "column": column, "seed": seed, "limits": limits}
+            if not again and file.holds(wanted):
+                log.info("cell is measured already", row=name, column=column)
                 continue
             log.info("cell", row=name, column=column)
-            command = [sys.executable, "-m", "benchmarks", "cell", name, column, f"--out={file}"]
-            code = subprocess.run([*command, *given], check=False).returncode  # noqa: S603
-            if code == USER_ERROR:
-                raise CellError(f"the cell of {name} and {column} gave up, as said above")
-            if code:
-                crashed.append(f"{name}.{column}")
+            with tempfile.TemporaryDirectory(prefix="newsreel-") as folder:
+                part = Path(folder) / "cell.json"
+                command = [sys.executable, "-m", "benchmarks", "cell", name, column]
+                code = subprocess.run(  # noqa: S603 - this program
+                    [*command, f"--out={part}", *given], check=False
+                ).returncode
+                if code == USER_ERROR:
+                    raise CellError(f"no cell can be measured: see the error of {name} above")
+                if code:
+                    crashed.append(f"{name}.{column}")
+                else:
+                    file.put(json.loads(part.read_text()))
     return crashed

@@ -1,4 +1,4 @@
-"""The columns of the benchmark: one corpus as different streams."""
+"""Columns of the benchmark: different streams of one corpus."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,18 @@ Arrange = Callable[[Sequence[Document], Random], list[Document]]
 
 @dataclass(frozen=True)
 class Stream:
-    """How the shuffled train split becomes a stream.
+    """A way to make a stream of the shuffled train split.
 
-    ``measure`` is the figure that counts in the end; of ``stripped`` streams, train and test lose
-    headers, footers and quotes.
+    Attributes
+    ----------
+    title
+        Title in reports.
+    arrange
+        Function that orders or selects the documents.
+    measure
+        Field of a cell that ranks the rows.
+    stripped
+        Whether documents lose headers, footers and quotes, in train and test.
     """
 
     title: str
@@ -31,12 +39,12 @@ class Stream:
 def make(
     corpus: Corpus, stream: Stream, seed: int, documents: int | None, heldout: int | None
 ) -> tuple[list[Document], list[Document]]:
-    """Return what is streamed, and what the model is examined on.
+    """Return the documents of the stream, and the held-out documents.
 
     Parameters
     ----------
     documents, heldout
-        How many of each split to take at most; those of the test split are drawn at random.
+        Maximum number of documents of each split; those of the test split are drawn at random.
     """
     train = order.shuffled(corpus.train, Random(seed))[:documents]
     test = list(corpus.test)
@@ -45,35 +53,35 @@ def make(
     if stream.stripped:
         train = [raw_newsgroups.strip(document, PARTS) for document in train]
         test = [raw_newsgroups.strip(document, PARTS) for document in test]
-    # The wire contract refuses empty texts; examined on, they count like any other.
+    # The wire contract refuses empty texts; among held-out documents they count like any other.
     train = [document for document in train if document.text.strip()]
     return stream.arrange(train, Random(seed)), test
 
 
 def as_shuffled(documents: Sequence[Document], _random: Random) -> list[Document]:
-    """Leave them as they are."""
+    """Keep the order of the documents."""
     return list(documents)
 
 
 def by_label(documents: Sequence[Document], random: Random) -> list[Document]:
-    """Put one label after the other, in random order."""
+    """Sort documents by label; the order of labels is random."""
     ranks = _ranks(documents, random)
     return sorted(documents, key=lambda document: ranks[document.label])
 
 
 def zipf(documents: Sequence[Document], random: Random) -> list[Document]:
-    """Keep of the label of rank r the first 1/r, rounded, and one document at least."""
+    """Keep 1/r of the documents of the label of rank r, rounded, at least one, the first ones."""
     ranks = _ranks(documents, random)
     totals = dict.fromkeys(ranks, 0)
     for document in documents:
         totals[document.label] += 1
-    room = {label: max(1, round(totals[label] / rank)) for label, rank in ranks.items()}
-    kept = []
+    quotas = {label: max(1, round(totals[label] / rank)) for label, rank in ranks.items()}
+    selected = []
     for document in documents:
-        if room[document.label]:
-            room[document.label] -= 1
-            kept.append(document)
-    return kept
+        if quotas[document.label]:
+            quotas[document.label] -= 1
+            selected.append(document)
+    return selected
 
 
 def _ranks(documents: Sequence[Document], random: Random) -> dict[str | None, int]:

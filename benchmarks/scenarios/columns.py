@@ -1,4 +1,4 @@
-"""The scenarios of the benchmark, and the stream that each makes of the train split."""
+"""Scenarios of the benchmark, and the stream that each makes of the train split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,15 +23,24 @@ SCENARIOS: Mapping[str, str] = {
     "late": "late:share=0.2:within=1000",
     "delayed-labels": "delayed-labels:mean=500:missing=0.1",
 }
-"""What ``--scenario`` of the producer would say, by name."""
+"""Values of the producer's ``--scenario`` by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A stream, and what changes in it: with how many documents before.
+    """A stream and the changes in it.
 
-    ``late`` are labels that come by themselves: after how many documents, and of which. Documents
-    have the label that comes for them; whoever predicts them earlier must not look.
+    Attributes
+    ----------
+    name, text
+        Name of the scenario, and its value of ``--scenario``.
+    documents
+        Documents in the order of the stream, labels that arrive late included.
+    changes
+        Changes, each with the number of documents before it.
+    late
+        Labels that arrive apart from their documents: the number of documents before the label,
+        and the index of its document. A model that predicts this document must not see its label.
     """
 
     name: str
@@ -42,37 +51,42 @@ class Scenario:
 
     @property
     def moments(self) -> list[int]:
-        """Where the whole stream changes: not at its beginning, nor in single documents."""
-        return [at for at, change in self.changes if at and change.what != "wrong label"]
+        """Documents before each change of the whole stream, its beginning excluded."""
+        return [
+            before for before, change in self.changes if before and change.what != "wrong label"
+        ]
 
-    def asked(self, heldout: Sequence[Document], number: int) -> list[Document]:
-        """Return held-out documents as they are called after so many documents of the stream."""
+    def renamed(self, heldout: Sequence[Document], number: int) -> list[Document]:
+        """Return held-out documents with the labels in use after so many documents."""
         names: dict[str | None, str] = {}
-        for at, change in self.changes:
-            if at < number and change.what == "labels exchanged":
+        for before, change in self.changes:
+            if before < number and change.what == "labels exchanged":
                 for one, other in change.details["pairs"]:
                     names |= {one: other, other: one}
-        return [replace(one, label=names.get(one.label, one.label)) for one in heldout]
+        return [
+            replace(document, label=names.get(document.label, document.label))
+            for document in heldout
+        ]
 
 
 def make(name: str, documents: Sequence[Document], seed: int, limit: int | None) -> Scenario:
-    """Make the stream of a scenario, of ``limit`` documents at most."""
+    """Make the stream of a scenario, with at most ``limit`` documents."""
     text = SCENARIOS[name]
     items, _ = plan.build(plan.parse(text), documents, seed, 1, lambda number, _: float(number))
     stream: list[Document] = []
     changes: list[tuple[int, Change]] = []
     late: list[tuple[int, int]] = []
-    places: dict[str, int] = {}
+    indices: dict[str, int] = {}
     for item in items:
         if isinstance(item, Change):
             changes.append((len(stream), item))
         elif isinstance(item, Label):
-            place = places[item.id]
-            stream[place] = replace(stream[place], label=item.label)
-            late.append((len(stream), place))
+            index = indices[item.id]
+            stream[index] = replace(stream[index], label=item.label)
+            late.append((len(stream), index))
         elif limit is not None and len(stream) == limit:
             break
         else:
-            places[item.id] = len(stream)
+            indices[item.id] = len(stream)
             stream.append(item)
     return Scenario(name, text, stream, changes, late)

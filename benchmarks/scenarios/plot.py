@@ -1,6 +1,6 @@
-"""A scenario as a picture: which labels come when, what changes, and how accurate rows are."""
+"""Plot a scenario: the mix of labels, the changes, and the accuracy of each row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from benchmarks.quality.plot import COLOURS
+from benchmarks.results import Cell
 from benchmarks.scenarios.columns import Scenario
 from benchmarks.scenarios.measure import WINDOW
 from benchmarks.scenarios.rows import ROWS
@@ -20,23 +21,26 @@ mpl.use("agg")
 BINS = 60
 
 
-def draw(scenario: Scenario, cells: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the mix of labels over the accuracy of each row that was measured on it."""
-    mpl.rcParams["svg.hashsalt"] = scenario.name  # the same cells make the same file
+def draw(scenario: Scenario, cells: Sequence[Cell], path: Path) -> None:
+    """Draw the mix of labels above the accuracy of each row measured on the scenario.
+
+    Grey lines are changes, dotted lines are drifts that newsreel detected in its errors.
+    """
+    mpl.rcParams["svg.hashsalt"] = scenario.name  # equal cells give equal files
     measured = [cell for cell in cells if cell["column"] == scenario.name]
     figure, (mix, accuracy) = plt.subplots(
         2, 1, figsize=(9, 5), sharex=True, layout="constrained", height_ratios=(2, 3)
     )
     _draw_mix(mix, scenario)
     for cell in measured:
-        place = list(ROWS).index(cell["row"])
-        documents, hits = zip(*cell["curve"], strict=True)
+        colour = COLOURS[list(ROWS).index(cell["row"])]
+        documents, shares = zip(*cell["curve"], strict=True)
         title = ROWS[cell["row"]].title.replace("**", "")
-        accuracy.plot(documents, hits, color=COLOURS[place], lw=1.5, label=title)
+        accuracy.plot(documents, shares, color=colour, lw=1.5, label=title)
         if cell["row"] == "newsreel":
             for drift in cell["drifts"]:
                 if drift["detector"] == ERROR and not drift["forgotten"]:
-                    accuracy.axvline(drift["documents"], color=COLOURS[place], ls=":", lw=1.5)
+                    accuracy.axvline(drift["documents"], color=colour, ls=":", lw=1.5)
     for moment in scenario.moments:
         accuracy.axvline(moment, color="grey", lw=0.8)
     accuracy.set(ylim=(0, 1), ylabel=f"accuracy, last {WINDOW}", xlabel="documents of the stream")
@@ -49,7 +53,7 @@ def draw(scenario: Scenario, cells: Sequence[Mapping[str, Any]], path: Path) -> 
 
 
 def _draw_mix(axes: Any, scenario: Scenario) -> None:
-    """Draw a row for each label, dark where it is frequent."""
+    """Draw a row for each label, darker where the label is more frequent."""
     stream = scenario.documents
     labels = sorted({document.label or "" for document in stream})
     edges = np.linspace(0, len(stream), BINS + 1).astype(int)

@@ -1,10 +1,9 @@
-"""Cells as a table for people."""
+"""Write cells of scenarios as Markdown tables."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from benchmarks import results
 from benchmarks.quality import report
+from benchmarks.results import Cell
 from benchmarks.scenarios.columns import SCENARIOS
 from benchmarks.scenarios.rows import ROWS
 
@@ -22,20 +21,21 @@ FIGURES = {
 }
 
 LEGEND = """\
-Each document of the train split is predicted, then learned. "anytime" is the mean over
-examinations on 2,000 held-out documents, every 1,000 documents and at each change, of the accuracy
-on labels seen so far. "held-out" is on the whole test split at the end, with labels as they are
-called then. "forgetting" is the best recall of a label so far less that at the end, "backward
-transfer" that at the end less that at the first examination after the label came, both mean over
-labels. "noticed after" so many documents, mean over the changes, by the error's detector or by that
-of the texts; a drift that was told later than 1,000 documents after a change is a false alarm.
-"recovered after" so many documents from the first change the accuracy of the last 300 is within 3
-points of that of the 1,000 before it. Empty: never, or nothing changes.
+Each document of the train split is predicted, then learned. "anytime" is the accuracy on the labels
+seen so far, on 2,000 held-out documents, mean over evaluations every 1,000 documents and at each
+change. "held-out" is the accuracy on the whole test split at the end, with labels as the stream
+names them then. "forgetting" is the best recall of a label so far less the recall at the end,
+"backward transfer" the recall at the end less the recall at the first evaluation after the label
+appeared; both are means over labels. "noticed after" is the number of documents from a change to
+its detection, mean over changes, by the detector on errors or by the detector on texts; a drift
+detected later than 1,000 documents after a change is a false alarm. "recovered after" is the number
+of documents from the first change until the accuracy of the last 300 documents is within 3 points
+of the accuracy of the 1,000 documents before the change. Empty: never, or nothing changes.
 """
 
 
-def markdown(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Return a table and a picture for each scenario, and how the figures were made."""
+def markdown(cells: Sequence[Cell]) -> str:
+    """Return a table and a picture for each scenario, and the conditions of the figures."""
     parts = ["# Streams that change\n", LEGEND]
     for name, text in SCENARIOS.items():
         column = {cell["row"]: cell for cell in cells if cell["column"] == name}
@@ -52,12 +52,12 @@ def markdown(cells: Sequence[Mapping[str, Any]]) -> str:
         parts.append(f"| | {' | '.join(FIGURES)} |\n| --- |{' ---: |' * len(FIGURES)}")
         for row in ROWS:
             if row in column:
-                shown = " | ".join(_shown(column[row], *how) for how in FIGURES.values())
-                parts.append(f"| {ROWS[row].title} | {shown} |")
+                values = " | ".join(_format(column[row], *field) for field in FIGURES.values())
+                parts.append(f"| {ROWS[row].title} | {values} |")
         parts.append("")
-    parts += ["## How these figures were made\n", report.made(cells)]
+    parts += ["## How these figures were made\n", report.conditions(cells)]
     return "\n".join(parts)
 
 
-def _shown(cell: results.Cell, figure: str, how: str) -> str:
-    return "" if cell[figure] is None else how.format(cell[figure])
+def _format(cell: Cell, field: str, form: str) -> str:
+    return "" if cell[field] is None else form.format(cell[field])

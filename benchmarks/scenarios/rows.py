@@ -1,4 +1,4 @@
-"""Who is compared: newsreel with its reaction and without, and peers that adapt."""
+"""Rows of the scenarios: newsreel with and without its reaction to drift, and adaptive peers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,37 +8,43 @@ from typing import Any
 from benchmarks.model import Model
 from consumer.features.extractor import CachedFeatures, Extractor
 
-ROOM = 3 << 30
-"""Bytes of features that are kept from one stream to the next: all are of the same texts."""
+CACHE_BYTES = 3 << 30
+"""Room for the features of all texts, which are the same in all streams."""
 
-Share = Callable[[Extractor], Extractor]
+Wrap = Callable[[Extractor], Extractor]
+"""Function that returns the extractor to use in place of a built one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A title for people, and newsreel's options, or a peer as ``module:name``."""
+    """A learner: its title in reports, and newsreel's options or a peer as ``module:name``."""
 
     title: str
     options: Mapping[str, Any] = field(default_factory=dict)
     peer: str | None = None
 
-    def build(self, seed: int, share: Share) -> Model:
-        """Build it; rows of newsreel that have an encoder ``share`` what it reads.
+    def build(self, seed: int, wrap: Wrap) -> Model:
+        """Build the learner.
+
+        Parameters
+        ----------
+        wrap
+            Applied to the extractor of newsreel's rows with an encoder.
 
         Raises
         ------
         ModuleNotFoundError
-            Its library is not installed.
+            The peer's library is not installed.
         """
-        from benchmarks import newsreel  # noqa: PLC0415 - takes seconds
+        from benchmarks import newsreel  # noqa: PLC0415 - imports torch, which takes seconds
 
         if self.peer is not None:
             module, _, name = self.peer.partition(":")
-            made: Model = getattr(import_module(module), name)([], seed)
-            return made
+            model: Model = getattr(import_module(module), name)([], seed)
+            return model
         if self.options.get("learner") == "ngram":
             return newsreel.build(**self.options)([], seed)
-        return newsreel.build(share, **self.options)([], seed)
+        return newsreel.build(wrap, **self.options)([], seed)
 
 
 ROWS: Mapping[str, Row] = {
@@ -52,13 +58,13 @@ ROWS: Mapping[str, Row] = {
 }
 
 
-def sharing() -> Share:
-    """Make what gives all rows the extractor of the first, with what it has read."""
+def shared_extractor() -> Wrap:
+    """Return a function that gives every row the first row's extractor and its cached features."""
     shared: list[Extractor] = []
 
-    def share(extractor: Extractor) -> Extractor:
+    def wrap(extractor: Extractor) -> Extractor:
         if not shared:
-            shared.append(CachedFeatures(extractor, ROOM))
+            shared.append(CachedFeatures(extractor, CACHE_BYTES))
         return shared[0]
 
-    return share
+    return wrap

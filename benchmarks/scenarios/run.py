@@ -1,4 +1,4 @@
-"""Measures the cells that are not there yet, and reports on all of them."""
+"""Measure the cells of scenarios that are missing, and report all of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,11 +7,15 @@ from random import Random
 import structlog
 
 from benchmarks import corpus, results
+from benchmarks.results import ResultsFile
 from benchmarks.scenarios import columns, measure, plot, report
-from benchmarks.scenarios.rows import ROWS, sharing
+from benchmarks.scenarios.rows import ROWS, shared_extractor
 
-SOME = 2000
-"""Held-out documents to examine on in mid-stream."""
+MIDSTREAM_HELDOUT = 2000
+"""Held-out documents of an evaluation before the end of the stream."""
+
+LOGGED = ("prequential_accuracy", "heldout_accuracy", "forgetting", "delay", "recovery")
+"""Figures of a cell that the log shows."""
 
 log = structlog.get_logger()
 
@@ -27,32 +31,30 @@ def run(
     newsgroups_path: Path | None,
     again: bool,
 ) -> None:
-    """Measure rows on scenarios; a cell that is there stays, so that one can stop and go on."""
-    asked = {"seed": seed, "limits": {"documents": documents, "heldout": heldout}}
-    results.prepare(folder)
+    """Measure rows on scenarios; cells measured before are kept unless ``again``."""
+    limits = {"documents": documents, "heldout": heldout}
+    results.create_folder(folder)
+    file = ResultsFile(folder / "scenarios.json", "row", "column")
     copy = corpus.load(newsgroups_path)
     train = [document for document in copy.train if document.text.strip()]
-    questions = Random(seed).sample(copy.test, min(len(copy.test), heldout or len(copy.test)))
-    share = sharing()
-    for scenario in scenarios:
-        made = columns.make(scenario, train, seed, documents)
+    test = Random(seed).sample(copy.test, min(len(copy.test), heldout or len(copy.test)))
+    wrap = shared_extractor()
+    for column in scenarios:
+        scenario = columns.make(column, train, seed, documents)
         for name in names:
-            file = results.path(folder, name, scenario)
-            if not again and results.is_there(file, asked):
-                log.info("cell is there", row=name, column=scenario)
+            wanted = {"row": name, "column": column, "seed": seed, "limits": limits}
+            if not again and file.holds(wanted):
+                log.info("cell is measured already", row=name, column=column)
                 continue
-            model = ROWS[name].build(seed, share)
-            figures = measure.measure(model, made, questions[:SOME], questions)
-            about = {
-                "row": name,
-                "column": scenario,
-                **asked,
-                **results.about(copy, seed),
-                "settings": dict(model.describe()),
-            }
-            results.write(file, about | figures)
-            told = ("prequential_accuracy", "heldout_accuracy", "forgetting", "delay", "recovery")
-            log.info("measured", row=name, column=scenario, **{it: figures[it] for it in told})
-        plot.draw(made, results.read(folder), folder / f"{scenario}.svg")
-    (folder / "report.md").write_text(report.markdown(results.read(folder)))
+            model = ROWS[name].build(seed, wrap)
+            figures = measure.measure(model, scenario, test[:MIDSTREAM_HELDOUT], test)
+            settings = dict(model.describe())
+            file.put({**wanted, **results.conditions(copy, seed), "settings": settings, **figures})
+            log.info(
+                "measured", row=name, column=column, **{field: figures[field] for field in LOGGED}
+            )
+        plot.draw(scenario, file.read(), folder / f"{column}.svg")
+    cells = file.read()
+    results.require_comparable(cells, file.path)
+    (folder / "report.md").write_text(report.markdown(cells))
     log.info("reported", table=str(folder / "report.md"))

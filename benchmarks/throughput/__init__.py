@@ -1,1 +1,1 @@
-"""How fast newsreel is, as ratios to what does less, or the same in another way."""
+"""Speed of newsreel as ratios to baselines measured in turns."""

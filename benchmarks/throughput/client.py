@@ -1,4 +1,4 @@
-"""Someone who asks a consumer while it learns."""
+"""A client that requests predictions from a consumer while the consumer learns."""
 
 import json
 import threading
@@ -14,45 +14,54 @@ JSON = {"content-type": "application/json"}
 RETRY_SECONDS = 0.1
 
 PAGE_SECONDS = 1.5
-"""The live page asks so often how it goes."""
+"""Seconds between two requests of the live page for progress."""
 
 
 @contextmanager
-def asking(port: int, texts: Sequence[str], pause: float) -> Iterator[list[float]]:
-    """Ask one question after the other until the block ends; yields the seconds they take.
+def requesting(port: int, texts: Sequence[str], pause: float) -> Iterator[list[float]]:
+    """Request one prediction after the other until the block ends.
 
-    Between two of them, pause; with a pause, ask how it goes, too.
+    Parameters
+    ----------
+    pause
+        Seconds between two predictions; if not 0, each is followed by a request for progress, as
+        of the live page.
+
+    Yields
+    ------
+    list of float
+        Seconds that each prediction took.
     """
     seconds: list[float] = []
-    over = threading.Event()
+    stopped = threading.Event()
 
-    def ask() -> None:
+    def request() -> None:
         client = HTTPConnection("127.0.0.1", port, timeout=60)
         for text in cycle(texts):
-            if over.is_set():
+            if stopped.is_set():
                 return
             started = time.perf_counter()
             try:
                 client.request("POST", "/predict", json.dumps({"text": text}), JSON)
                 answer = client.getresponse()
                 answer.read()
-            except (OSError, HTTPException):  # it is starting, or has ended
+            except (OSError, HTTPException):  # the consumer is starting, or has ended
                 client.close()
-                over.wait(RETRY_SECONDS)
+                stopped.wait(RETRY_SECONDS)
                 continue
             if answer.status != HTTPStatus.OK:
-                over.wait(RETRY_SECONDS)
+                stopped.wait(RETRY_SECONDS)
                 continue
             seconds.append(time.perf_counter() - started)
             if pause:
                 client.request("GET", "/progress")
                 client.getresponse().read()
-                over.wait(pause)
+                stopped.wait(pause)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=request, daemon=True)
     thread.start()
     try:
         yield seconds
     finally:
-        over.set()
+        stopped.set()
         thread.join()

@@ -1,4 +1,4 @@
-"""What does committing cost? The consumer that commits against one that does so at the end."""
+"""Measure the cost of commits: the consumer with commits in mid-stream, and without."""
 
 import re
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ from newsreel.events.document import Document
 NEVER = 10**9
 
 MANY = 24
-"""Commits of a round where many pauses are wanted."""
+"""Maximum number of commits in a round with frequent commits."""
 
 OFTEN = 160
-"""Records between commits where many pauses are wanted."""
+"""Records between frequent commits."""
 
-MOST = 0.99
-"""Of the pauses, so many are no longer than what is told."""
+QUANTILE = 0.99
+"""Quantile of the pauses that is reported."""
 
 
 def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
-    """Let consumers learn the same topic in turns."""
+    """Learn the same topic in turns with different intervals between commits."""
     pauses: dict[str, list[float]] = {"median": [], "99 of 100": [], "longest": []}
     sizes: dict[str, list[float]] = {"checkpoint": []}
     with processes.broker() as (broker, folder):
-        topic = streaming.published(broker, documents)
+        topic = streaming.publish_to_new_topic(broker, documents)
 
         def consume(
             name: str, number: int, *options: object, count: int = len(documents)
         ) -> tuple[float, str]:
-            return streaming.learned(broker, folder, topic, f"{name}-{number}", count, *options)
+            return streaming.consume(broker, folder, topic, f"{name}-{number}", count, *options)
 
         def once(number: int) -> float:
             options = ("--checkpoint-every", NEVER, "--checkpoint-seconds", NEVER)
@@ -41,10 +41,10 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         def often(number: int) -> float:
             count = min(len(documents), MANY * OFTEN)
             figure, log = consume("often", number, "--checkpoint-every", OFTEN, count=count)
-            found = sorted(float(pause) for pause in re.findall(r"pause=([\d.]+)", log))
-            pauses["median"].append(found[len(found) // 2])
-            pauses["99 of 100"].append(found[min(len(found) - 1, int(MOST * len(found)))])
-            pauses["longest"].append(found[-1])
+            seconds = sorted(float(pause) for pause in re.findall(r"pause=([\d.]+)", log))
+            pauses["median"].append(seconds[len(seconds) // 2])
+            pauses["99 of 100"].append(seconds[min(len(seconds) - 1, int(QUANTILE * len(seconds)))])
+            pauses["longest"].append(seconds[-1])
             sizes["checkpoint"].append(int(re.findall(r"bytes=(\d+)", log)[-1]) / 1e6)
             return figure
 
@@ -56,16 +56,16 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         Comparison(
             "committing",
             "Commits in mid-stream, and one at the end",
-            f"{len(documents):,} documents a round over Kafka, the last side {MANY} commits at"
-            " most; each is a process with default settings but for when it commits.",
+            f"{len(documents):,} documents a round over Kafka, on the last side at most {MANY}"
+            " commits; each side is a process with default settings except for its commits.",
             "documents/s",
             "at the end only",
             figures,
         ),
         Comparison(
             "pauses",
-            "How long learning waits for a commit",
-            f"The copy of all state between two steps, committing {every}; each round by itself.",
+            "Time that learning waits for a commit",
+            f"The copy of all state between two steps, with commits {every}; by round.",
             "s",
             "median",
             pauses,
@@ -73,7 +73,7 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         Comparison(
             "checkpoint",
             "Size of the last checkpoint",
-            "All files of it: what was learned, the optimizer's moments, the replay buffer.",
+            "All files: learned state, the optimizer's moments, the replay buffer.",
             "MB",
             "checkpoint",
             sizes,

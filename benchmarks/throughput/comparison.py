@@ -1,14 +1,14 @@
-"""Sides of a question, measured in turns: what slows the machine for a while slows all of them."""
+"""Compare sides measured in turns, so that a load on the machine slows all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
 Measure = Callable[[int], float]
-"""Takes the number of the round and returns a figure."""
+"""Function of the number of a round that returns a figure."""
 
 log = structlog.get_logger()
 
@@ -22,16 +22,27 @@ class Spread:
     most: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Summarize values, one at least."""
+    def of(cls, values: Sequence[float]) -> Self:
+        """Summarize one or more values."""
         return cls(median(values), min(values), max(values))
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Figures of some sides, one each round; the others are compared with the side ``base``.
+    """Figures of several sides, one figure a round.
 
-    ``name`` is for programs, ``title`` for people; ``about`` says what was measured.
+    Attributes
+    ----------
+    name, title
+        Name in the results file, and title in the report.
+    about
+        Description of what was measured.
+    unit
+        Unit of the figures.
+    base
+        Side that the others are compared with.
+    figures
+        Figures by side.
     """
 
     name: str
@@ -41,43 +52,34 @@ class Comparison:
     base: str
     figures: Mapping[str, Sequence[float]]
 
+    @classmethod
+    def read(cls, cell: Mapping[str, Any]) -> Self:
+        """Read a comparison from a cell of the results file."""
+        return cls(**{field.name: cell[field.name] for field in fields(cls)})
+
+    def summary(self) -> dict[str, Any]:
+        """Return the comparison as fields of a cell."""
+        return asdict(self)
+
     def spread(self, side: str) -> Spread:
-        """Return the figures of a side."""
+        """Return median and range of the figures of a side."""
         return Spread.of(self.figures[side])
 
     def ratio(self, side: str) -> Spread:
-        """Return the ratio of a side to the base, each round by itself."""
+        """Return median and range of the ratios of a side to the base, round by round."""
         pairs = zip(self.figures[side], self.figures[self.base], strict=True)
-        return Spread.of([one / other for one, other in pairs])
-
-    def summary(self) -> dict[str, Any]:
-        """Return everything, ready for JSON."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "about": self.about,
-            "unit": self.unit,
-            "base": self.base,
-            "sides": {
-                side: {
-                    "figures": list(figures),
-                    "figure": _plain(self.spread(side)),
-                    "ratio": _plain(self.ratio(side)),
-                }
-                for side, figures in self.figures.items()
-            },
-        }
+        return Spread.of([figure / base for figure, base in pairs])
 
 
 def interleave(
     sides: Mapping[str, Measure], rounds: int, warm_up: int = 0
 ) -> dict[str, list[float]]:
-    """Measure all sides one after the other, and that again and again.
+    """Measure all sides one after the other, round after round.
 
     Parameters
     ----------
     warm_up
-        Rounds before those that count.
+        Number of rounds before those that count.
     """
     figures: dict[str, list[float]] = {side: [] for side in sides}
     for number in range(warm_up + rounds):
@@ -87,7 +89,3 @@ def interleave(
                 log.info("measured", side=side, round=number - warm_up + 1, figure=f"{figure:.4g}")
                 figures[side].append(figure)
     return figures
-
-
-def _plain(spread: Spread) -> dict[str, float]:
-    return {"median": spread.median, "min": spread.least, "max": spread.most}

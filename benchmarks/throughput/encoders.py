@@ -1,4 +1,4 @@
-"""Bare encoding, as fast as it gets: what learning from a document can't do without."""
+"""Encode texts as fast as this machine can: the least work of learning from a document."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,27 +10,25 @@ from consumer.features.config import Precision
 from consumer.features.encoder import Encoder, pad, unit_mean
 from consumer.features.openvino_runtime import Runtime, find_runtime
 from consumer.learners.config import ModelConfig
-from consumer.learners.factory import (
-    TEXTS,
-)
+from consumer.learners.factory import TEXTS
 
 BATCH_SIZES = (16, 32)
 
 EncodeBatch = Callable[[Sequence[Tensor]], Any]
-"""Takes the tokens of some texts."""
+"""Function that encodes the tokens of a batch of texts."""
 
 
 class Texts:
-    """Encodes texts batch by batch; those of similar length together, to pad little.
+    """Encodes texts batch by batch, sorted by length to reduce padding.
 
     Parameters
     ----------
     encoder
-        Has the tokenizer.
+        Encoder with the tokenizer.
     encode
-        Encodes a batch.
+        Function that encodes a batch.
     batch_size
-        Texts of a batch.
+        Number of texts in a batch.
     """
 
     def __init__(self, encoder: Encoder, encode: EncodeBatch, batch_size: int) -> None:
@@ -39,27 +37,27 @@ class Texts:
         self._batch_size = batch_size
 
     def __call__(self, texts: Sequence[str]) -> None:
-        """Encode all of them; the vectors are thrown away."""
+        """Encode texts and discard the vectors."""
         tokens = sorted(self._encoder.tokenize(texts), key=len)
         for start in range(0, len(tokens), self._batch_size):
             self._encode(tokens[start : start + self._batch_size])
 
 
-def build(recipe: ModelConfig) -> Mapping[str, Texts]:
+def build(model: ModelConfig) -> Mapping[str, Texts]:
     """Build every encoder that this machine can run, by name.
 
     Parameters
     ----------
-    recipe
-        Says the model, and what it reads of a text.
+    model
+        Transformer, maximum number of tokens, and preparation of texts.
     """
     kinds: dict[str, tuple[Encoder, EncodeBatch]] = {}
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     for precision in precisions:
-        encoder = _encoder(recipe, precision)
+        encoder = _encoder(model, precision)
         kinds[f"torch {precision}"] = encoder, _in_torch(encoder)
-    for precision in ("auto", "bf16" if _encoder(recipe, "auto").bf16 else "fp32"):
-        encoder = _encoder(recipe, precision)
+    for precision in ("auto", "bf16" if _encoder(model, "auto").bf16 else "fp32"):
+        encoder = _encoder(model, precision)
         runtime = find_runtime("auto", encoder)
         if runtime is not None:
             kinds[f"OpenVINO {precision}"] = encoder, _compiled(encoder, runtime)
@@ -70,14 +68,14 @@ def build(recipe: ModelConfig) -> Mapping[str, Texts]:
     }
 
 
-def _encoder(recipe: ModelConfig, precision: Precision) -> Encoder:
-    return Encoder(recipe.model, recipe.max_tokens, "auto", precision, TEXTS[recipe.text])
+def _encoder(model: ModelConfig, precision: Precision) -> Encoder:
+    return Encoder(model.model, model.max_tokens, "auto", precision, TEXTS[model.text])
 
 
 def _in_torch(encoder: Encoder) -> EncodeBatch:
     @torch.inference_mode()
     def encode(tokens: Sequence[Tensor]) -> Tensor:
-        vectors: Tensor = encoder(tokens).cpu()  # a GPU has not finished before
+        vectors: Tensor = encoder(tokens).cpu()  # waits until a GPU has finished
         return vectors
 
     return encode
@@ -94,7 +92,7 @@ def _compiled(encoder: Encoder, runtime: Runtime) -> EncodeBatch:
 
 
 class _Vectors(nn.Module):
-    """Token numbers and mask in, one vector a text out, and a second because a runtime has two."""
+    """Pool token activations to a vector a text; the second output is one that a runtime needs."""
 
     def __init__(self, transformer: nn.Module) -> None:
         super().__init__()

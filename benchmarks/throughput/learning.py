@@ -1,4 +1,4 @@
-"""What does learning cost? The default against encoding alone, and against a plain loop."""
+"""Measure the cost of learning: default settings, encoding alone, and a plain loop."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +13,13 @@ from consumer.loop.step import Step
 from newsreel.events.document import Document
 
 BLOCK = 64
-"""Documents of a round."""
+"""Documents in a round."""
 
 PLAIN_BLOCK = 8
-"""Documents of a round that the plain loop learns, which is slow."""
+"""Documents in a round of the plain loop, which is slow."""
 
 WARM_UP = 1
-"""Rounds that don't count: each length of text is compiled once."""
+"""Rounds that do not count, in which the runtime compiles each text length."""
 
 DEFAULT, PLAIN = "default settings", "plain loop"
 
@@ -30,7 +30,7 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
     Parameters
     ----------
     documents
-        Enough for all rounds: `needed` says how many.
+        As many documents as `needed` returns.
     """
     built = newsreel.build_model()
     default, plain = newsreel.build_loop(built), newsreel.build_loop(**newsreel.PLAIN)
@@ -54,9 +54,10 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         Comparison(
             "learning",
             "Learning, and encoding alone",
-            f"The same {BLOCK} documents a round in one process, of {model.max_tokens} tokens at"
-            " most; the default settings predict, score, learn and remember, the encoders tokenize"
-            f" and encode (OpenVINO auto: in int8). The fastest encoder is {fastest}.",
+            f"The same {BLOCK} documents a round in one process, with at most {model.max_tokens}"
+            " tokens. The default settings predict, score, learn and fill the replay buffer; the"
+            " encoders tokenize and encode (OpenVINO auto: in int8). The fastest encoder is"
+            f" {fastest}.",
             "documents/s",
             fastest,
             {name: figures[name] for name in (DEFAULT, *encoding)},
@@ -65,7 +66,7 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
             "plain-loop",
             "The default settings, and a plain loop",
             "The plain loop fine-tunes all layers by SGD, one document at a time, in fp32, without"
-            f" replay and averaging: {PLAIN_BLOCK} of the {BLOCK} documents a round.",
+            f" replay and averaging, on {PLAIN_BLOCK} of the {BLOCK} documents of a round.",
             "documents/s",
             PLAIN,
             {name: figures[name] for name in (DEFAULT, PLAIN)},
@@ -74,12 +75,12 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
 
 
 def needed(rounds: int) -> int:
-    """Return how many documents `compare` takes."""
+    """Return the number of documents that `compare` needs."""
     return BLOCK * (WARM_UP + rounds)
 
 
 def _learn(steps: Iterator[Step], count: int, _: int) -> float:
-    """Learn the next documents; returns how many a second."""
+    """Learn the next documents; return documents per second."""
     start = time.perf_counter()
     done = 0
     while done < count:
@@ -88,7 +89,7 @@ def _learn(steps: Iterator[Step], count: int, _: int) -> float:
 
 
 def _encode(encode: encoders.Texts, blocks: Sequence[Sequence[Document]], number: int) -> float:
-    """Encode the documents of a round; returns how many a second."""
+    """Encode the documents of a round; return documents per second."""
     texts = [document.text for document in blocks[number]]
     start = time.perf_counter()
     encode(texts)

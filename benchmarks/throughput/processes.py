@@ -1,4 +1,4 @@
-"""newsreel's programs as processes with nothing but their defaults, and a broker for them."""
+"""Run newsreel's programs as processes with their default settings, and a broker for them."""
 
 import os
 import subprocess
@@ -17,19 +17,19 @@ from newsreel.common.kafka import Connection
 
 
 class ProgramError(UserError):
-    """A program that is measured failed."""
+    """A measured program failed."""
 
 
 @contextmanager
 def broker() -> Iterator[tuple[Connection, Path]]:
-    """Give a connection to a broker and a folder for files, both only for a while."""
+    """Provide a connection to a broker and a temporary folder until the block ends."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="newsreel-")))
         yield stack.enter_context(find_kafka(folder / "kafka")), folder
 
 
 def new_topic(connection: Connection) -> str:
-    """Create a topic of one partition that nobody else uses."""
+    """Create a topic with one partition and a unique name."""
     topic = f"throughput-{uuid.uuid4().hex[:8]}"
     with kafka.admin(connection) as admin:
         kafka.ensure(admin, topic, count=1)
@@ -42,16 +42,19 @@ def run(
     connection: Connection | None = None,
     threads: int | None = None,
 ) -> str:
-    """Run a program to its end; returns what it wrote on standard error, its log.
+    """Run a program to its end; return its log, which it writes to standard error.
 
-    It computes with so many ``threads``, None for its default.
+    Parameters
+    ----------
+    threads
+        Threads that the program computes with; None for its default.
 
     Raises
     ------
     ProgramError
-        It failed.
+        The program failed.
     """
-    ended = subprocess.run(  # noqa: S603 - our own commands
+    ended = subprocess.run(  # noqa: S603 - programs of this project
         _command(module, *arguments),
         env=_environment(connection, threads),
         stderr=subprocess.PIPE,
@@ -64,20 +67,23 @@ def run(
 
 
 @contextmanager
-def beside(
+def started(
     module: str, *arguments: object, connection: Connection, threads: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until the block ends, then tell it to end if it has not.
+    """Run a program until the block ends, then send it SIGTERM if it still runs.
 
-    It computes with so many ``threads``, None for its default.
+    Parameters
+    ----------
+    threads
+        Threads that the program computes with; None for its default.
 
     Raises
     ------
     ProgramError
-        It failed.
+        The program failed.
     """
     with tempfile.TemporaryFile("w+") as log:
-        program = subprocess.Popen(  # noqa: S603 - our own commands
+        program = subprocess.Popen(  # noqa: S603 - programs of this project
             _command(module, *arguments), env=_environment(connection, threads), stderr=log
         )
         try:
@@ -95,12 +101,12 @@ def _command(module: str, *arguments: object) -> list[str]:
 
 
 def _environment(connection: Connection | None, threads: int | None) -> dict[str, str]:
-    """Return what programs inherit: nothing that would change the defaults which are measured."""
+    """Return the environment of a program, without variables that would change its defaults."""
     foreign = ("BENCHMARKS_", *machine.FOREIGN)
     inherited = dict(os.environ) if connection is None else program_environment(connection)
-    kept = {name: v for name, v in inherited.items() if not name.startswith(foreign)}
-    return kept | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+    selected = {name: v for name, v in inherited.items() if not name.startswith(foreign)}
+    return selected | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
 
 
-def _failed(module: str, code: int, said: str) -> ProgramError:
-    return ProgramError(f"python -m {module} ended with exit code {code}; it said:\n{said}")
+def _failed(module: str, code: int, log: str) -> ProgramError:
+    return ProgramError(f"python -m {module} ended with exit code {code}; its log:\n{log}")

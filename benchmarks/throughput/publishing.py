@@ -1,4 +1,4 @@
-"""What does the producer cost? It against a bare Kafka client that sends the same records."""
+"""Measure the cost of the producer: the producer, and a bare Kafka client with the same records."""
 
 import re
 import time
@@ -17,37 +17,37 @@ from producer import connection
 def compare(
     documents: Sequence[Document], rounds: int, arguments: Sequence[object]
 ) -> list[Comparison]:
-    """Publish the documents in turns, each time to a topic of its own.
+    """Publish the documents in turns, each time to a new topic.
 
     Parameters
     ----------
     arguments
-        What makes ``python -m producer`` publish the same documents.
+        Options of ``python -m producer`` that publish the same documents.
     """
     records = [encode(document, "benchmarks") for document in documents]
     with processes.broker() as (broker, _):
 
-        def ours(_: int) -> float:
+        def producer(_: int) -> float:
             topic = processes.new_topic(broker)
             log = processes.run("producer", "--topic", topic, *arguments, connection=broker)
-            told = re.search(r"delivered=(\d+).* per_second=(\d+)", log)
-            if told is None or int(told[1]) != len(records):
+            counts = re.search(r"delivered=(\d+).* per_second=(\d+)", log)
+            if counts is None or int(counts[1]) != len(records):
                 raise processes.ProgramError(
-                    f"the producer did not deliver {len(records)} documents; it said:\n{log}"
+                    f"the producer did not deliver {len(records)} documents; its log:\n{log}"
                 )
-            return float(told[2])
+            return float(counts[2])
 
         def bare(_: int) -> float:
             return len(records) / send(broker, processes.new_topic(broker), records)
 
-        figures = interleave({"bare client": bare, "producer": ours}, rounds)
+        figures = interleave({"bare client": bare, "producer": producer}, rounds)
     return [
         Comparison(
             "publishing",
             "The producer, and a bare kafka-python client",
             f"{len(records):,} documents a round, with the same client settings, from connecting"
-            " to the last receipt. The producer encodes and checks each document, bounds what is"
-            " on its way and counts receipts; the bare client sends records encoded beforehand.",
+            " to the last receipt. The producer encodes and checks each document, limits records"
+            " in flight and counts receipts; the bare client sends records encoded beforehand.",
             "documents/s",
             "bare client",
             figures,
@@ -56,7 +56,7 @@ def compare(
 
 
 def send(broker: Connection, topic: str, records: Sequence[Record]) -> float:
-    """Send records with the producer's settings and without its care; returns seconds."""
+    """Send records with the producer's client settings and no checks; return the seconds taken."""
     patience_ms = round(connection.DELIVERY_SECONDS * 1000)
     start = time.perf_counter()
     client = KafkaProducer(
@@ -78,5 +78,7 @@ def send(broker: Connection, topic: str, records: Sequence[Record]) -> float:
     client.close()
     seconds = time.perf_counter() - start
     if not all(delivery.succeeded() for delivery in sent):
-        raise processes.ProgramError("the broker did not take every record; see to it")
+        raise processes.ProgramError(
+            "the broker did not acknowledge every record; check the broker"
+        )
     return seconds

@@ -1,15 +1,15 @@
-"""The questions of this benchmark, and how much is measured to answer them."""
+"""Questions of the throughput benchmark, and the effort to answer them."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from benchmarks import corpus, machine, results
 from benchmarks.quality import streams
+from benchmarks.results import ResultsFile
 from benchmarks.throughput import (
     committing,
     learning,
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Rounds of each question and documents of a round, where these can be chosen."""
+    """Rounds of each question, and documents of a round."""
 
     streaming: int
     streamed: int
@@ -81,8 +81,8 @@ QUICK = Effort(
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What all questions are asked of: documents in the order of the stream, and held-out ones."""
+class Task:
+    """Documents in the order of the stream, held-out documents, their source, and the effort."""
 
     documents: Sequence[Document]
     heldout: Sequence[Document]
@@ -91,45 +91,45 @@ class Given:
     effort: Effort
 
 
-def _publishing(given: Given) -> list[Comparison]:
-    count = given.effort.published
-    path = given.newsgroups_path
-    arguments = ["--limit", count, "--seed", given.seed]
+def _publishing(task: Task) -> list[Comparison]:
+    count = task.effort.published
+    path = task.newsgroups_path
+    arguments = ["--limit", count, "--seed", task.seed]
     arguments += [] if path is None else ["--corpus", path]
-    return publishing.compare(given.documents[:count], given.effort.publishing, arguments)
+    return publishing.compare(task.documents[:count], task.effort.publishing, arguments)
 
 
-def _streaming(given: Given) -> list[Comparison]:
-    count = given.effort.streamed
-    path = given.newsgroups_path
-    arguments = ["--documents", count, "--seed", given.seed]
+def _streaming(task: Task) -> list[Comparison]:
+    count = task.effort.streamed
+    path = task.newsgroups_path
+    arguments = ["--documents", count, "--seed", task.seed]
     arguments += [] if path is None else ["--newsgroups-path", path]
-    return streaming.compare(given.documents[:count], given.effort.streaming, arguments)
+    return streaming.compare(task.documents[:count], task.effort.streaming, arguments)
 
 
-def _committing(given: Given) -> list[Comparison]:
-    return committing.compare(given.documents[: given.effort.committed], given.effort.committing)
+def _committing(task: Task) -> list[Comparison]:
+    return committing.compare(task.documents[: task.effort.committed], task.effort.committing)
 
 
-def _serving(given: Given) -> list[Comparison]:
-    return serving.compare(given.documents[: given.effort.served], given.effort.serving)
+def _serving(task: Task) -> list[Comparison]:
+    return serving.compare(task.documents[: task.effort.served], task.effort.serving)
 
 
-def _watching(given: Given) -> list[Comparison]:
-    count = given.effort.watched
-    return watching.compare(given.documents[:count], given.heldout, given.effort.watching)
+def _watching(task: Task) -> list[Comparison]:
+    count = task.effort.watched
+    return watching.compare(task.documents[:count], task.heldout, task.effort.watching)
 
 
-def _learning(given: Given) -> list[Comparison]:
-    rounds = given.effort.learning
-    return learning.compare(given.documents[: learning.needed(rounds)], rounds)
+def _learning(task: Task) -> list[Comparison]:
+    rounds = task.effort.learning
+    return learning.compare(task.documents[: learning.needed(rounds)], rounds)
 
 
-def _scaling(given: Given) -> list[Comparison]:
-    return scaling.compare(given.documents[: given.effort.memories], given.effort.scaling)
+def _scaling(task: Task) -> list[Comparison]:
+    return scaling.compare(task.documents[: task.effort.memories], task.effort.scaling)
 
 
-QUESTIONS: Mapping[str, Callable[[Given], list[Comparison]]] = {
+QUESTIONS: Mapping[str, Callable[[Task], list[Comparison]]] = {
     "publishing": _publishing,
     "streaming": _streaming,
     "committing": _committing,
@@ -140,33 +140,27 @@ QUESTIONS: Mapping[str, Callable[[Given], list[Comparison]]] = {
 }
 
 
-def ask(
+def answer(
     names: Sequence[str], folder: Path, effort: Effort, seed: int, newsgroups_path: Path | None
 ) -> None:
-    """Answer questions, and write ``throughput.json`` and ``throughput.md``."""
+    """Answer questions; write ``throughput.json`` and a report of all its cells."""
     copy = corpus.load(newsgroups_path)
     raw = streams.STREAMS["raw"]
     documents, heldout = streams.make(copy, raw, seed, None, watching.HELD_OUT)
-    given = Given(documents, heldout, seed, newsgroups_path, effort)
+    task = Task(documents, heldout, seed, newsgroups_path, effort)
     before = _load()
     comparisons = []
     for name in names:
         log.info("question", name=name)
-        comparisons += QUESTIONS[name](given)
-    about: dict[str, Any] = {
-        "seed": seed,
-        "corpus": {"copy": copy.copy, "fingerprint": copy.fingerprint},
-        "load": [before, _load()],
-        "machine": machine.machine(),
-        "versions": machine.versions(LIBRARIES),
-    }
-    summaries = [comparison.summary() for comparison in comparisons]
-    results.write(folder / "throughput.json", about | {"comparisons": summaries})
+        comparisons += QUESTIONS[name](task)
+    conditions = {**results.conditions(copy, seed, LIBRARIES), "load": [before, _load()]}
+    file = ResultsFile(folder / "throughput.json", "name")
+    file.put(*({**comparison.summary(), **conditions} for comparison in comparisons))
     table = folder / "throughput.md"
-    table.write_text(report.markdown(comparisons, about))
+    table.write_text(report.markdown(file.read()))
     log.info("reported", table=str(table))
 
 
 def _load() -> float:
-    """Return how many processes want a core, on average of a minute."""
+    """Return the load average of the last minute."""
     return round(os.getloadavg()[0], 1)

@@ -1,4 +1,4 @@
-"""Does a document cost more as the memory fills? And as labels are discovered? In turns."""
+"""Measure the cost of a document by the size of the replay buffer and the number of labels."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -13,57 +13,57 @@ from consumer.loop.prequential import Loop
 from consumer.loop.step import Step
 from newsreel.events.document import Document
 
-REMEMBERED = (100, 2_000, 20_000)
+ENTRIES = (100, 2_000, 20_000)
 
 LABELS = (20, 100, 1_000)
 
-USUAL_REMEMBERED, USUAL_LABELS = 2_000, 20
+DEFAULT_ENTRIES, DEFAULT_LABELS = 2_000, 20
 
 TURNS = 2
-"""Turns of the loop in a round."""
+"""Micro-batches in a round."""
 
 WARM_UP = 1
-"""Rounds that don't count: outputs grow, and each length of text is compiled once."""
+"""Rounds that do not count, in which outputs grow and the runtime compiles each text length."""
 
 
 def compare(
     documents: Sequence[Document],
     rounds: int,
-    remembered: Sequence[int] = REMEMBERED,
+    entries: Sequence[int] = ENTRIES,
     labels: Sequence[int] = LABELS,
 ) -> list[Comparison]:
-    """Let learners of different sizes take turns, each on the same documents.
+    """Run loops of different sizes in turns on the same documents.
 
     Parameters
     ----------
     documents
-        They also fill the buffers, again and again: memories of one document share its features.
-    remembered
-        Documents that the replay buffer holds, smallest first.
+        Documents of the stream, repeated to fill the buffers; copies of a document share features.
+    entries
+        Numbers of documents in the replay buffer, smallest first.
     labels
-        Labels that are known, smallest first.
+        Numbers of known labels, smallest first.
     """
-    usual = newsreel.build_model()
-    features = extract(usual.extractor, documents)
+    default = newsreel.build_model()
+    features = extract(default.extractor, documents)
     examples = [Example(*pair) for pair in zip(documents, features, strict=True)]
 
-    def measure(remembered: int, labels: int) -> Measure:
-        # What a learner knows has no part in what the buffer costs: it may be the same one.
-        built = usual if labels == USUAL_LABELS else None
-        loop = newsreel.build_loop(built, replay_capacity=remembered)
-        fill(loop, usual.describes["experts"], examples, remembered, labels)
+    def measure(entries: int, labels: int) -> Measure:
+        # The cost of the buffer does not depend on what the learner knows: loops may share it.
+        built = default if labels == DEFAULT_LABELS else None
+        loop = newsreel.build_loop(built, replay_capacity=entries)
+        fill(loop, default.describes["experts"], examples, entries, labels)
         steps = newsreel.steps(loop, _relabelled(cycle(documents), labels))
         return lambda _: _turns(steps)
 
-    buffers = {f"{size:,} documents": measure(size, USUAL_LABELS) for size in remembered}
-    outputs = {f"{size:,} labels": measure(USUAL_REMEMBERED, size) for size in labels}
+    buffers = {f"{size:,} documents": measure(size, DEFAULT_LABELS) for size in entries}
+    outputs = {f"{size:,} labels": measure(DEFAULT_ENTRIES, size) for size in labels}
     figures = interleave(buffers | outputs, rounds, WARM_UP)
-    about = "Turns of the loop from memory: predict, score, learn, remember; default settings"
+    about = "Micro-batches from memory: predict, score, learn, replay; default settings"
     return [
         Comparison(
             "replay-buffer",
             "Documents in the replay buffer",
-            f"{about} but for the buffer, which is full; {USUAL_LABELS} labels.",
+            f"{about} except for the buffer, which is full; {DEFAULT_LABELS} labels.",
             "ms/document",
             next(iter(buffers)),
             {name: figures[name] for name in buffers},
@@ -71,8 +71,7 @@ def compare(
         Comparison(
             "labels",
             "Labels known",
-            f"{about}; {USUAL_REMEMBERED:,} documents in the buffer, labels are given to"
-            " documents in turn.",
+            f"{about}; {DEFAULT_ENTRIES:,} documents in the buffer, with labels assigned in turn.",
             "ms/document",
             next(iter(outputs)),
             {name: figures[name] for name in outputs},
@@ -84,25 +83,25 @@ def fill(
     loop: Loop,
     experts: Sequence[str],
     examples: Sequence[Example],
-    remembered: int,
+    entries: int,
     labels: int,
 ) -> None:
-    """Bring a loop to where it knows so many labels and remembers so many documents."""
+    """Fill a loop's buffer with documents, and its evaluator with predictions of all labels."""
     learner = loop.classifier.learner
     for number in range(labels):
         loop.classifier.labels.add(_label(number))
     stream = _relabelled((example.document for example in cycle(examples)), labels)
-    documents = list(islice(stream, max(WINDOW, remembered, labels)))
+    documents = list(islice(stream, max(WINDOW, entries, labels)))
     for document in documents[: max(WINDOW, labels)]:
         label = str(document.label)
-        opinion = LabelProbability(label, 1.0, 1.0)
-        loop.evaluator.update([Prediction(document, opinion, dict.fromkeys(experts, opinion))])
-    kept = [learner.replay_features(example.features) for example in examples]
-    loop.replay_buffer.add(map(Example, documents[:remembered], cycle(kept)))
+        certain = LabelProbability(label, 1.0, 1.0)
+        loop.evaluator.update([Prediction(document, certain, dict.fromkeys(experts, certain))])
+    features = [learner.replay_features(example.features) for example in examples]
+    loop.replay_buffer.add(map(Example, documents[:entries], cycle(features)))
 
 
 def _relabelled(documents: Iterator[Document], labels: int) -> Iterator[Document]:
-    """Give documents other labels, in turn; the last one first, so that all outputs are there."""
+    """Assign labels to documents in turn, the last label first, so that all outputs exist."""
     for number, document in enumerate(documents):
         label = _label(labels - 1 - number % labels)
         yield replace(document, id=f"{number}", label=label)
@@ -113,7 +112,7 @@ def _label(number: int) -> str:
 
 
 def _turns(steps: Iterator[Step]) -> float:
-    """Take some turns; returns milliseconds a document."""
+    """Learn some micro-batches; return milliseconds per document."""
     start = time.perf_counter()
     done = sum(len(step.predictions) for step in islice(steps, TURNS))
     return 1e3 * (time.perf_counter() - start) / done

@@ -1,4 +1,4 @@
-"""What does Kafka cost? The consumer against the same learner fed from memory."""
+"""Measure the cost of Kafka: the consumer over Kafka, and the same learner fed from memory."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -22,15 +22,15 @@ IDLE_SECONDS = 60
 def compare(
     documents: Sequence[Document], rounds: int, arguments: Sequence[object]
 ) -> list[Comparison]:
-    """Let processes learn the documents in turns, from memory and from a topic.
+    """Learn the documents in turns from memory and from a topic, each time in a new process.
 
     Parameters
     ----------
     arguments
-        What makes ``python -m benchmarks memory`` learn the same documents.
+        Options of ``python -m benchmarks memory`` that learn the same documents.
     """
     with processes.broker() as (broker, folder):
-        topic = published(broker, documents)
+        topic = publish_to_new_topic(broker, documents)
 
         def memory(number: int) -> float:
             summary = folder / f"memory-{number}.json"
@@ -38,7 +38,7 @@ def compare(
             return rate(summary, len(documents))
 
         def consumer(number: int) -> float:
-            return learned(broker, folder, topic, f"kafka-{number}", len(documents))[0]
+            return consume(broker, folder, topic, f"kafka-{number}", len(documents))[0]
 
         figures = interleave({"from memory": memory, "over Kafka": consumer}, rounds)
     return [
@@ -46,7 +46,7 @@ def compare(
             "streaming",
             "The consumer over Kafka, and the same learner fed from memory",
             f"{len(documents):,} documents a round, published beforehand; each side is a process"
-            " with default settings and tells its own rate, which starts with its first batch."
+            " with default settings that reports its own rate, measured from its first batch."
             " Over Kafka it also commits checkpoints, every 5,000 documents.",
             "documents/s",
             "from memory",
@@ -55,15 +55,15 @@ def compare(
     ]
 
 
-def published(broker: Connection, documents: Sequence[Document]) -> str:
-    """Publish documents on a topic of their own; returns its name."""
+def publish_to_new_topic(broker: Connection, documents: Sequence[Document]) -> str:
+    """Publish documents to a new topic; return its name."""
     topic = processes.new_topic(broker)
     publish(broker, topic, documents)
     return topic
 
 
 def publish(broker: Connection, topic: str, documents: Iterable[Document]) -> None:
-    """Publish documents on a topic, which is created where it is missing."""
+    """Publish documents to a topic; create a missing topic."""
     with kafka.admin(broker) as admin:
         kafka.ensure(admin, topic, count=1)
     with connection.connect(broker, topic, "benchmarks", PublishCounts()) as publisher:
@@ -71,7 +71,7 @@ def publish(broker: Connection, topic: str, documents: Iterable[Document]) -> No
             publisher.publish(document)
 
 
-def learned(
+def consume(
     broker: Connection,
     folder: Path,
     topic: str,
@@ -81,20 +81,22 @@ def learned(
     port: int = 0,
     threads: int | None = None,
 ) -> tuple[float, str]:
-    """Let a new consumer learn a topic; returns documents per second, and its log.
+    """Learn a topic with a new consumer; return documents per second, and the consumer's log.
 
     Parameters
     ----------
-    folder, name
-        Its checkpoints are in the folder of that name there.
+    folder
+        Folder for the consumer's checkpoints and summary.
+    name
+        Name of these, and suffix of the consumer group.
     count
-        Documents to learn.
+        Number of documents to learn.
     options
-        Beyond the defaults.
+        Command-line options beyond the defaults.
     port
-        Where it serves HTTP; 0 for anywhere.
+        Port of the consumer's HTTP server; 0 for a free one.
     threads
-        That it computes with; None for its default.
+        Threads that the consumer computes with; None for its default.
     """
     summary = folder / f"{name}.json"
     log = processes.run(
@@ -109,8 +111,8 @@ def learned(
     return rate(summary, count), log
 
 
-def from_memory(documents: Sequence[Document]) -> dict[str, Any]:
-    """Learn documents by the default settings; returns a summary as the consumer's."""
+def learn_from_memory(documents: Sequence[Document]) -> dict[str, Any]:
+    """Learn documents with the default settings; return a summary like the consumer's."""
     progress = Progress()
     for step in newsreel.steps(newsreel.build_loop(), documents):
         progress.observe(step)
@@ -118,10 +120,16 @@ def from_memory(documents: Sequence[Document]) -> dict[str, Any]:
 
 
 def rate(summary: Path, documents: int) -> float:
-    """Return the documents per second that a summary tells, if it tells of all."""
+    """Return the documents per second of a summary.
+
+    Raises
+    ------
+    ProgramError
+        The summary has another number of documents.
+    """
     figures = json.loads(summary.read_text())
     if figures["documents"] != documents:
         raise processes.ProgramError(
-            f"{figures['documents']} documents were learned and not {documents}; try again"
+            f"{figures['documents']} of {documents} documents were learned; try again"
         )
     return float(figures["documents_per_second"])

@@ -1,37 +1,36 @@
-"""What does it cost to be watched? Learning with evaluator and page beside it, and alone."""
+"""Measure the cost of watching: the consumer with evaluator and live page, and alone."""
 
 from collections.abc import Sequence
 
 from benchmarks import machine
 from benchmarks.throughput import processes, streaming
-from benchmarks.throughput.client import PAGE_SECONDS, asking
+from benchmarks.throughput.client import PAGE_SECONDS, requesting
 from benchmarks.throughput.comparison import Comparison, Measure, interleave
 from harness.broker import free_port
 from newsreel.events.document import Document
 
 OFTEN = 640
-"""Records between commits: there is always something to examine."""
+"""Records between commits; the evaluator always has a new checkpoint."""
 
 HELD_OUT = 1000
-"""Documents to examine it on."""
+"""Held-out documents of an evaluation."""
 
 
 def compare(
     documents: Sequence[Document], heldout: Sequence[Document], rounds: int
 ) -> list[Comparison]:
-    """Let consumers learn the same topic in turns, alone and with others beside them.
-
-    With a core to spare, and with none.
-    """
+    """Learn the same topic in turns, alone and watched, with and without a spare core."""
     cores = machine.cores()
     spare = max(1, cores - 1)
     texts = [document.text for document in documents]
     with processes.broker() as (broker, folder):
-        topic, held_out = (streaming.published(broker, some) for some in (documents, heldout))
+        topic, held_out = (
+            streaming.publish_to_new_topic(broker, split) for split in (documents, heldout)
+        )
 
         def consume(name: str, threads: int, port: int = 0) -> float:
             options = ("--checkpoint-every", OFTEN)
-            return streaming.learned(
+            return streaming.consume(
                 *(broker, folder, topic, name, len(documents), *options), port=port, threads=threads
             )[0]
 
@@ -41,7 +40,7 @@ def compare(
         def watched(threads: int, port: int = 0) -> Measure:
             def measure(number: int) -> float:
                 name = f"watched-{threads}-{port}-{number}"
-                with processes.beside(
+                with processes.started(
                     *("consumer", "evaluate", "--watch", "--http-port", 0, "--topic", held_out),
                     *("--checkpoint", folder / name),
                     connection=broker,
@@ -53,7 +52,7 @@ def compare(
         def shown(threads: int) -> Measure:
             def measure(number: int) -> float:
                 port = free_port()
-                with asking(port, texts, PAGE_SECONDS):
+                with requesting(port, texts, PAGE_SECONDS):
                     return watched(threads, port)(number)
 
             return measure
@@ -63,15 +62,15 @@ def compare(
         sides |= {"alone, all cores": alone(cores), "evaluator and page, all cores": shown(cores)}
         figures = interleave(sides, rounds)
     about = (
-        f"{len(documents):,} documents a round over Kafka, a commit every {OFTEN}; the evaluator"
-        f" follows them with one thread, examining each on {len(heldout):,} held-out documents; as"
-        f" an open page, a client asks every {PAGE_SECONDS} s how it goes, and here for a"
-        f" prediction too. The consumer computes with {{}} of {cores} cores."
+        f"{len(documents):,} documents a round over Kafka, a commit every {OFTEN}. The evaluator"
+        f" scores each checkpoint on {len(heldout):,} held-out documents with one thread. A client"
+        f" requests progress every {PAGE_SECONDS} s, as an open page does, and a prediction too."
+        f" The consumer computes with {{}} of {cores} cores."
     )
     return [
         Comparison(
             "watching",
-            "Learning while it is watched, with a core to spare",
+            "Learning beside evaluator and page, with a core to spare",
             about.format(spare),
             "documents/s",
             "alone",
@@ -79,7 +78,7 @@ def compare(
         ),
         Comparison(
             "watching-crowded",
-            "The same without a core to spare",
+            "Learning beside evaluator and page, without a core to spare",
             about.format(cores),
             "documents/s",
             "alone",

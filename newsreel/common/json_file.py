@@ -32,10 +32,8 @@ class JsonFile:
 
     def write(self, value: Any) -> None:
         """Replace the file's content with a value; log only the first failure to do so."""
-        draft = self._path.with_suffix(f".{os.getpid()}")
         try:
-            draft.write_text(json.dumps(value))
-            draft.replace(self._path)
+            replace_file(self._path, json.dumps(value))
         except OSError as error:
             if not self._warned:
                 log.warning(
@@ -45,6 +43,13 @@ class JsonFile:
                     error=error.strerror,
                 )
             self._warned = True
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a text file in one step: readers find the old content or the new one, whole."""
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def without_nan(value: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
-"""The fault harness, in short: what it shows at length must hold each time."""
+"""The fault trials in short: a few of them with small numbers."""
 
 from pathlib import Path
 
 from helpers import Run
 
 
-def test_faults_leave_no_trace(run: Run, tmp_path: Path) -> None:
-    """Killed, fed with rubbish or damaged: nothing is lost, doubled or changed."""
+def test_short_trials(run: Run, tmp_path: Path) -> None:
+    """After kills, malformed records and damaged checkpoints no document is lost or repeated."""
     result = run(
         "chaos",
         *("--only", "one-partition,four-partitions,malformed,fuzz", "--folder", tmp_path),
@@ -17,8 +17,8 @@ def test_faults_leave_no_trace(run: Run, tmp_path: Path) -> None:
     assert "FAIL" not in result.stdout
 
 
-def test_an_unknown_trial_is_named(run: Run, tmp_path: Path) -> None:
-    """What can be chosen is told."""
+def test_unknown_trial(run: Run, tmp_path: Path) -> None:
+    """An unknown trial is an error that names the known trials."""
     result = run("chaos", "--only", "flood", "--folder", tmp_path)
     assert result.returncode == 2
     assert "no trial is called flood; choose some of one-partition" in result.stderr

@@ -1,22 +1,27 @@
-"""A small copy of 20 Newsgroups, as it was published."""
+"""A small corpus and a tiny default encoder for the benchmarks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import documents
-
-SIZES = {"train": 40, "test": 10}
+import structlog
+from newsgroups import use_consumer_options, write_posts
 
 
 @pytest.fixture
 def posts(tmp_path: Path) -> Path:
     """Write posts of two groups, with headers and a quote."""
-    folder = tmp_path / "20news-bydate"
-    start = 0
-    for split, size in SIZES.items():
-        for document in documents(size, start):
-            file = folder / split / str(document.label) / document.id
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"From: me\nSubject: x | y:1\n\n> quoted\n{document.text}\n")
-        start += size
-    return folder
+    return write_posts(tmp_path)
+
+
+@pytest.fixture
+def tiny_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Path) -> None:
+    """Make the tiny encoder the consumer's default, run by torch, which compiles nothing."""
+    use_consumer_options(monkeypatch, model=str(encoder), runtime="torch", precision="fp32")
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """Undo the logging of programs that ran in this process: their standard error is closed."""
+    yield
+    structlog.reset_defaults()

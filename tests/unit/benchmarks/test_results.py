@@ -1,9 +1,7 @@
-"""The folder of results, what is made of it, and the command line that fills it."""
+"""The results file, the report made of it, and the commands that fill it."""
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,9 @@ import pytest
 from helpers import ROOT
 
 from benchmarks import results
+from benchmarks.__main__ import main
 from benchmarks.quality import report
-from benchmarks.results import ResultsError
+from benchmarks.results import ResultsError, ResultsFile
 
 
 def a_cell(row: str, heldout: float, **changes: Any) -> dict[str, Any]:
@@ -43,20 +42,26 @@ def a_cell(row: str, heldout: float, **changes: Any) -> dict[str, Any]:
     }
 
 
-def benchmarks(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *map(str, arguments)],
-        cwd=ROOT,
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Run ``python -m benchmarks`` in this process; return exit code and standard error."""
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setattr("sys.argv", ["benchmarks", *map(str, arguments)])
+        try:
+            code = main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return code, capsys.readouterr().err
+
+    return call
 
 
 def test_best_row_first() -> None:
-    """The table is sorted by held-out accuracy; what isn't known is a dash."""
+    """The table is sorted by held-out accuracy; an unknown figure is a dash."""
     text = report.markdown([a_cell("one", 0.7), a_cell("two", 0.8)])
     assert text.index("| two |") < text.index("| one |")
     line = "| two | 80.0% | 20.0% | 70.0% | 75.0% | 65.0% | 1.25 | 1,234.5 | 512 | 1,000,000 | - |"
@@ -66,7 +71,7 @@ def test_best_row_first() -> None:
 
 
 def test_imbalanced_counts_macro_f1() -> None:
-    """What counts of the imbalanced stream is macro-F1."""
+    """The table of the imbalanced stream is sorted by macro-F1."""
     cells = [a_cell(name, share, column="imbalanced") for name, share in (("a", 0.7), ("b", 0.8))]
     text = report.markdown(cells)
     assert text.index("| a |") < text.index("| b |")
@@ -78,50 +83,73 @@ def test_skipped_row() -> None:
     assert "one is skipped: x is not installed." in report.markdown([skipped])
 
 
-def test_cells_of_one_benchmark(tmp_path: Path) -> None:
-    """Cells that can't be compared are not put into one table."""
-    results.write(results.path(tmp_path, "one", "raw"), a_cell("one", 0.7))
-    results.write(results.path(tmp_path, "two", "raw"), a_cell("two", 0.7, seed=1))
+def test_cells_with_different_seeds(tmp_path: Path) -> None:
+    """Cells of different seeds are not put into one table."""
+    cells = [a_cell("one", 0.7), a_cell("two", 0.7, seed=1)]
     with pytest.raises(ResultsError, match="different seeds; delete"):
-        results.read(tmp_path)
+        results.require_comparable(cells, tmp_path / "quality.json")
 
 
 def test_no_cells(tmp_path: Path) -> None:
-    """An empty folder is a mistake that can be mended."""
+    """A report without cells is an error that names the command to run."""
     with pytest.raises(ResultsError, match="python -m benchmarks quality"):
-        results.read(tmp_path)
+        results.require_comparable([], tmp_path / "quality.json")
 
 
-def test_kept_cells(tmp_path: Path) -> None:
-    """A cell is kept if it was measured as asked for; a skipped one is tried again."""
-    file = results.path(tmp_path, "one", "raw")
-    assert not results.is_there(file, {"seed": 0})
-    results.write(file, a_cell("one", 0.7))
-    assert results.is_there(file, {"seed": 0})
-    assert not results.is_there(file, {"seed": 1})
-    results.write(file, a_cell("one", 0.7, skipped="no"))
-    assert not results.is_there(file, {"seed": 0})
+def test_holds(tmp_path: Path) -> None:
+    """A cell counts as measured if its fields are as wanted and it was not skipped."""
+    file = ResultsFile(tmp_path / "out" / "quality.json", "row", "column")
+    wanted = {"row": "one", "column": "raw", "seed": 0}
+    assert not file.holds(wanted)
+    file.put(a_cell("one", 0.7))
+    assert file.holds(wanted)
+    assert not file.holds(wanted | {"seed": 1})
+    assert not file.holds(wanted | {"row": "two"})
+    file.put(a_cell("one", 0.7, skipped="no"))
+    assert not file.holds(wanted)
 
 
-def test_quality(tmp_path: Path, posts: Path) -> None:
-    """The command measures, reports and plots; the second time it keeps what is there."""
+def test_a_cell_is_a_line(tmp_path: Path) -> None:
+    """Each cell is a line of the file; a new measurement takes the line of the old one."""
+    file = ResultsFile(tmp_path / "quality.json", "row", "column")
+    file.put(a_cell("one", 0.5), a_cell("two", 0.6))
+    file.put(a_cell("three", 0.7))
+    before = file.path.read_text().splitlines()
+    assert len(before) == 5
+    file.put(a_cell("two", 0.8))
+    after = file.path.read_text().splitlines()
+    assert [cell["row"] for cell in file.read()] == ["one", "two", "three"]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [
+        *(True, True, False, True, True)
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["quality.json"]
+
+
+def test_unwritable_folder(tmp_path: Path) -> None:
+    """A folder that cannot be created is an error that names the option to change."""
+    (tmp_path / "file").touch()
+    file = ResultsFile(tmp_path / "file" / "quality.json", "row", "column")
+    with pytest.raises(ResultsError, match=r"cannot write to .*--out"):
+        file.put(a_cell("one", 0.7))
+
+
+def test_quality(tmp_path: Path, posts: Path, run: Callable[..., tuple[int, str]]) -> None:
+    """The command measures each cell once, and writes a report and plots."""
     out = tmp_path / "results"
     command = ("quality", "--rows=sklearn-sgd,linear-svc", "--columns=raw", f"--out={out}")
-    first = benchmarks(*command, NEWSGROUPS_PATH=str(posts))
-    assert first.returncode == 0, first.stderr
+    code, log = run(*command, f"--newsgroups-path={posts}")
+    assert code == 0, log
     assert sorted(file.name for file in out.iterdir()) == [
-        "accuracy-raw.svg",
-        "linear-svc.raw.json",
-        "report.md",
-        "sklearn-sgd.raw.json",
+        *("accuracy-raw.svg", "quality.json", "report.md"),
     ]
-    cell = json.loads((out / "sklearn-sgd.raw.json").read_text())
+    cell, _ = json.loads((out / "quality.json").read_text())
+    assert cell["row"] == "sklearn-sgd"
     assert cell["documents"] == 40
     assert cell["peak_rss_mb"] > 0
     assert cell["versions"]["scikit-learn"]
     assert str(tmp_path) not in (out / "report.md").read_text()
-    second = benchmarks(*command, NEWSGROUPS_PATH=str(posts))
-    assert second.stderr.count("cell is there") == 2
+    code, log = run(*command, f"--newsgroups-path={posts}")
+    assert log.count("cell is measured already") == 2
 
 
 @pytest.mark.parametrize(
@@ -129,25 +157,33 @@ def test_quality(tmp_path: Path, posts: Path) -> None:
     [
         (
             (),
-            "benchmarks: name what to do: quality, cell, report, throughput, scenarios, ",
+            "benchmarks: name a command: quality, cell, report, throughput, scenarios, ",
         ),
         (("quality", "--rows=x"), "benchmarks quality: --rows 'x': known are newsreel"),
         (("cell", "linear-svc", "raw"), "benchmarks cell: --out (or BENCHMARKS_OUT) is required"),
-        (("report", "--out=nowhere"), "benchmarks report: 'nowhere' has no cells"),
+        (("report", "--out=nowhere"), "benchmarks report: 'nowhere/quality.json' has no cells"),
     ],
 )
-def test_mistakes(arguments: tuple[str, ...], complaint: str) -> None:
-    """A mistake is one line and exit code 2."""
-    ended = benchmarks(*arguments)
-    assert ended.returncode == 2
-    assert ended.stderr.startswith(complaint)
-    assert len(ended.stderr.splitlines()) == 1
+def test_wrong_arguments(
+    arguments: tuple[str, ...], complaint: str, run: Callable[..., tuple[int, str]]
+) -> None:
+    """A wrong argument is one line of error and exit code 2."""
+    code, error = run(*arguments)
+    assert code == 2
+    assert error.startswith(complaint)
+    assert len(error.splitlines()) == 1
 
 
-def test_no_corpus(tmp_path: Path) -> None:
-    """What no cell can do without ends the benchmark at the first."""
-    ended = benchmarks("quality", f"--out={tmp_path}", NEWSGROUPS_PATH=str(tmp_path / "x.tar.gz"))
-    assert ended.returncode == 2
-    assert "can't be read" in ended.stderr
-    assert "gave up, as said above" in ended.stderr
-    assert ended.stderr.count("[info") == 1
+def test_no_corpus(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing corpus ends the benchmark at the first cell, which names the error."""
+    path = tmp_path / "x.tar.gz"
+    argv = ["benchmarks", "quality", f"--out={tmp_path}", f"--newsgroups-path={path}"]
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", argv)
+    assert main() == 2
+    error = capfd.readouterr().err
+    assert "can't be read" in error or "cannot be read" in error
+    assert "no cell can be measured" in error
+    assert error.count("[info") == 1

@@ -1,4 +1,4 @@
-"""What is streamed, in which order, and what is kept from it."""
+"""Streams of the quality benchmark: their documents, order and held-out documents."""
 
 import itertools
 from collections import Counter
@@ -45,7 +45,7 @@ def test_raw_is_the_whole_split(seed: int) -> None:
 
 @given(seed=seeds)
 def test_sorted_is_sorted(seed: int) -> None:
-    """Each label comes in one piece; the order of labels is the seed's."""
+    """The documents of a label are contiguous; the seed determines the order of labels."""
     train, _ = make("sorted", seed)
     pieces = [label for label, _ in itertools.groupby(document.label for document in train)]
     assert len(pieces) == len(set(pieces)) == 5
@@ -53,7 +53,7 @@ def test_sorted_is_sorted(seed: int) -> None:
 
 
 def test_order_of_labels_is_random() -> None:
-    """Other seeds put other labels first."""
+    """Different seeds put different labels first."""
     assert len({make("sorted", seed)[0][0].label for seed in range(20)}) > 1
 
 
@@ -69,21 +69,21 @@ def test_imbalanced_follows_zipf(seed: int) -> None:
 
 
 def test_no_label_is_lost() -> None:
-    """A label of few documents keeps one."""
+    """A label of few documents keeps at least one document."""
     documents = [Document(str(number), "text", str(number)) for number in range(9)]
     assert streams.zipf(documents, Random(0)) == documents
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_seed_decides(name: str) -> None:
-    """The same seed gives the same stream, another seed another."""
+    """Equal seeds give equal streams, different seeds different ones."""
     assert make(name, 1, 40, 20) == make(name, 1, 40, 20)
     assert make(name, 1, 40, 20) != make(name, 2, 40, 20)
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_train_and_test_are_never_mixed(name: str) -> None:
-    """No held-out document is streamed, no document of the stream is held out."""
+    """The stream has no held-out document, and the held-out set no document of the stream."""
     for limits in ((None, None), (30, 20)):
         train, test = make(name, 0, *limits)
         assert all(document.id.startswith("train/") for document in train)
@@ -91,14 +91,14 @@ def test_train_and_test_are_never_mixed(name: str) -> None:
 
 
 def test_limits() -> None:
-    """A limited stream is the beginning of the whole; as many are held out as asked for."""
+    """A limited stream is the start of the whole; the held-out set has the limited size."""
     train, test = make("raw", 0, 30, 20)
     assert train == make("raw", 0)[0][:30]
     assert len(set(test)) == 20
 
 
 def test_removed(posts: Path) -> None:
-    """Headers and quotes are gone from both splits; what is empty then isn't streamed."""
+    """Both splits lose headers and quotes; documents that are empty then are not streamed."""
     copy = corpus.load(posts)
     copy.train.append(Document("train/space/bare", "From: me\n\n> quoted\n", "space"))
     assert copy.raw
@@ -108,7 +108,7 @@ def test_removed(posts: Path) -> None:
 
 
 def test_copies_have_fingerprints(posts: Path) -> None:
-    """The same posts have the same fingerprint, others another."""
+    """Equal posts have equal fingerprints, different posts different ones."""
     first = corpus.load(posts)
     assert corpus.load(posts) == first
     next(posts.rglob("doc-3")).write_text("From: you\n\nother")
