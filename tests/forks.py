@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from consumer.features import hardware
+
 PRELOADED = (
     "pytest",  # imported again in each process that is forked from `python -m pytest`
     "transformers.models.bert.modeling_bert",
@@ -96,6 +98,10 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
 
+def _take_a_share() -> None:
+    """Compete for the cores like any program: while tests use all of them, none is left over."""
+
+
 def _run(argv: list[str], environment: dict[str, str], stdout: str, stderr: str) -> None:
     """Be ``python -m MODULE``; runs in the forked process."""
     for path, descriptor in ((stdout, 1), (stderr, 2)):
@@ -105,5 +111,6 @@ def _run(argv: list[str], environment: dict[str, str], stdout: str, stderr: str)
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
+    hardware.take_leftovers = _take_a_share
     sys.argv = argv
     runpy.run_module(argv[0], run_name="__main__", alter_sys=True)

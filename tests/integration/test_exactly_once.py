@@ -310,7 +310,7 @@ def test_a_zombie_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that was stopped and taken over from says so when it wakes up, and ends with code 2."""
-    monkeypatch.setattr(program, "Lease", partial(Lease, patience=2.0))
+    monkeypatch.setattr("consumer.learn.Lease", partial(Lease, patience=2.0))
     publish(topic, documents(40))
     with consumer(topic, *BAYES, *NEVER, "--linger", 0) as zombie:
         zombie.wait_for(lambda: zombie.progress()["documents"] == 40)

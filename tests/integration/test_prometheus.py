@@ -5,21 +5,20 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import time
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 import yaml
+from forks import Fork
 from helpers import ROOT, SMALL, documents
 from kafka import KafkaProducer
 
@@ -43,7 +42,8 @@ RATE = 40
 
 SCENARIO = "shuffled,noise:share=.01,delayed-labels:mean=20"
 
-PATIENCE = "4s"
+PATIENCE = "3s"
+"""Seconds that the evaluator has to answer Prometheus."""
 
 VARIABLES = {"$consumer": "consumer", "$evaluator": "evaluator", "$producer": "producer"}
 
@@ -101,22 +101,14 @@ class Prometheus:
 
 
 @contextmanager
-def running(log: Path, *command: object, **variables: str) -> Iterator[None]:
-    """Run a program until the block ends."""
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*map(str, command)],
-            cwd=ROOT,
-            env={**os.environ, **variables},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield
-            assert process.poll() is None, log.read_text()
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+def running(process: Fork | subprocess.Popen[bytes], log: Path) -> Iterator[None]:
+    """Let a program run until the block ends; it must not have ended before."""
+    try:
+        yield
+        assert process.poll() is None, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
 
 
 def reachable(address: str) -> bool:
@@ -134,23 +126,21 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.2)
 
 
-@pytest.fixture(scope="module")
-def prometheus(
-    connection: Connection, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Prometheus]:
-    """Learn from a stream that goes on, examine it, and scrape all of it."""
-    folder, topic = tmp_path_factory.mktemp("prometheus"), f"test-{uuid.uuid4().hex[:12]}"
-    ports = {name: free_port() for name in ("consumer", "evaluator", "producer", "prometheus")}
+def publish(connection: Connection, topic: str) -> None:
+    """Write held-out documents, a record that is unusable, and a document without a label."""
     with kafka.admin(connection) as admin:
         kafka.ensure(admin, topic, 1)
     producer = KafkaProducer(**connection.options)
     for document in documents(40, start=1000):
         record = encode(document, source="tests")
         producer.send(topics.heldout(topic), key=record.key, value=record.value)
-    for value in (b"{", b'{"text": "goal"}'):  # one that is unusable, one without a label
+    for value in (b"{", b'{"text": "goal"}'):
         producer.send(topic, key=b"odd", value=value)
     producer.close()
-    table = folder / "stream.csv"
+
+
+def write_table(table: Path) -> None:
+    """Write documents for the producer, a share of them with a wrong label."""
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
@@ -158,6 +148,10 @@ def prometheus(
         rows.writerows(
             [one.text, "space" if odd.random() < ODD else one.label] for one in documents(12_000)
         )
+
+
+def write_config(folder: Path, ports: Mapping[str, int]) -> None:
+    """Write the deployed configuration with a shorter interval and the ports of this test."""
     config = yaml.safe_load((DEPLOYED / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(DEPLOYED / "rules" / "*.yml")]
@@ -166,45 +160,64 @@ def prometheus(
         {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{ports[name]}"]}]}
         for name in ("consumer", "evaluator", "producer")
     ]
-    # The evaluator takes what other tests leave of the cores, and answers when there is some.
+    # Its one thread evaluates, too: while other tests use the cores, it answers late.
     config["scrape_configs"][1] |= {"scrape_interval": PATIENCE, "scrape_timeout": PATIENCE}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    where = {"KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers, "OMP_NUM_THREADS": "1"}
-    checkpoints, python = folder / "checkpoints", (sys.executable, "-m")
-    small = [*SMALL[: SMALL.index("--http-port")], "--http-port", ports["consumer"]]
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    connection: Connection, encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """Learn from a stream that goes on, examine it, and scrape all of it."""
+    folder, topic = tmp_path_factory.mktemp("prometheus"), f"test-{uuid.uuid4().hex[:12]}"
+    ports = {name: free_port() for name in ("consumer", "evaluator", "producer", "prometheus")}
+    publish(connection, topic)
+    table = folder / "stream.csv"
+    write_table(table)
+    write_config(folder, ports)
+    environment = os.environ | {"KAFKA_BOOTSTRAP_SERVERS": connection.bootstrap_servers}
+    checkpoints = folder / "checkpoints"
+
+    def fork(name: str, *command: object) -> AbstractContextManager[None]:
+        log = folder / f"{name}.log"
+        process = Fork(*command, environment=environment, stdout=log, stderr=log)
+        return running(process, log)
+
     with ExitStack() as stack:
-        start = lambda name, *command: stack.enter_context(  # noqa: E731
-            running(folder / f"{name}.log", *command, **where)
+        producing = fork(
+            *("producer", "producer", "--corpus", table, "--topic", topic, "--rate", RATE),
+            *("--metrics-port", ports["producer"], "--scenario", SCENARIO, "--repeat", 100),
         )
-        start(
-            "producer",
-            *(*python, "producer", "--corpus", table, "--topic", topic, "--rate", RATE),
-            *("--metrics-port", ports["producer"], "--scenario", SCENARIO),
-        )
+        stack.enter_context(producing)
         lives = ExitStack()
 
         def restart() -> None:
             lives.close()
-            command = [
-                *(*python, "consumer", "--topic", topic, "--group", topic),
+            learning = fork(
+                *("consumer", "consumer", "--topic", topic, "--group", topic, *SMALL),
                 *("--checkpoint-dir", checkpoints, "--checkpoint-every", 64, "--linger", 0.2),
-                "--late-labels",
-            ]
-            lives.enter_context(running(folder / "consumer.log", *command, *small, **where))
+                *("--http-port", ports["consumer"], "--model", encoder, "--late-labels"),
+            )
+            lives.enter_context(learning)
 
         stack.callback(lives.close)
         restart()
-        start(
-            "evaluator",
-            *(*python, "consumer", "evaluate", "--watch", "--topic", topics.heldout(topic)),
+        evaluating = fork(
+            *("evaluator", "consumer", "evaluate", "--watch", "--topic", topics.heldout(topic)),
             *("--checkpoint", checkpoints, "--http-port", ports["evaluator"]),
+            *("--precision", "fp32", "--runtime", "torch"),
         )
-        start(
-            "prometheus",
+        stack.enter_context(evaluating)
+        log = folder / "prometheus.log"
+        command = [
             *("prometheus", "--config.file", folder / "prometheus.yml"),
             *("--storage.tsdb.path", folder / "data"),
             *("--web.listen-address", f"127.0.0.1:{ports['prometheus']}"),
-        )
+        ]
+        with log.open("w") as output:
+            scraping = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        stack.enter_context(running(scraping, log))
         addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         made = Prometheus(addresses["prometheus"], addresses["consumer"], restart)
         wait_until(lambda: reachable(made.address + "/-/ready"))
@@ -217,7 +230,7 @@ def prometheus(
             )
             urllib.request.urlopen(question, timeout=30).read()
             time.sleep(1.2)  # a rate needs two scrapes
-        made.wait_for("newsreel_heldout_evaluations_total >= 2", seconds=300)  # it runs when idle
+        made.wait_for("newsreel_heldout_evaluations_total >= 2")
         made.wait_for("count_over_time(newsreel_heldout_accuracy[1m]) >= 2")
         time.sleep(3)
         yield made
