@@ -1,4 +1,4 @@
-"""One learns, the others stand by; the one that learns may end in any way."""
+"""One consumer learns and the others stand by, however the holder ends."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 60.0
 
 
 class Clock:
-    """Stands still until it is told to go on."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -34,38 +34,38 @@ Make = Callable[..., Lease]
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Make consumers of one folder, which end with the test."""
+    """Build leases of one folder, which are released after the test."""
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(module, "BEAT_SECONDS", 0.02)
     monkeypatch.setattr(module, "MISSING_SECONDS", 0.0)
-    made: list[Lease] = []
+    leases: list[Lease] = []
 
     def call(clock: Callable[[], float] | None = None) -> Lease:
-        made.append(Lease(tmp_path, PATIENCE_SECONDS, clock or Clock()))
-        return made[-1]
+        leases.append(Lease(tmp_path, PATIENCE_SECONDS, clock or Clock()))
+        return leases[-1]
 
     yield call
-    for one in made:
-        if not one._own.closed:
-            one.release()
+    for lease in leases:
+        if not lease._own.closed:
+            lease.release()
 
 
 class Standby:
-    """Tries to acquire a lease, in a thread."""
+    """A thread that tries to acquire a lease."""
 
     def __init__(self, lease: Lease) -> None:
         self.waits = threading.Event()
         self.holder: str | None = None
-        self.told_to_stop = False
+        self.stop_requested = False
         self.acquired: bool | None = None
         self._thread = threading.Thread(target=self._acquire, args=[lease], daemon=True)
         self._thread.start()
 
     def _acquire(self, lease: Lease) -> None:
-        self.acquired = lease.acquire(lambda: self.told_to_stop, self._waiting)
+        self.acquired = lease.acquire(lambda: self.stop_requested, self._waiting)
 
     def _waiting(self, holder: str) -> None:
-        assert self.holder is None, "told twice"
+        assert self.holder is None, "notified twice"
         self.holder = holder
         self.waits.set()
 
@@ -79,20 +79,20 @@ def acquired(lease: Lease) -> bool:
 
 
 def silence(lease: Lease) -> None:
-    """Stop a holder as SIGSTOP would: it stays locked and does not beat."""
+    """Stop a holder as SIGSTOP would: its file stays locked, and it gives no sign of life."""
     lease._ended.set()
     lease._thread.join()
 
 
-def test_the_first_one_learns(make: Make) -> None:
-    """Where nobody holds the lease, nobody is waited for."""
+def test_first_consumer(make: Make) -> None:
+    """A lease without a holder is acquired at once."""
     first = make()
     assert acquired(first)
     assert not first.fenced()
 
 
 def test_released(make: Make) -> None:
-    """The next one takes over when the lease is given back; nobody is named any more."""
+    """A standby takes over when the lease is released; the file then names no holder."""
     first, second = make(), make()
     assert acquired(first)
     standby = Standby(second)
@@ -107,8 +107,8 @@ def test_released(make: Make) -> None:
     assert [path.read_text() for path in folder.iterdir()] == [""]
 
 
-def test_taken_over_from_by_one_that_has_ended(make: Make) -> None:
-    """A holder that slept over its successor's whole life has lost the lease, too."""
+def test_successor_that_has_ended(make: Make) -> None:
+    """A holder that was stopped for its successor's whole life is fenced, too."""
     clock = Clock()
     sleeper, successor = make(), make(clock)
     assert acquired(sleeper)
@@ -121,8 +121,8 @@ def test_taken_over_from_by_one_that_has_ended(make: Make) -> None:
     assert sleeper.fenced()
 
 
-def test_a_holder_that_beats_is_waited_for(make: Make) -> None:
-    """As long as it shows signs of life, the clock may run."""
+def test_live_holder(make: Make) -> None:
+    """A holder with signs of life keeps the lease, however long others wait."""
     clock = Clock()
     first, second = make(), make(clock)
     assert acquired(first)
@@ -135,8 +135,8 @@ def test_a_holder_that_beats_is_waited_for(make: Make) -> None:
     assert not first.fenced()
 
 
-def test_a_silent_holder_is_replaced(make: Make) -> None:
-    """One that is stopped loses the lease after so much silence, not before, and gets to know."""
+def test_silent_holder(make: Make) -> None:
+    """A stopped holder loses the lease after the patience, not before, and is fenced."""
     clock = Clock()
     first, second = make(), make(clock)
     assert acquired(first)
@@ -152,17 +152,17 @@ def test_a_silent_holder_is_replaced(make: Make) -> None:
     assert first.fenced()
     assert not second.fenced()
     first.release()
-    time.sleep(0.03)  # an answer holds for a moment
+    time.sleep(0.03)  # an answer is cached for a moment
     assert not second.fenced()
 
 
-def test_each_holder_has_its_own_patience(make: Make) -> None:
-    """Silence of one holder does not count against the one that takes over from it."""
+def test_patience_starts_again_with_each_holder(make: Make) -> None:
+    """The silence of a holder does not count against its successor."""
     clock = Clock()
     first, second, third = make(), make(clock), make(clock)
     assert acquired(first)
     silence(first)
-    first._own.truncate(0)  # so long as the next one's, when it begins
+    first._own.truncate(0)  # its count equals the first count of the successor
     waiting = Standby(third)
     assert waiting.waits.wait(5)
     clock.now += PATIENCE_SECONDS / 2
@@ -188,8 +188,8 @@ time.sleep(60)
 """
 
 
-def test_a_holder_that_dies_is_replaced_at_once(make: Make, tmp_path: Path) -> None:
-    """However a process ends: no patience is needed for one that is gone."""
+def test_dead_holder(make: Make, tmp_path: Path) -> None:
+    """A holder whose process has ended is replaced without patience."""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -206,21 +206,21 @@ def test_a_holder_that_dies_is_replaced_at_once(make: Make, tmp_path: Path) -> N
     assert standby.outcome()
 
 
-def test_a_standby_can_be_stopped(make: Make) -> None:
-    """One that is told to end before it is its turn leaves the holder alone."""
+def test_standby_can_be_stopped(make: Make) -> None:
+    """A standby that is stopped leaves the lease to its holder."""
     first, second = make(), make()
     assert acquired(first)
     standby = Standby(second)
     assert standby.waits.wait(5)
-    standby.told_to_stop = True
+    standby.stop_requested = True
     assert standby.outcome() is False
     second.release()
     assert not first.fenced()
 
 
 @pytest.mark.parametrize("vacant", ["never held", "dead", "silent"])
-def test_of_several_one_learns(make: Make, vacant: str) -> None:
-    """Whoever else believed for a moment to hold the lease finds that it has lost it."""
+def test_one_of_several_learns(make: Make, vacant: str) -> None:
+    """Of several consumers that take over at once, all but one are fenced."""
     clock = Clock()
     if vacant != "never held":
         first = make()
@@ -235,17 +235,17 @@ def test_of_several_one_learns(make: Make, vacant: str) -> None:
     time.sleep(0.5)
     holding = [
         rival
-        for rival, one in zip(rivals, standbys, strict=True)
-        if one.acquired and not rival.fenced()
+        for rival, standby in zip(rivals, standbys, strict=True)
+        if standby.acquired and not rival.fenced()
     ]
     assert len(holding) == 1
-    for one in standbys:
-        one.told_to_stop = True
-        one.outcome()
+    for standby in standbys:
+        standby.stop_requested = True
+        standby.outcome()
 
 
-def test_a_full_disk_does_not_end_the_beat(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A beat that can't be written is made up for by the next one."""
+def test_full_disk(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign of life that can't be written does not end the following ones."""
     first = make()
     failures = iter(range(3))
     write = os.pwrite
@@ -262,10 +262,8 @@ def test_a_full_disk_does_not_end_the_beat(make: Make, monkeypatch: pytest.Monke
     assert int(first._count(first._id)) > 3
 
 
-def test_a_deleted_folder_is_claimed_again(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A holder whose folder is gone has lost it to nobody, and names itself there again."""
+def test_deleted_folder(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A holder whose folder was deleted keeps the lease, and creates its files again."""
     first = make()
     assert acquired(first)
     shutil.rmtree(tmp_path)
@@ -279,11 +277,11 @@ def test_a_deleted_folder_is_claimed_again(
     assert second.waits.wait(5)
     assert second.holder == first._id
     assert not first.fenced()
-    second.told_to_stop = True
+    second.stop_requested = True
 
 
-def test_it_waits_for_a_holder_to_come_back(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody is named, one might do so in a moment."""
+def test_wait_for_a_deleted_lease(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing file is waited for: a holder may be about to create it again."""
     monkeypatch.setattr(module, "MISSING_SECONDS", 5.0)
     clock = Clock()
     first = Standby(make(clock))

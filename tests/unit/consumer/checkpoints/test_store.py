@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not at all, exact, and never restored into something else."""
+"""Checkpoints are written whole or not at all, are exact, and are verified when restored."""
 
 import dataclasses
 import errno
@@ -28,7 +28,7 @@ ABOUT: dict[str, Any] = {
 
 
 class Part:
-    """Anything that has a state."""
+    """A part with any state."""
 
     def __init__(self, state: Any = None) -> None:
         self.state = state
@@ -44,19 +44,19 @@ def bits(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous().flatten().view(torch.uint8)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equal in value, type and, for tensors, in every bit; a tuple comes back as a list."""
-    if isinstance(one, torch.Tensor):
+def same(first: Any, second: Any) -> bool:
+    """Return whether two states are equal in value, type and bits; a tuple equals its list."""
+    if isinstance(first, torch.Tensor):
         return (
-            isinstance(other, torch.Tensor)
-            and (one.dtype, one.shape) == (other.dtype, other.shape)
-            and torch.equal(bits(one), bits(other))
+            isinstance(second, torch.Tensor)
+            and (first.dtype, first.shape) == (second.dtype, second.shape)
+            and torch.equal(bits(first), bits(second))
         )
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return type(one) is type(other) and one == other
+    if isinstance(first, dict):
+        return list(first) == list(second) and all(same(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(same, first, second))
+    return type(first) is type(second) and first == second
 
 
 def tensor(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
@@ -90,9 +90,9 @@ trees = st.recursive(
 
 @pytest.fixture
 def store(tmp_path: Path) -> CheckpointStore:
-    made = CheckpointStore(tmp_path / "checkpoints", keep=2)
-    made.create()
-    return made
+    store = CheckpointStore(tmp_path / "checkpoints", keep=2)
+    store.create()
+    return store
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +101,8 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> CheckpointStore:
 
 
 def save(store: CheckpointStore, states: Mapping[str, Any], documents: int = 1) -> str:
-    taken = take_snapshot({name: Part(state) for name, state in states.items()})
-    return store.save(taken, documents=documents, **ABOUT)
+    snapshot = take_snapshot({name: Part(state) for name, state in states.items()})
+    return store.save(snapshot, documents=documents, **ABOUT)
 
 
 def refusal(call: Callable[[], Any]) -> str:
@@ -119,7 +119,7 @@ def refusal(call: Callable[[], Any]) -> str:
 @settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from(["labels", "learner", "replay"]), trees))
 def test_round_trip(shared_store: CheckpointStore, states: dict[str, Any]) -> None:
-    """Whatever primitives and tensors parts hold, they get back, bit for bit."""
+    """Parts get back their primitives and tensors, bit for bit."""
     id_ = save(shared_store, states)
     restored = {name: Part() for name in states}
     restore_checkpoint(shared_store.folder / id_, restored)
@@ -128,7 +128,7 @@ def test_round_trip(shared_store: CheckpointStore, states: dict[str, Any]) -> No
 
 
 def test_a_saved_tensor_is_a_copy(store: CheckpointStore) -> None:
-    """What happens to a tensor after it was saved does not reach the checkpoint."""
+    """Changes of a tensor after saving do not reach the checkpoint."""
     weight = torch.arange(6.0).reshape(2, 3)
     id_ = save(store, {"part": weight.T})
     expected = weight.T.clone()
@@ -138,8 +138,8 @@ def test_a_saved_tensor_is_a_copy(store: CheckpointStore) -> None:
     assert same(restored.state, expected)
 
 
-def test_manifest_says_what_it_is_of(store: CheckpointStore) -> None:
-    """The manifest holds the id, the count and all that the caller said."""
+def test_manifest(store: CheckpointStore) -> None:
+    """The manifest holds the id, the number of documents and the fields of the caller."""
     id_ = save(store, {"part": 1}, 500)
     manifest = dataclasses.asdict(Manifest.read(store.folder / id_))
     assert ABOUT.items() <= manifest.items()
@@ -148,7 +148,7 @@ def test_manifest_says_what_it_is_of(store: CheckpointStore) -> None:
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes"])
 def test_neither_tensor_nor_primitive(store: CheckpointStore, value: Any) -> None:
-    """A state that could not come back is an error at once, and leaves nothing behind."""
+    """A state that could not be restored is refused at once, and leaves no file."""
     with pytest.raises(TypeError, match="neither a tensor nor a primitive"):
         save(store, {"part": {"deep": [value]}})
     assert store.ids() == []
@@ -156,7 +156,7 @@ def test_neither_tensor_nor_primitive(store: CheckpointStore, value: Any) -> Non
 
 
 def test_keys_with_slashes(store: CheckpointStore) -> None:
-    """Two tensors never get into each other's place, whatever the keys they are found by."""
+    """Tensors under keys with slashes are kept apart."""
     state = {"a/b": torch.zeros(1), "a": {"b": torch.ones(1)}}
     id_ = save(store, {"part": state})
     restored = Part()
@@ -164,8 +164,8 @@ def test_keys_with_slashes(store: CheckpointStore) -> None:
     assert same(restored.state, state)
 
 
-def test_keys_that_are_no_strings(store: CheckpointStore) -> None:
-    """Keys that JSON would change come back as they were, or are refused like other values."""
+def test_keys_that_are_not_strings(store: CheckpointStore) -> None:
+    """Keys that JSON would change are restored unchanged, or refused."""
     state = {0: "zero", 1: "one"}
     try:
         id_ = save(store, {"part": state})
@@ -180,7 +180,7 @@ def test_keys_that_are_no_strings(store: CheckpointStore) -> None:
 
 
 class FailingSync:
-    """Let the first calls of fsync pass, then fail."""
+    """An fsync whose first calls succeed and whose next call fails."""
 
     def __init__(self, passes: int, error: BaseException) -> None:
         self.left = passes
@@ -195,7 +195,7 @@ class FailingSync:
 
 
 def restorable(store: CheckpointStore) -> list[int]:
-    """Return the state of each checkpoint that the store shows."""
+    """Return the state of each checkpoint that the store lists."""
     states = []
     for id_ in store.ids():
         part = Part()
@@ -208,7 +208,7 @@ def restorable(store: CheckpointStore) -> list[int]:
 def test_killed_while_writing(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, passes: int
 ) -> None:
-    """Wherever writing ends, all checkpoints that are seen are whole, and the old one is there."""
+    """Wherever writing is interrupted, listed checkpoints are whole and the old one is left."""
     save(store, {"part": 1})
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", FailingSync(passes, KeyboardInterrupt()))
@@ -223,7 +223,7 @@ def test_killed_while_writing(
 
 @pytest.mark.parametrize("passes", range(4))
 def test_disk_full(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, passes: int) -> None:
-    """A full disk is told in one line, and leaves the old checkpoint and no rubbish."""
+    """A full disk is an error of one line; the old checkpoint is left, and no draft."""
     first = save(store, {"part": 1})
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with monkeypatch.context() as patch:
@@ -235,7 +235,7 @@ def test_disk_full(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, pass
 
 
 def test_folder_vanished(store: CheckpointStore) -> None:
-    """A folder that was deleted under a running consumer is made anew."""
+    """A folder that was deleted during a run is created again."""
     save(store, {"part": 1})
     shutil.rmtree(store.folder)
     save(store, {"part": 2}, 2)
@@ -243,14 +243,14 @@ def test_folder_vanished(store: CheckpointStore) -> None:
 
 
 def test_folder_that_became_a_file(store: CheckpointStore) -> None:
-    """A folder that can't be written any more is told in one line."""
+    """A folder that is no longer writable is an error of one line."""
     shutil.rmtree(store.folder)
     store.folder.write_text("")
     assert "not written" in refusal(lambda: save(store, {"part": 1}))
 
 
-def test_points_that_a_fault_may_follow(store: CheckpointStore) -> None:
-    """It is told when all files are there, and when they have their name."""
+def test_failpoints(store: CheckpointStore) -> None:
+    """Failpoints are passed when the draft is complete, and when it is renamed."""
     seen = []
 
     def failpoint(point: str) -> None:
@@ -271,10 +271,10 @@ def saved(store: CheckpointStore) -> Path:
 
 
 def test_every_flipped_byte(saved: Path) -> None:
-    """A flipped byte anywhere is found, or, in the manifest, is a space that says nothing."""
+    """A flipped bit is detected, unless it is whitespace of the manifest."""
     original = Part()
     restore_checkpoint(saved, {"part": original})
-    found = 0
+    detected = 0
     for path in sorted(saved.iterdir()):
         data = path.read_bytes()
         for position in range(len(data)):
@@ -292,15 +292,15 @@ def test_every_flipped_byte(saved: Path) -> None:
                 assert same(part.state, original.state)
                 continue
             assert len(str(refused).splitlines()) == 1
-            found += 1
+            detected += 1
         path.write_bytes(data)
-    assert found > sum(path.stat().st_size for path in saved.iterdir()) / 2
+    assert detected > sum(path.stat().st_size for path in saved.iterdir()) / 2
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "state.json", "tensors.safetensors"])
 @pytest.mark.parametrize("keep", [None, 0.0, 0.5, 0.99])
 def test_missing_or_truncated_file(saved: Path, name: str, keep: float | None) -> None:
-    """A file that is missing, empty or cut off is told in one line that names the checkpoint."""
+    """A missing, empty or truncated file is an error of one line that names the checkpoint."""
     path = saved / name
     data = path.read_bytes()
     path.unlink()
@@ -315,16 +315,16 @@ def test_missing_or_truncated_file(saved: Path, name: str, keep: float | None) -
     "content", ["[]", "null", '"text"', "{}", json.dumps({"format": FORMAT}), "[" * 9]
 )
 def test_manifest_of_another_shape(saved: Path, content: str) -> None:
-    """JSON that is no manifest is a broken checkpoint."""
+    """JSON of another shape is a broken checkpoint."""
     (saved / "manifest.json").write_text(content)
     assert "broken" in refusal(lambda: Manifest.read(saved))
 
 
 def test_newer_format(saved: Path) -> None:
-    """A checkpoint of a newer newsreel is refused for that reason, whatever else is new in it."""
+    """A checkpoint of a newer format is refused with that reason, whatever else is new in it."""
     path = saved / "manifest.json"
     manifest = json.loads(path.read_text()) | {"format": FORMAT + 1, "shards": 4}
-    del manifest["manifest_sha256"]  # it has one of its own, in a way of its own
+    del manifest["manifest_sha256"]  # a newer format may compute its digest in another way
     path.write_text(json.dumps(manifest))
     message = refusal(lambda: restore_checkpoint(saved, {"part": Part()}))
     assert f"format {FORMAT + 1}" in message
@@ -332,12 +332,12 @@ def test_newer_format(saved: Path) -> None:
 
 
 def test_missing_part(saved: Path) -> None:
-    """A checkpoint without the state of a part is not restored."""
+    """A checkpoint without the state of a part is refused."""
     refusal(lambda: restore_checkpoint(saved, {"part": Part(), "drift": Part()}))
 
 
 def test_another_model(saved: Path) -> None:
-    """Each difference between the checkpoint's learner and this one is named."""
+    """The error names each difference between the checkpoint's model and this one."""
     manifest = Manifest.read(saved)
     manifest.require_fit(ABOUT["describes"])
     here = ABOUT["describes"] | {"model": "bert-base-uncased", "layers": None}
@@ -352,7 +352,7 @@ def test_another_model(saved: Path) -> None:
 
 @pytest.mark.parametrize(("keep", "left"), [(1, ["2"]), (2, ["1", "2"]), (5, ["0", "1", "2"])])
 def test_prune(tmp_path: Path, keep: int, left: list[str]) -> None:
-    """The newest up to the one that was just committed are kept; newer ones are left alone."""
+    """The newest checkpoints up to the committed one are kept; newer ones are not touched."""
     store = CheckpointStore(tmp_path, keep)
     ids = [save(store, {"part": str(number)}, number) for number in range(4)]
     stranger = tmp_path / "notes.txt"
@@ -366,8 +366,8 @@ def test_prune(tmp_path: Path, keep: int, left: list[str]) -> None:
     assert restorable(store) == []
 
 
-def test_a_broken_one_is_not_among_those_kept(tmp_path: Path) -> None:
-    """Of two that are kept, both can be gone back to."""
+def test_prune_does_not_keep_broken_checkpoints(tmp_path: Path) -> None:
+    """Checkpoints marked as broken do not count among those that are kept."""
     store = CheckpointStore(tmp_path, keep=2)
     ids = [save(store, {"part": number}, number) for number in range(3)]
     store.pass_over(ids[1])
@@ -375,8 +375,8 @@ def test_a_broken_one_is_not_among_those_kept(tmp_path: Path) -> None:
     assert restorable(store) == [0, 2]
 
 
-def test_numbers_stay_small(tmp_path: Path) -> None:
-    """However many there were before, an id has as many digits as it should."""
+def test_number_of_an_id(tmp_path: Path) -> None:
+    """The number in an id starts again with each number of documents, and keeps its width."""
     store = CheckpointStore(tmp_path, keep=1)
     (tmp_path / "000000000001-999999-00000000").mkdir()
     (tmp_path / "000000000001-999999-00000000" / "manifest.json").touch()
@@ -384,7 +384,7 @@ def test_numbers_stay_small(tmp_path: Path) -> None:
 
 
 def test_prune_at_the_same_document(tmp_path: Path) -> None:
-    """Where only unusable records come, checkpoints of the same document stay in order."""
+    """Checkpoints at the same number of documents stay in order."""
     store = CheckpointStore(tmp_path, keep=2)
     for number in range(8):
         newest = save(store, {"part": number}, 500)
@@ -393,7 +393,7 @@ def test_prune_at_the_same_document(tmp_path: Path) -> None:
 
 
 def test_newest(tmp_path: Path) -> None:
-    """Given a folder of checkpoints the newest is found; given a checkpoint, that one."""
+    """The newest checkpoint of a folder is found; a folder that is a checkpoint is returned."""
     store = CheckpointStore(tmp_path, keep=9)
     ids = [save(store, {"part": n}, n) for n in (7, 1_000_000, 30)]
     assert newest_checkpoint(tmp_path) == tmp_path / ids[1]
@@ -401,8 +401,8 @@ def test_newest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["empty", "missing", "file"])
-def test_no_checkpoint_there(tmp_path: Path, name: str) -> None:
-    """A folder without a checkpoint is told in one line that names it."""
+def test_no_checkpoint(tmp_path: Path, name: str) -> None:
+    """A folder without a checkpoint is an error of one line that names the folder."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     assert repr(str(tmp_path / name)) in refusal(lambda: newest_checkpoint(tmp_path / name))
@@ -410,14 +410,14 @@ def test_no_checkpoint_there(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
 def test_unwritable_folder(tmp_path: Path, name: str) -> None:
-    """A folder that can't be is told in one line, with the option that names another."""
+    """A folder that can't be created is an error of one line that names the option."""
     (tmp_path / "file").write_text("")
     message = refusal(CheckpointStore(tmp_path / name, keep=1).create)
     assert "--checkpoint-dir" in message
 
 
-def test_prune_by_one_that_was_taken_over_from(tmp_path: Path) -> None:
-    """A consumer that slept over a takeover deletes nothing that its successor has written."""
+def test_prune_by_a_fenced_consumer(tmp_path: Path) -> None:
+    """A consumer that does not know yet that it is fenced deletes nothing of its successor."""
     store = CheckpointStore(tmp_path, keep=1)
     old = [save(store, {"part": number}, number) for number in range(2)]
     new: list[str] = []

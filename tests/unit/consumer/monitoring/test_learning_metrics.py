@@ -1,4 +1,4 @@
-"""What Prometheus is told of the loop's steps."""
+"""Prometheus metrics of the loop's steps."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 class Exported:
-    """Metrics, and what a scrape reads of them."""
+    """Metrics and the samples that a scrape reads."""
 
     def __init__(self, file: Path) -> None:
         self.registry = CollectorRegistry()
@@ -61,8 +61,8 @@ def letter(reason: Reason) -> DeadLetter:
     return DeadLetter("documents", 0, 7, None, b"{", [], reason, "why")
 
 
-def test_what_steps_brought(exported: Exported) -> None:
-    """Counters add up over steps; gauges show the last one."""
+def test_steps(exported: Exported) -> None:
+    """Counters add up over steps; gauges show the last step."""
     letters = [letter(Reason.NOT_JSON), letter(Reason.NOT_JSON), letter(Reason.BAD_ID)]
     reader = build_loop(batch_size=4, replay_ratio=1.0, capacity=5)
     steps = read(
@@ -73,38 +73,38 @@ def test_what_steps_brought(exported: Exported) -> None:
     )
     for step in steps:
         exported.metrics.observe(step)
-    lessons = [step.learned for step in steps if step.learned]
+    learned = [step.learned for step in steps if step.learned]
     assert exported.value("documents_total", labelled="true") == 6
     assert exported.value("documents_total", labelled="false") == 1
     assert exported.value("learned_documents_total") == 6
-    assert exported.value("replayed_documents_total") == sum(x.replayed for x in lessons) == 3
+    assert exported.value("replayed_documents_total") == sum(x.replayed for x in learned) == 3
     assert exported.value("learning_steps_total") == 2
-    assert exported.value("loss") == lessons[-1].loss
-    assert exported.value("replay_ratio") == lessons[-1].replayed / lessons[-1].documents
+    assert exported.value("loss") == learned[-1].loss
+    assert exported.value("replay_ratio") == learned[-1].replayed / learned[-1].documents
     assert exported.value("dead_letters_total", reason="not_json") == 2
     assert exported.value("dead_letters_total", reason="bad_id") == 1
     assert exported.value("labels") == 2
     assert exported.value("replay_buffer_documents") == 5
     assert exported.value("consumer_lag_documents", partition="0") == 0
     scores = steps[-1].scores
-    for window, shown in (("whole", scores.whole), ("last_1000", scores.window)):
-        assert exported.value("prequential_accuracy", window=window) == shown.accuracy
-        assert exported.value("prequential_macro_f1", window=window) == shown.macro_f1
-        assert exported.value("prequential_kappa", window=window) == shown.kappa
-        assert exported.value("prequential_log_loss", window=window) == shown.log_loss
+    for window, expected in (("whole", scores.whole), ("last_1000", scores.window)):
+        assert exported.value("prequential_accuracy", window=window) == expected.accuracy
+        assert exported.value("prequential_macro_f1", window=window) == expected.macro_f1
+        assert exported.value("prequential_kappa", window=window) == expected.kappa
+        assert exported.value("prequential_log_loss", window=window) == expected.log_loss
     assert exported.value("prequential_accuracy", window="fading") == scores.fading_accuracy
     for label in "ab":
         assert exported.value("prequential_recall", label=label) == scores.window.recall[label]
 
 
 def test_drift(exported: Exported) -> None:
-    """A drift is counted; labels that are learned anew are no drift of their own."""
+    """A drift is counted; forgotten labels are not counted as another drift."""
     assert exported.value("drifts_total", detector="error") == 0
     (step,) = read(build_loop(), numbered("ab"))
-    noticed = Drift("error", 70, 50, 0.1, 0.5)
+    detected = Drift("error", 70, 50, 0.1, 0.5)
     forgotten = Drift("error", 70, 50, forgotten=["a", "b"])
     exported.metrics.observe(
-        replace(step, drift=DriftStatus([noticed, forgotten], 1.25, {"error": 70}))
+        replace(step, drift=DriftStatus([detected, forgotten], 1.25, {"error": 70}))
     )
     assert exported.value("drifts_total", detector="error") == 1
     assert exported.value("drifts_total", detector="inputs") == 0
@@ -114,7 +114,7 @@ def test_drift(exported: Exported) -> None:
 
 
 def test_stages(exported: Exported) -> None:
-    """The time of each stage is counted once a step; that of a checkpoint when there is one."""
+    """The time of each stage is observed once a step; that of a checkpoint once a commit."""
     ticks = iter(range(1000))
     for step in read(build_loop(), numbered("ab" * 6), clock=lambda: float(next(ticks))):
         exported.metrics.observe(step)
@@ -134,8 +134,8 @@ def test_stages(exported: Exported) -> None:
     assert exported.value("commit_seconds_sum") == 2.5
 
 
-def test_a_lost_partition_has_no_lag(exported: Exported) -> None:
-    """Only partitions that the last step names have a lag: a lost one does not keep its last."""
+def test_partition_no_longer_read(exported: Exported) -> None:
+    """Only partitions of the last step have a lag."""
     (step,) = read(build_loop(), numbered("a"))
     exported.metrics.observe(with_batch(step, lag={0: 10, 1: 20}))
     assert exported.series("consumer_lag_documents", "partition") == {"0", "1"}
@@ -145,7 +145,7 @@ def test_a_lost_partition_has_no_lag(exported: Exported) -> None:
 
 
 def test_series_are_bounded(exported: Exported) -> None:
-    """However many labels a stream brings, the first hundred get a series and no other does."""
+    """However many labels a stream has, only the first hundred have a series."""
     labels = [f"label {number}" for number in range(MAX_LABEL_SERIES + 150)]
     for step in read(build_loop(batch_size=16), numbered(labels + labels)):
         exported.metrics.observe(step)
@@ -155,22 +155,22 @@ def test_series_are_bounded(exported: Exported) -> None:
 
 
 def test_recall_of_a_label_that_left_the_window(exported: Exported) -> None:
-    """A label without a document among the last 1000 has no recall over them."""
+    """A label without a document among the last 1000 has no recall series."""
     for step in read(build_loop(batch_size=100), numbered(["gone"] * 5 + ["here"] * 1000)):
         exported.metrics.observe(step)
     assert exported.series("prequential_recall", "label") == {"here"}
 
 
 @pytest.mark.parametrize("label", ['"', "\\", "\n", "{}", "läbel", "a,b=c"])
-def test_any_label_can_be_read_back(exported: Exported, label: str) -> None:
-    """A label of any characters does not break the page."""
+def test_label_with_any_characters(exported: Exported, label: str) -> None:
+    """A label with any characters is exported and read back."""
     for step in read(build_loop(), numbered([label])):
         exported.metrics.observe(step)
     assert exported.series("prequential_recall", "label") == {label}
 
 
 def test_experts(exported: Exported) -> None:
-    """A blend's experts have scores and shares of their own; another learner has no experts."""
+    """Experts of a blend have scores and shares; other learners have no such series."""
     (step,) = read(build_loop(), numbered("a"))
     exported.metrics.observe(step)
     assert exported.series("expert_share", "expert") == set()
@@ -188,8 +188,8 @@ def test_experts(exported: Exported) -> None:
         assert exported.value("expert_share", expert=name) == shares[name]
 
 
-def test_no_counter_ever_falls(tmp_path: Path) -> None:
-    """A consumer that is killed and goes on from an older commit counts on from what was seen."""
+def test_counters_never_fall(tmp_path: Path) -> None:
+    """A consumer that restarts from an older commit continues from the last scrape."""
     file = tmp_path / "counters.json"
     seen = []
     for life in range(3):
@@ -198,12 +198,12 @@ def test_no_counter_ever_falls(tmp_path: Path) -> None:
             exported.metrics.observe(step)
         seen.append(exported.value("documents_total", labelled="true"))
         exported.metrics.keep()
-        exported.metrics.observe(step)  # what nobody has seen is not kept
+        exported.metrics.observe(step)  # not scraped, and so not kept
     assert seen == [16, 30, 42]
 
 
-def test_commits_keep_counters(tmp_path: Path) -> None:
-    """Where nobody reads the metrics, a restart goes on from the last commit."""
+def test_commits_write_counters(tmp_path: Path) -> None:
+    """Without scrapes, a restart continues from the counters of the last commit."""
     first = Exported(tmp_path / "counters.json")
     for step in read(build_loop(), numbered("ab" * 6)):
         first.metrics.observe(step)
@@ -212,33 +212,33 @@ def test_commits_keep_counters(tmp_path: Path) -> None:
     assert restarted.value("documents_total", labelled="true") == 12
 
 
-def test_counters_are_left_to_a_successor(tmp_path: Path) -> None:
-    """One that was taken over from writes nothing down any more."""
+def test_fenced_consumer_writes_no_counters(tmp_path: Path) -> None:
+    """A consumer that is fenced leaves the file to its successor."""
     file = tmp_path / "counters.json"
-    lost = False
-    kept = CounterFile(file, lambda: lost)
-    kept.write(lambda: {"documents": {("true",): 1.0}})
-    lost = True
-    kept.write(lambda: {"documents": {("true",): 2.0}})
-    assert kept.read() == {"documents": {("true",): 1.0}}
+    fenced = False
+    counters = CounterFile(file, lambda: fenced)
+    counters.write(lambda: {"documents": {("true",): 1.0}})
+    fenced = True
+    counters.write(lambda: {"documents": {("true",): 2.0}})
+    assert counters.read() == {"documents": {("true",): 1.0}}
 
 
 @pytest.mark.parametrize("content", ["", "[[", "{}", '[["documents"]]', '[["gone", "x", 3]]', "7"])
 def test_unreadable_counters(tmp_path: Path, content: str) -> None:
-    """Counters that can't be read begin anew, and nothing else comes of it."""
+    """Counters start at 0 if their file is not readable."""
     (tmp_path / "counters.json").write_text(content)
     assert Exported(tmp_path / "counters.json").value("learned_documents_total") == 0
 
 
-def test_a_standby_shows_no_counters() -> None:
-    """Before it learns, there is nothing that could jump when it goes on from another's counts."""
+def test_standby_exports_no_counters() -> None:
+    """A standby exports no counters, as they would jump when it continues from the file."""
     registry = CollectorRegistry()
     Metrics(registry)
     assert not [family.name for family in registry.collect() if family.type == "counter"]
 
 
 def test_latency_and_lag_in_seconds(exported: Exported) -> None:
-    """Both are counted from when a record was written; a record that doesn't say has none."""
+    """Latency and lag count from a record's timestamp; records without one have no latency."""
     (step,) = read(build_loop(), numbered("abc"))
     behind = with_batch(
         step, written=[990.0, None, 998.0], lag={0: 5, 1: 0}, reached={0: 940.0, 1: 1}
@@ -250,17 +250,17 @@ def test_latency_and_lag_in_seconds(exported: Exported) -> None:
     assert exported.value("consumer_lag_seconds", partition="1") == 0
 
 
-def test_everything_defined_can_be_exported(exported: Exported) -> None:
-    """What is registered are the definitions, and their names keep Prometheus's rules."""
+def test_definitions(exported: Exported) -> None:
+    """Exactly the definitions are exported, and their names follow Prometheus."""
     families = {family.name: family for family in exported.registry.collect()}
-    assert families.keys() == {f"newsreel_{one.name}" for one in LEARNING}
-    for one in LEARNING:
-        assert not one.name.endswith("_total")
-        assert one.kind != "histogram" or one.name.endswith("_seconds")
-        assert not one.help.endswith(".")
+    assert families.keys() == {f"newsreel_{metric.name}" for metric in LEARNING}
+    for metric in LEARNING:
+        assert not metric.name.endswith("_total")
+        assert metric.kind != "histogram" or metric.name.endswith("_seconds")
+        assert not metric.help.endswith(".")
 
 
-def test_the_reference_is_up_to_date() -> None:
+def test_reference() -> None:
     """docs/metrics.md is what `make metrics` writes."""
     written = subprocess.run(
         [sys.executable, "docs/metrics.py"],

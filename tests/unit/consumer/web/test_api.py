@@ -1,4 +1,4 @@
-"""What is answered over HTTP: as its own OpenAPI says, whatever is asked."""
+"""The HTTP application answers as its OpenAPI document says."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from consumer.web.status import Health, Status
 
 
 class Served:
-    """The application over a small real model that has learned a little."""
+    """The application with a small trained model."""
 
     def __init__(self, folder: Path, build: Any, *, ready: bool = True) -> None:
         assembled = build("blend")
@@ -68,7 +68,7 @@ def served(build: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         yield made
 
 
-def test_one_text_or_some(served: Served) -> None:
+def test_one_text_or_several(served: Served) -> None:
     """Predictions come in the order of the texts, with the version of the model."""
     texts = [one.text for one in documents(3, start=700)]
     some = served.client.post("/predict", json={"text": texts}).json()
@@ -103,8 +103,8 @@ def test_one_text_or_some(served: Served) -> None:
         b'{"text": ' + json.dumps(["a"] * 33).encode() + b"}",
     ],
 )
-def test_a_wrong_question(served: Served, body: bytes) -> None:
-    """It is refused, and told what is wrong."""
+def test_invalid_request(served: Served, body: bytes) -> None:
+    """An invalid request is refused with the reason."""
     answer = served.client.post(
         "/predict", content=body, headers={"content-type": "application/json"}
     )
@@ -112,22 +112,22 @@ def test_a_wrong_question(served: Served, body: bytes) -> None:
     assert answer.json()["detail"]
 
 
-def test_no_json(served: Served) -> None:
-    """Who forgets the content type is told of it."""
+def test_missing_content_type(served: Served) -> None:
+    """The error of a request without a content type names the header."""
     answer = served.client.post("/predict", content=b"text")
     assert answer.status_code == 422
     assert "content-type: application/json" in answer.json()["detail"]
 
 
-def test_a_long_text_is_read_as_in_the_stream(served: Served) -> None:
-    """What the stream would not read changes nothing."""
+def test_long_text(served: Served) -> None:
+    """A long text is cut like a text of the stream."""
     text = "goal player " * 5000
     said = [served.client.post("/predict", json={"text": t}).json() for t in (text, text[:20_000])]
     assert said[0] == said[1]
 
 
-def test_the_model(served: Served) -> None:
-    """It is described: what it is, which version, what it knows."""
+def test_model(served: Served) -> None:
+    """GET /model describes the learner, its version and its labels."""
     said = served.client.get("/model").json()
     assert (said["learner"], said["encoder"]) == ("blend", "tiny")
     assert said["labels"] == ["sport", "space"]
@@ -135,7 +135,7 @@ def test_the_model(served: Served) -> None:
 
 
 def test_not_ready(build: Any, tmp_path: Path) -> None:
-    """A standby, or one that is loading, says so and when to ask again."""
+    """A standby or loading consumer answers 503 with the reason and when to try again."""
     client = Served(tmp_path, build, ready=False).client
     answer = client.post("/predict", json={"text": "goal"})
     assert answer.status_code == 503
@@ -145,8 +145,8 @@ def test_not_ready(build: Any, tmp_path: Path) -> None:
     assert client.get("/model").json()["labels"] == []
 
 
-def test_the_curve_of_an_evaluator(build: Any, tmp_path: Path) -> None:
-    """The page is told of held-out scores; of a file that is none, nothing."""
+def test_curve_of_an_evaluator(build: Any, tmp_path: Path) -> None:
+    """Progress has the curve of held-out scores; it is empty if the file is not readable."""
     client = Served(tmp_path, build).client
     assert client.get("/progress").json()["heldout"] == []
     (tmp_path / FILE).write_text('{"curve": [[10, 0.5, 0.4, 0.1]], "stride": 1}')
@@ -156,8 +156,8 @@ def test_the_curve_of_an_evaluator(build: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(api.FILES))
-def test_pages_run_nothing_of_others(served: Served, path: str) -> None:
-    """Each file says that nothing may run but what is served here."""
+def test_content_security_policy(served: Served, path: str) -> None:
+    """Each file of the page forbids scripts from other origins."""
     answer = served.client.get(path)
     assert answer.status_code == 200
     assert "script-src 'self'" in answer.headers["content-security-policy"]
@@ -167,8 +167,8 @@ def test_pages_run_nothing_of_others(served: Served, path: str) -> None:
     assert "innerHTML" not in answer.text
 
 
-def test_a_token_is_wanted_for_data_only(served: Served) -> None:
-    """The page itself has nothing of the stream in it, and asks for the token."""
+def test_token(served: Served) -> None:
+    """The page itself needs no token; its data does."""
     guarded = TestClient(middleware.BearerAuth(served.app, "secret", api.OPEN_PATHS))
     assert {guarded.get(path).status_code for path in api.OPEN_PATHS} == {200}
     for path in ("/progress", "/model", "/metrics"):
@@ -180,8 +180,8 @@ def test_a_token_is_wanted_for_data_only(served: Served) -> None:
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize("label", ["POST /predict", "GET /model", "GET /progress"])
-def test_whatever_is_asked(served: Served, label: str, mode: GenerationMode) -> None:
-    """No question that its OpenAPI allows, or nearly allows, is answered otherwise than it says."""
+def test_openapi(served: Served, label: str, mode: GenerationMode) -> None:
+    """Requests that the OpenAPI document allows, or nearly allows, are answered as it says."""
     schema = schemathesis.openapi.from_asgi("/openapi.json", served.app)
     operations = {one.ok().label: one.ok() for one in schema.get_all_operations()}
     assert len(operations) == 3

@@ -1,4 +1,4 @@
-"""HTTP: metrics, health, progress; and a port that is taken."""
+"""The HTTP server: metrics, health checks, and the requests that are refused."""
 
 import json
 import socket
@@ -34,7 +34,7 @@ def monitored(
     alive: str | None = None,
     ready: str | None = None,
 ) -> Starlette:
-    """Build what every program serves, and a page of JSON."""
+    """Build an application with the routes of every program, and a route with JSON."""
 
     def show(_: Request) -> JSONResponse:
         return JSONResponse(progress())
@@ -61,7 +61,7 @@ def client(
     ],
 )
 def test_metrics(accept: str | None, content_type: str, parse: Any) -> None:
-    """The page is in the format that was asked for, with the values of now."""
+    """Metrics have the requested format and the current values."""
     registry = CollectorRegistry()
     counter = Counter("newsreel_things", "Things", registry=registry)
     asking = client(registry)
@@ -78,23 +78,23 @@ def test_metrics(accept: str | None, content_type: str, parse: Any) -> None:
     ("path", "other"), [("/healthz", {"ready": "not yet"}), ("/readyz", {"alive": "dead"})]
 )
 def test_health(path: str, other: dict[str, str]) -> None:
-    """A check that is content answers 200, whatever the other one says."""
+    """A check without a problem answers 200, whatever the other check returns."""
     answer = client(**other).get(path)
     assert (answer.status_code, answer.text) == (200, "ok")
 
 
 @pytest.mark.parametrize(
-    ("path", "complaint"),
+    ("path", "problem"),
     [("/healthz", {"alive": "no poll for 61 s"}), ("/readyz", {"ready": "no partition"})],
 )
-def test_ill_health(path: str, complaint: dict[str, str]) -> None:
-    """A check that complains answers 503 with the complaint."""
-    answer = client(**complaint).get(path)
-    assert (answer.status_code, answer.text) == (503, *complaint.values())
+def test_failing_check(path: str, problem: dict[str, str]) -> None:
+    """A check with a problem answers 503 with the problem."""
+    answer = client(**problem).get(path)
+    assert (answer.status_code, answer.text) == (503, *problem.values())
 
 
 def test_progress() -> None:
-    """Progress is JSON of the moment at which it is asked for."""
+    """Progress is JSON with the current values."""
     progress = Progress(clock=lambda: 0.0)
     asking = client(progress=progress.snapshot)
     assert asking.get("/progress").json()["documents"] == 0
@@ -106,19 +106,19 @@ def test_progress() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/metric", "/healthz/x"])
-def test_nothing_else(path: str) -> None:
-    """There is nothing at other addresses."""
+def test_unknown_path(path: str) -> None:
+    """Unknown paths answer 404."""
     assert client().get(path).status_code == 404
 
 
-def test_nothing_can_be_written() -> None:
-    """No address takes anything."""
+def test_post() -> None:
+    """Routes for reading refuse POST."""
     for path in ("/metrics", "/healthz", "/readyz", "/progress"):
         assert client().post(path).status_code == 405
 
 
 def test_serve() -> None:
-    """It serves at the address it names until the block ends, and leaves no server behind."""
+    """The server answers at the yielded address until the block ends."""
     application = monitored(progress=lambda: {"a": 1})
     with server.serve(application, "127.0.0.1", 0) as address:
         with urllib.request.urlopen(address + "/progress", timeout=10) as answer:
@@ -130,7 +130,7 @@ def test_serve() -> None:
 
 
 def test_port_taken() -> None:
-    """A port that is taken is named, with the option that names another."""
+    """The error of a taken port names the port and the option."""
     application = monitored()
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -142,7 +142,7 @@ def test_port_taken() -> None:
 
 
 def test_address_of_another_machine() -> None:
-    """An address that is not this machine's is told in one line."""
+    """An address of another machine is an error of one line."""
     application = monitored()
     with (
         pytest.raises(PortError, match=r"^can't listen on 203\.0\.113\.1:0 [^\n]*$"),
@@ -153,7 +153,7 @@ def test_address_of_another_machine() -> None:
 
 @contextmanager
 def serving(token: str | None = None) -> Iterator[str]:
-    """Serve everything, and an address that reads what it is sent."""
+    """Serve all routes, and a route that answers the size of its body."""
 
     async def size(request: Request) -> PlainTextResponse:
         return PlainTextResponse(str(len(await request.body())))
@@ -183,9 +183,9 @@ def connected(address: str) -> Iterator[socket.socket]:
 
 
 def answer_to(address: str, *parts: bytes) -> bytes:
-    """Send what may be no proper request; returns all that comes back."""
+    """Send bytes and return all bytes that are answered."""
     with connected(address) as connection:
-        with suppress(OSError):  # it may be cut while we speak
+        with suppress(OSError):  # the server may close the connection meanwhile
             for part in parts:
                 connection.sendall(part)
         received = b""
@@ -210,7 +210,7 @@ def answer_to(address: str, *parts: bytes) -> bytes:
     ],
 )
 def test_token(path: str, authorization: str | None, let_in: bool) -> None:  # noqa: FBT001
-    """With a token, nothing but health is told to those who don't bear it, not even 404."""
+    """Without the token, only health checks are answered; other paths answer 401, not 404."""
     with serving("open sesame") as address:
         expected = {"/nowhere": 404}.get(path, 200) if let_in else 401
         assert status(address + path, authorization) == expected
@@ -219,14 +219,14 @@ def test_token(path: str, authorization: str | None, let_in: bool) -> None:  # n
 
 
 def test_no_token() -> None:
-    """Without a token, everybody is told everything."""
+    """If no token is set, every request is answered."""
     with serving() as address:
         assert status(address + "/metrics") == 200
 
 
 @pytest.mark.parametrize("token", ["Schl\u00fcssel", "x" * 5000])
 def test_any_token(token: str) -> None:
-    """A token may be of any length and any letters that a header can carry in UTF-8."""
+    """A token may have any length and any characters that a header can carry in UTF-8."""
     with serving(token) as address:
         right = ("Bearer " + token).encode().decode("latin-1")
         assert status(address + "/metrics", right) == 200
@@ -238,7 +238,7 @@ def test_any_token(token: str) -> None:
     [("127.0.0.1", None, 0), ("0.0.0.0", None, 1), ("0.0.0.0", "open sesame", 0)],
 )
 def test_open_to_the_network(host: str, token: str | None, warnings: int) -> None:
-    """A log line warns of an address that others reach, if there is no token."""
+    """An address that is open to the network without a token is logged as a warning."""
     application = monitored()
     secret = None if token is None else SecretStr(token)
     with structlog.testing.capture_logs() as logged, server.serve(application, host, 0, secret):
@@ -255,7 +255,7 @@ def chunks(size: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize(("size", "expected"), [(1 << 20, b"200"), ((1 << 20) + 1, b"413")])
 def test_size_of_bodies(size: int, expected: bytes) -> None:
-    """A body may have 1 MiB, whether its length is told beforehand or not."""
+    """A body may have 1 MiB, with or without a content length."""
     head = b"POST /size HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     with serving() as address:
         told = head + b"Content-Length: %d\r\n\r\n" % size
@@ -269,8 +269,8 @@ def test_size_of_bodies(size: int, expected: bytes) -> None:
 
 
 @pytest.mark.parametrize("path", [b"/metrics", b"/healthz", b"/nowhere"])
-def test_bodies_that_nobody_reads(path: bytes) -> None:
-    """A body without an end is refused at addresses that take none, too."""
+def test_endless_body(path: bytes) -> None:
+    """A body without an end is refused on every path."""
     with serving() as address:
         head = b"GET %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % path
         assert answer_to(address, head, *chunks(2 << 20)).startswith(b"HTTP/1.1 413")
@@ -287,16 +287,16 @@ def test_bodies_that_nobody_reads(path: bytes) -> None:
     ],
     ids=["length-word", "length-negative", "headers", "tls", "method"],
 )
-def test_what_is_no_request(request_: bytes) -> None:
-    """Lengths that are none, headers without end and other protocols get 400; it serves on."""
+def test_invalid_request(request_: bytes) -> None:
+    """Invalid lengths, endless headers and other protocols answer 400; the server goes on."""
     with serving() as address:
         answer = answer_to(address, request_)
         assert answer.startswith(b"HTTP/1.1 400") or answer == b""
         assert status(address + "/healthz") == 200
 
 
-def cut(connection: socket.socket) -> bool:
-    """Whether the other end has closed the connection, of which nothing else is expected."""
+def closed(connection: socket.socket) -> bool:
+    """Return whether the server has closed a connection without sending more."""
     connection.setblocking(False)
     try:
         return connection.recv(1) == b""
@@ -318,12 +318,12 @@ def cut(connection: socket.socket) -> bool:
     ids=["silent", "headers", "body"],
 )
 def test_slow_clients_are_cut(beginning: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who does not send a whole request in time is cut off, also when sending drop by drop."""
+    """A client that does not send a whole request in time is closed, even if it keeps sending."""
     monkeypatch.setattr(middleware, "REQUEST_SECONDS", 0.5)
     with serving() as address, connected(address) as connection:
         connection.sendall(beginning)
         start = time.monotonic()
-        while not cut(connection) and time.monotonic() < start + 5:
+        while not closed(connection) and time.monotonic() < start + 5:
             time.sleep(0.1)
             with suppress(OSError):
                 connection.sendall(b"x" if beginning else b"")
@@ -331,7 +331,7 @@ def test_slow_clients_are_cut(beginning: bytes, monkeypatch: pytest.MonkeyPatch)
 
 
 def healthy(connection: socket.socket) -> bool:
-    """Ask once more over a connection that is there, and read the whole answer."""
+    """Send another request over an open connection, and read the whole response."""
     connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     answer = b""
     while not answer.endswith(b"ok"):
@@ -343,7 +343,7 @@ def healthy(connection: socket.socket) -> bool:
 
 
 def test_idle_connections_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection may be used again soon, but is not kept for long."""
+    """An idle connection is closed after a while."""
     monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 0.5)
     with serving() as address, connected(address) as connection:
         for _ in range(2):
@@ -354,7 +354,7 @@ def test_idle_connections_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_requests_in_time_are_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection lives on for as long as requests keep coming."""
+    """A connection stays open while requests keep arriving."""
     monkeypatch.setattr(middleware, "REQUEST_SECONDS", 0.6)
     with serving() as address, connected(address) as connection:
         for _ in range(5):
@@ -363,7 +363,7 @@ def test_requests_in_time_are_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_too_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever comes when there are too many is told so, and served when some have left."""
+    """A connection too many is answered 503, and served again when others are closed."""
     monkeypatch.setattr(server, "CONNECTIONS", 3)
     with serving() as address:
         with connected(address), connected(address), connected(address):
