@@ -140,6 +140,6 @@ def test_option_that_may_be_meant_for_a_token() -> None:
 def test_a_token_that_no_header_can_carry(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused at the start, and not at each request."""
     monkeypatch.setenv("CONSUMER_HTTP_TOKEN", "geheim€")
-    with pytest.raises(UsageError, match="make it of ASCII") as caught:
+    with pytest.raises(UsageError, match="use ASCII only") as caught:
         cli.parse(Settings, [])
     assert "geheim" not in str(caught.value)
