@@ -118,13 +118,11 @@ class Compiler:
             ) from error
 
     def _compile(self, module: nn.Module, rounded: nn.Module, group: int) -> Read:
-        import openvino  # noqa: PLC0415 - an optional part
-
         ids = torch.ones(2, min(LENGTHS, self._longest), dtype=torch.long)
         mask = torch.ones_like(ids).tril(1)  # some padding: none would be optimized away
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing: what it warns of is checked below
-            converted = openvino.convert_model(rounded, example_input=(ids, mask))
+            converted = _convert(rounded, (ids, mask))
         compiled = _core().compile_model(
             converted,
             "CPU",
@@ -157,6 +155,26 @@ class Compiler:
             error = float((ours - expected[[1, 2]]).norm() / expected[[1, 2]].norm())
             if not error < LARGEST_ERROR:
                 raise ValueError(f"it is {error:.0%} off")
+
+
+def _convert(module: nn.Module, example: tuple[Tensor, Tensor]) -> Any:
+    """Trace a module and turn it into OpenVINO's model, to the bit as `openvino.convert_model` does.
+
+    That function traces twice, which doubles the time to start, and sends usage data to its maker.
+    """
+    from openvino._offline_transformations import (  # noqa: PLC0415 - an optional part
+        apply_moc_transformations,
+    )
+    from openvino.frontend import FrontEndManager  # noqa: PLC0415
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # noqa: PLC0415
+
+    traced = TorchScriptPythonDecoder(
+        module, example_input=example, trace_kwargs={"check_trace": False}
+    )
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    model = frontend.convert(frontend.load(traced))
+    apply_moc_transformations(model, cf=False, smart_reshape=True)
+    return model
 
 
 class _Int8Linear(nn.Module):
