@@ -42,15 +42,17 @@ class CheckpointStore:
 
     Examples
     --------
-    >>> import tempfile
+    >>> from tempfile import TemporaryDirectory
     >>> from consumer.checkpoints.state import take_snapshot
     >>> from consumer.labels import LabelSet
     >>> labels, restored = LabelSet(limit=10), LabelSet(limit=10)
-    >>> _ = labels.add("sport")
-    >>> store = CheckpointStore(Path(tempfile.mkdtemp()), keep=2)
+    >>> labels.add("sport")
+    0
     >>> manifest = {"topic": "news", "group": "g", "positions": {"0": 1}, "describes": {}}
-    >>> id_ = store.save(take_snapshot({"labels": labels}), documents=1, **manifest)
-    >>> restore_checkpoint(store.folder / id_, {"labels": restored})
+    >>> with TemporaryDirectory() as folder:
+    ...     store = CheckpointStore(Path(folder), keep=2)
+    ...     id_ = store.save(take_snapshot({"labels": labels}), documents=1, **manifest)
+    ...     restore_checkpoint(store.folder / id_, {"labels": restored})
     >>> restored.names
     ['sport']
     """
