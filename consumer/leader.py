@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, OffsetAndMetadata
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.state import CheckpointContents, Stateful
@@ -72,6 +72,7 @@ class Leader:
     def run(
         self,
         transactions: Transactions,
+        committed: Mapping[int, OffsetAndMetadata],
         health: Health,
         stack: ExitStack,
         on_restored: Callable[[], None],
@@ -81,7 +82,9 @@ class Leader:
         Parameters
         ----------
         transactions
-            Transactions of the group, not begun yet.
+            Transactions of the group, begun.
+        committed
+            Committed offsets of the group, by partition.
         health
             Health checks, which follow the poller and the committer from now on.
         stack
@@ -95,7 +98,6 @@ class Leader:
             The run can't resume, or can't go on; the message says what to do.
         """
         settings, stopping = self.settings, self._is_stopping
-        committed = transactions.begin()
         reader = kafka.retry(lambda: connect(settings.connection.options), stopping)
         resumed = self._resume(transactions, committed, reader)
         poller = self._poller(reader, settings.topic, resumed.positions)
@@ -165,7 +167,10 @@ class Leader:
         return self.loop.parts() | {"progress": self.progress}
 
     def _resume(
-        self, transactions: Transactions, committed: Mapping[int, Any], reader: KafkaConsumer
+        self,
+        transactions: Transactions,
+        committed: Mapping[int, OffsetAndMetadata],
+        reader: KafkaConsumer,
     ) -> Resumed:
         """Restore the last commit; a new group begins where its topic begins."""
         settings, store = self.settings, self.store

@@ -1,8 +1,10 @@
 """``python -m consumer``: builds the parts, and owns signals and the order in which parts end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from importlib import metadata
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -60,11 +62,34 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
     metrics, progress, health = _metrics(settings), Progress(), Health()
     serving = Serving(progress)
     address = stack.enter_context(_http(settings, metrics, progress, health, serving, store))
-    # A lease that nobody holds is free two seconds after the first look: they pass while loading.
     lease = Lease(store.folder)
     stack.callback(lease.release)
 
     log.info("loading", learner=settings.learner, model=settings.model, http=address)
+    # The model loads in a thread beside what waits for the lease and for the broker.
+    loading = stack.enter_context(ThreadPoolExecutor(1)).submit(_load, settings)
+    if not lease.acquire(
+        lambda: shutdown.requested or _has_failed(loading),
+        lambda holder: log.info("standing by", group=settings.group, holder=holder, http=address),
+    ):
+        if _has_failed(loading):
+            loading.result()
+        return
+    interrupts = Interrupts(lease.fenced, shutdown.overdue, failpoint)
+    transactions = Transactions(
+        settings.connection, settings.group, settings.topic, interrupts, metrics
+    )
+    stack.callback(transactions.close)
+    committed = transactions.begin()
+    shared, description = loading.result()
+    loop = composition.build_loop(settings, shared.classifier)
+    leader = Leader(settings, loop, description, progress, metrics, store, shutdown, interrupts)
+    leader.run(transactions, committed, health, stack, lambda: serving.begin(shared))
+    _summarize(settings, loop, progress, shutdown)
+
+
+def _load(settings: Settings) -> tuple[SharedModel, Mapping[str, Any]]:
+    """Build the model, and the description that checkpoints of the model must fit."""
     built = composition.build_model(settings)
     shared = SharedModel(
         built.extractor,
@@ -72,21 +97,11 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
         LabelSet(settings.max_labels),
         separate_weights=settings.averaging > 0,
     )
-    loop = composition.build_loop(settings, shared.classifier)
-    if not lease.acquire(
-        lambda: shutdown.requested,
-        lambda holder: log.info("standing by", group=settings.group, holder=holder, http=address),
-    ):
-        return
-    interrupts = Interrupts(lease.fenced, shutdown.overdue, failpoint)
-    transactions = Transactions(
-        settings.connection, settings.group, settings.topic, interrupts, metrics
-    )
-    stack.callback(transactions.close)
-    description = built.describes | {"replay": settings.replay}
-    leader = Leader(settings, loop, description, progress, metrics, store, shutdown, interrupts)
-    leader.run(transactions, health, stack, lambda: serving.begin(shared))
-    _summarize(settings, loop, progress, shutdown)
+    return shared, built.describes | {"replay": settings.replay}
+
+
+def _has_failed(loading: "Future[Any]") -> bool:
+    return loading.done() and loading.exception() is not None
 
 
 def _require_topics(settings: Settings) -> None:

@@ -1,10 +1,12 @@
-"""Hashed word n-grams, and how rare each is in the stream."""
+"""Hashed word n-grams of a text, and the logarithm of their counts."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
+import mmh3
 import numpy as np
 import torch
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from consumer.features.extractor import Features
 from newsreel.events.document import Document
@@ -12,39 +14,44 @@ from newsreel.events.document import Document
 HASH_BITS = 19
 """N-grams are hashed to 2**19 numbers (Weinberger et al. 2009, "Feature hashing")."""
 
+_WORD = re.compile(r"\b\w+\b")
+
 
 class Ngrams:
     """Extracts ``ngrams`` and ``frequencies``: words and pairs of words, and the log of 1 + count.
 
-    int32 and float32, both of shape (n-grams,).
+    The features are int32 and float32, both of shape (n-grams,), in the order of the numbers. Words
+    are lowercase runs of letters, digits and underscores; numbers are those of scikit-learn's
+    ``HashingVectorizer``, without its second of imports.
 
     Parameters
     ----------
     view
-        What of a text is read, as a text.
+        Function that returns the part of a text to read.
     """
 
     def __init__(self, view: Callable[[str], str] = str) -> None:
         self._view = view
-        self._vectorizer = HashingVectorizer(
-            n_features=1 << HASH_BITS,
-            ngram_range=(1, 2),
-            token_pattern=r"(?u)\b\w+\b",  # noqa: S106 - no password
-            alternate_sign=False,
-            norm=None,
-            dtype=np.float32,
-        )
 
     def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
         """Return the n-grams of each text."""
-        counts = self._vectorizer.transform([self._view(document.text) for document in documents])
-        numbers = torch.from_numpy(counts.indices)
-        frequencies = torch.from_numpy(np.log1p(counts.data))
-        return [
-            {"ngrams": numbers[start:end].clone(), "frequencies": frequencies[start:end].clone()}
-            for start, end in zip(counts.indptr[:-1], counts.indptr[1:], strict=True)
-        ]
+        return [_count(self._view(document.text)) for document in documents]
 
     def extract_many(self, read: Sequence[Features]) -> list[Features]:
-        """Return the n-grams as they are."""
+        """Return the n-grams unchanged."""
         return [{name: row[name] for name in ("ngrams", "frequencies")} for row in read]
+
+
+def _count(text: str) -> Features:
+    numbers = [abs(mmh3.hash(ngram)) % (1 << HASH_BITS) for ngram in _ngrams(text.lower())]
+    unique, counts = np.unique(np.array(numbers, dtype=np.int32), return_counts=True)
+    frequencies = np.log1p(counts.astype(np.float32))
+    return {"ngrams": torch.from_numpy(unique), "frequencies": torch.from_numpy(frequencies)}
+
+
+def _ngrams(text: str) -> Iterator[str]:
+    """Yield the words of a text, then each pair of neighbouring words."""
+    words = _WORD.findall(text)
+    yield from words
+    for first, second in pairwise(words):
+        yield f"{first} {second}"

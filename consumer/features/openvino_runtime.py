@@ -158,7 +158,7 @@ class Compiler:
 
 
 def _convert(module: nn.Module, example: tuple[Tensor, Tensor]) -> Any:
-    """Trace a module and turn it into OpenVINO's model, to the bit as `openvino.convert_model` does.
+    """Trace a module and convert it, equal to the bit to what `openvino.convert_model` returns.
 
     That function traces twice, which doubles the time to start, and sends usage data to its maker.
     """
