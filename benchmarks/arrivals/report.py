@@ -13,8 +13,8 @@ a second with all replay.
 
 OVERLOAD = """\
 A consumer with default settings first learns {first:,} documents that are in the topic already;
-its documents per second are the sustainable rate. Then a producer sends {times:g} times that rate to
-another consumer for {seconds:.0f} s; that consumer continues until no document waits. Both
+its documents per second are the sustainable rate. Then a producer sends {times:g} times that
+rate to another consumer for {seconds:.0f} s; that consumer continues until no document waits. Both
 consumers compute with {threads} of {cores} cores; broker and producer have the rest. The corpus
 repeats, in a new order each time: the accuracy on "all" includes texts seen before. A document that
 is lost or learned twice would end this benchmark with an error.
