@@ -11,7 +11,7 @@ from consumer import composition
 from consumer.checkpoints.state import pack_state
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.evaluator import Prediction
-from consumer.features.extractor import Extractor
+from consumer.features.extractor import CachedFeatures, Extractor
 from consumer.labels import LabelSet
 from consumer.learners.classifier import TextClassifier
 from consumer.learners.factory import BuiltModel
@@ -29,6 +29,12 @@ LEARNING = (
 )
 """Settings that a row reports beside the description of its model."""
 
+CACHE_BYTES = 3 << 30
+"""Room for the features of all texts, which are the same in all streams."""
+
+Wrap = Callable[[Extractor], Extractor]
+"""Function that returns the extractor to use in place of a built one."""
+
 
 class Newsreel:
     """The consumer without Kafka, driven by a benchmark: predict, then learn.
@@ -41,9 +47,7 @@ class Newsreel:
         Function that returns the extractor to use in place of the built one.
     """
 
-    def __init__(
-        self, settings: Settings, wrap: Callable[[Extractor], Extractor] = lambda built: built
-    ) -> None:
+    def __init__(self, settings: Settings, wrap: Wrap = lambda built: built) -> None:
         self._settings = settings
         built = composition.build_model(settings)
         labels = LabelSet(settings.max_labels)
@@ -145,7 +149,7 @@ PLAIN: Mapping[str, Any] = {
 
 
 def build(
-    wrap: Callable[[Extractor], Extractor] = lambda built: built, **options: Any
+    wrap: Wrap = lambda built: built, **options: Any
 ) -> Callable[[Sequence[str], int], Newsreel]:
     """Return a function that builds a row from command-line options, such as ``learner="latent"``.
 
@@ -154,12 +158,23 @@ def build(
     wrap
         Function that returns the extractor to use in place of the built one.
     """
-    settings = Settings.model_validate(options)
 
     def call(_labels: Sequence[str], seed: int) -> Newsreel:
-        return Newsreel(settings.model_copy(update={"seed": seed}), wrap)
+        return Newsreel(Settings.model_validate({**options, "seed": seed}), wrap)
 
     return call
+
+
+def shared_extractor() -> Wrap:
+    """Return a function that gives every row the first row's extractor and its cached features."""
+    shared: list[Extractor] = []
+
+    def wrap(extractor: Extractor) -> Extractor:
+        if not shared:
+            shared.append(CachedFeatures(extractor, CACHE_BYTES))
+        return shared[0]
+
+    return wrap
 
 
 default = build()

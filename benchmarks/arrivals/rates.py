@@ -21,7 +21,6 @@ import structlog
 from benchmarks import newsreel
 from benchmarks.newsreel import Newsreel
 from benchmarks.quality import cell
-from benchmarks.scenarios.rows import shared_extractor
 from benchmarks.throughput.comparison import interleave
 from consumer.replay.ratio import ReplayRatio
 from newsreel.events.document import Document
@@ -95,7 +94,7 @@ def measure(
     capacity = 1 / paces["newsreel"].seconds(1, DEFAULT_REPLAY)
     rates = [round(multiple * capacity, 1) for multiple in MULTIPLES]
     log.info("rates", rates=rates)
-    wrap = shared_extractor()
+    wrap = newsreel.shared_extractor()
     rows = {}
     for name, row in ROWS.items():
         # The n-gram learner has another extractor.

@@ -1,18 +1,14 @@
 """Rows of the scenarios: newsreel with and without its reaction to drift, and adaptive peers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.model import Model
-from consumer.features.extractor import CachedFeatures, Extractor
 
-CACHE_BYTES = 3 << 30
-"""Room for the features of all texts, which are the same in all streams."""
-
-Wrap = Callable[[Extractor], Extractor]
-"""Function that returns the extractor to use in place of a built one."""
+if TYPE_CHECKING:  # the names of rows are needed where the memory of torch must not count
+    from benchmarks.newsreel import Wrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,7 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
     peer: str | None = None
 
-    def build(self, seed: int, wrap: Wrap) -> Model:
+    def build(self, seed: int, wrap: "Wrap") -> Model:
         """Build the learner.
 
         Parameters
@@ -56,15 +52,3 @@ ROWS: Mapping[str, Row] = {
         "River, adaptive random forest", peer="benchmarks.peers.river_forest:build"
     ),
 }
-
-
-def shared_extractor() -> Wrap:
-    """Return a function that gives every row the first row's extractor and its cached features."""
-    shared: list[Extractor] = []
-
-    def wrap(extractor: Extractor) -> Extractor:
-        if not shared:
-            shared.append(CachedFeatures(extractor, CACHE_BYTES))
-        return shared[0]
-
-    return wrap

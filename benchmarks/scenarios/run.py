@@ -6,10 +6,10 @@ from random import Random
 
 import structlog
 
-from benchmarks import corpus, results
+from benchmarks import corpus, newsreel, results
 from benchmarks.results import ResultsFile
 from benchmarks.scenarios import columns, measure, plot, report
-from benchmarks.scenarios.rows import ROWS, shared_extractor
+from benchmarks.scenarios.rows import ROWS
 
 MIDSTREAM_HELDOUT = 2000
 """Held-out documents of an evaluation before the end of the stream."""
@@ -38,7 +38,7 @@ def run(
     copy = corpus.load(newsgroups_path)
     train = [document for document in copy.train if document.text.strip()]
     test = Random(seed).sample(copy.test, min(len(copy.test), heldout or len(copy.test)))
-    wrap = shared_extractor()
+    wrap = newsreel.shared_extractor()
     for column in scenarios:
         scenario = columns.make(column, train, seed, documents)
         for name in names:

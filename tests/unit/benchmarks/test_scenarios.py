@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import newsreel
 from benchmarks.__main__ import main
 from benchmarks.model import Size, label_only
 from benchmarks.results import ResultsFile
 from benchmarks.scenarios import columns
 from benchmarks.scenarios.columns import SCENARIOS, Scenario
 from benchmarks.scenarios.measure import measure, recovery
-from benchmarks.scenarios.rows import shared_extractor
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.evaluator import Prediction
 from newsreel.events.change import Change
@@ -161,7 +161,7 @@ def test_held_out_documents_are_renamed() -> None:
 
 def test_shared_extractor() -> None:
     """All rows get the extractor of the first row, so that each text is encoded once."""
-    wrap = shared_extractor()
+    wrap = newsreel.shared_extractor()
     first: Any = object()
     assert wrap(first) is wrap(object())  # type: ignore[arg-type]
 

@@ -1,11 +1,14 @@
 """A cell: one row on one stream, with every library that is installed."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import ROOT
 
 from benchmarks import corpus
 from benchmarks.model import Size, prediction
@@ -92,6 +95,12 @@ def test_a_row_on_a_stream(name: str, stream: str, posts: Path) -> None:
     else:
         assert "curve" not in figures
         assert figures["heldout_log_loss"] is None
+
+
+def test_memory_without_torch() -> None:
+    """The command line imports no torch, whose memory must not count for peers without torch."""
+    script = "import sys, benchmarks.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
 def test_missing_library(monkeypatch: pytest.MonkeyPatch, posts: Path) -> None:
