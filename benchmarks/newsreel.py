@@ -88,7 +88,7 @@ class Newsreel:
             if document.label is not None:
                 classifier.labels.add(document.label)
         seen = inputs_of_drift(self._predicted, classifier.with_names(self._predicted))
-        self.drifts += loop.adaptation.observe(
+        self.drifts += loop.adaptation.observe_batch(
             seen, classifier.learner, loop.replay_buffer, classifier.labels
         )
         if replayed is None:

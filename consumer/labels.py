@@ -1,19 +1,19 @@
-"""Labels, discovered as the stream brings them."""
+"""Names and numbers of the labels that a stream contains."""
 
 from typing import Any
 
 
 class LabelLimitError(ValueError):
-    """A new label would exceed the limit."""
+    """A new label would exceed the maximum number of labels."""
 
 
 class LabelSet:
-    """Label strings, numbered in the order of their first appearance.
+    """Label names, numbered in the order of their first appearance.
 
     Parameters
     ----------
     limit
-        Most labels it takes: without a limit, a hostile stream grows the model forever.
+        Maximum number of labels. Bounds the size of the model on a stream with endless labels.
     """
 
     def __init__(self, limit: int) -> None:
@@ -25,11 +25,11 @@ class LabelSet:
 
     @property
     def names(self) -> list[str]:
-        """Every label; its index is its number."""
+        """All label names; the index of a name is its number."""
         return list(self._numbers)
 
     def add(self, label: str) -> int:
-        """Return the label's number; a label not seen before gets the next.
+        """Return the number of a label; a new label gets the next number.
 
         Raises
         ------
@@ -39,16 +39,16 @@ class LabelSet:
         if label not in self._numbers:
             if len(self) >= self._limit:
                 raise LabelLimitError(
-                    f"label {label!r} is new, but {self._limit} labels are known already;"
-                    " raise --max-labels if it is meant"
+                    f"label {label!r} is new, but the limit of {self._limit} labels is reached;"
+                    " raise --max-labels to allow more labels"
                 )
             self._numbers[label] = len(self)
         return self._numbers[label]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the names in order."""
+        """Return the names in the order of their numbers."""
         return {"names": self.names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
         self._numbers = {name: number for number, name in enumerate(state["names"])}

@@ -1,1 +1,1 @@
-"""Drift: how it is detected, and how the model is adapted."""
+"""Drift: detection of changes, and adaptation of the model."""

@@ -1,59 +1,62 @@
-"""Labels that are not recognized any more, though they were."""
+"""Labels whose recall collapsed: the model recognized them before a change, and no longer does."""
 
 import math
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-REMEMBERED = 64
-"""Documents of each label that are looked at."""
+HISTORY = 64
+"""Number of the latest documents of each label that are considered."""
 
-FEWEST = 8
-"""Documents of a label before a change, without which nothing can have collapsed."""
+MIN_BEFORE = 8
+"""Minimum number of a label's documents before the change."""
 
-FEWEST_SINCE = 5
-"""Documents of it since then: of fewer, all may be missed where a share of labels is just wrong."""
+MIN_AFTER = 5
+"""Minimum number of a label's documents after the change.
 
-CHANCE = 0.001
-"""How improbable the misses must be, had nothing changed."""
+With fewer documents, a share of wrong labels alone can make every prediction a miss.
+"""
 
-COLLAPSED = 0.25
-"""A label has collapsed when its recall is no more than this share of what it was."""
+SIGNIFICANCE = 0.001
+"""Upper limit for the probability of the misses under an unchanged recall."""
+
+MAX_RECALL_RATIO = 0.25
+"""Upper limit for the recall after the change, as a share of the recall before the change."""
 
 
-class Recalls:
-    """Hits and misses of the last documents of each label, with their numbers in the stream."""
+class RecallHistory:
+    """Hits and misses of the latest documents of each label, with document numbers."""
 
     def __init__(self) -> None:
         self._hits: dict[str, deque[tuple[int, bool]]] = {}
 
     def add(self, label: str, number: int, *, hit: bool) -> None:
-        """Take in a document."""
-        self._hits.setdefault(label, deque(maxlen=REMEMBERED)).append((number, hit))
+        """Add the outcome of a prediction: a hit or a miss."""
+        self._hits.setdefault(label, deque(maxlen=HISTORY)).append((number, hit))
 
     def collapsed(self, since: int) -> list[str]:
-        """Return labels whose recall from that document on is far below what it was before.
+        """Return the labels whose recall collapsed at document number ``since``.
 
-        A label that was seldom recognized, or did not come again, has not collapsed: so labels that
-        are new, and those that stay away for a while, are safe.
+        A label whose recall was low before, or that did not occur again, has not collapsed. New
+        labels and labels that pause are therefore never returned.
         """
         return [label for label, hits in self._hits.items() if _collapsed(hits, since)]
 
     def forget(self, labels: Iterable[str]) -> None:
-        """Begin anew with some labels."""
+        """Remove the history of the given labels."""
         for label in labels:
             self._hits.pop(label, None)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all hits and misses."""
+        """Return all hits and misses with their document numbers."""
         return {
             label: [[number, hit] for number, hit in hits] for label, hits in self._hits.items()
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
         self._hits = {
-            label: deque(((int(number), bool(hit)) for number, hit in hits), maxlen=REMEMBERED)
+            label: deque(((int(number), bool(hit)) for number, hit in hits), maxlen=HISTORY)
             for label, hits in state.items()
         }
 
@@ -61,17 +64,17 @@ class Recalls:
 def _collapsed(hits: Iterable[tuple[int, bool]], since: int) -> bool:
     before = [hit for number, hit in hits if number < since]
     after = [hit for number, hit in hits if number >= since]
-    if len(before) < FEWEST or len(after) < FEWEST_SINCE:
+    if len(before) < MIN_BEFORE or len(after) < MIN_AFTER:
         return False
-    recall = (sum(before) + 1) / (len(before) + 2)  # Laplace's: none is certain
-    found = sum(after)
-    if found > COLLAPSED * recall * len(after):
+    recall = (sum(before) + 1) / (len(before) + 2)  # Laplace smoothing: never 0 or 1
+    hits_after = sum(after)
+    if hits_after > MAX_RECALL_RATIO * recall * len(after):
         return False
-    return at_most(found, len(after), recall) < CHANCE
+    return binomial_cdf(hits_after, len(after), recall) < SIGNIFICANCE
 
 
-def at_most(successes: int, trials: int, probability: float) -> float:
-    """Return the probability of so many successes at most (binomial distribution)."""
+def binomial_cdf(successes: int, trials: int, probability: float) -> float:
+    """Return the probability of at most ``successes`` successes in ``trials`` trials."""
     return sum(
         math.comb(trials, k) * probability**k * (1 - probability) ** (trials - k)
         for k in range(successes + 1)

@@ -1,4 +1,4 @@
-"""Choices of drift detection. Imports nothing heavy: options are parsed with it."""
+"""Options of drift detection. This module is imported early and imports neither torch nor river."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""River's change detectors, so that a rise of the error is told, and they can be saved."""
+"""Detection of a rising error by River's change detectors, with a state that can be saved."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +12,15 @@ from consumer.drift.config import DetectorName
 
 KSWIN_WINDOW = 600
 
-LOOK_BACK = 400
-"""Values among which the moment of a change is looked for."""
+SEARCH_WINDOW = 400
+"""Number of the latest values in which the change point is searched."""
 
-LEAST = 8
-"""Values on either side of it."""
+MIN_SEGMENT = 8
+"""Minimum number of values on either side of the change point."""
 
 
 def _adwin() -> Any:
-    from river import drift  # noqa: PLC0415 - takes a second to import
+    from river import drift  # noqa: PLC0415 - the import takes a second
 
     return drift.ADWIN(delta=0.002)
 
@@ -39,104 +39,127 @@ def _kswin() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class DetectorSpec:
-    """A detector of River's.
+    """Specification of one of River's change detectors.
 
-    ``make`` makes one, that looks back on ``remembered`` values at least. ``level`` is the mean of
-    its window, from which it is seen whether values rose or fell; None where it tells of rises
-    only.
+    Attributes
+    ----------
+    build
+        Function that builds the detector.
+    history
+        Number of values from which a detector is rebuilt.
+    window_mean
+        Function that returns the mean of the detector's window, to tell a rise from a fall. None
+        for a detector that detects rises only.
     """
 
-    make: Callable[[], Any]
-    remembered: int
-    level: Callable[[Any], float] | None = None
+    build: Callable[[], Any]
+    history: int
+    window_mean: Callable[[Any], float] | None = None
 
 
 DETECTORS: Mapping[DetectorName, DetectorSpec] = {
-    "adwin": DetectorSpec(_adwin, 10_000, lambda made: float(made.estimation)),
+    "adwin": DetectorSpec(_adwin, 10_000, lambda adwin: float(adwin.estimation)),
     "page-hinkley": DetectorSpec(_page_hinkley, 10_000),
-    "kswin": DetectorSpec(_kswin, KSWIN_WINDOW, lambda made: float(np.mean(made.window or 0.0))),
+    "kswin": DetectorSpec(_kswin, KSWIN_WINDOW, lambda kswin: float(np.mean(kswin.window or 0.0))),
 }
-"""ADWIN: Bifet and Gavaldà 2007, "Learning from time-changing data with adaptive windowing", with
-its own bound on false alarms; Page 1954, "Continuous inspection schemes"; KSWIN: Raab et al. 2020.
-The settings of the latter two are such that a stream that does not change is quiet (docs/drift.md).
+"""Change detectors by name.
+
+ADWIN: Bifet and Gavaldà (2007), "Learning from time-changing data with adaptive windowing"; bounds
+the rate of false alarms itself. Page-Hinkley: Page (1954), "Continuous inspection schemes". KSWIN:
+Raab et al. (2020). The settings of Page-Hinkley and KSWIN avoid false alarms on a stream without
+drift (docs/drift.md).
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorChange:
-    """Values are larger than they were: since how many of them, and their means."""
+    """A rise of the mean.
 
-    since: int
+    ``length`` is the number of values since the change; ``before`` and ``after`` are the means of
+    the values before and after the change.
+    """
+
+    length: int
     before: float
     after: float
 
 
 class ErrorDriftDetector:
-    """Tells when the mean of a series rises; that it falls is no drift, but learning.
+    """Detects a rise of the mean of a series. A falling mean is no drift: the model is learning.
+
+    River's detectors can't be saved. The detector is therefore rebuilt from its latest values: on a
+    restore, after a detection, and whenever the values exceed twice the length of its history.
 
     Parameters
     ----------
-    kind
-        One of `DETECTORS`. As its state can't be saved, it is made anew from the values that it
-        may look back on, now and then, and when it is restored.
+    spec
+        One of `DETECTORS`.
+
+    Examples
+    --------
+    >>> detector = ErrorDriftDetector(DETECTORS["adwin"])
+    >>> errors = [0.0, 0.0, 0.0, 1.0] * 250 + [1.0] * 100
+    >>> [number for number, error in enumerate(errors) if detector.update(error)]
+    [1023]
     """
 
-    def __init__(self, kind: DetectorSpec) -> None:
-        self._kind = kind
-        self._detector = kind.make()
+    def __init__(self, spec: DetectorSpec) -> None:
+        self._spec = spec
+        self._detector = spec.build()
         self._values: list[float] = []
 
     def update(self, value: float) -> ErrorChange | None:
-        """Take in the next value."""
-        level = self._kind.level
-        before = level(self._detector) if level else -math.inf
+        """Add a value; return the change if the value reveals a rise of the mean."""
+        mean = self._spec.window_mean
+        before = mean(self._detector) if mean else -math.inf
         self._add(value)
         if self._detector.drift_detected:
-            return self._rise() if level is None or level(self._detector) > before else None
-        if len(self._values) >= 2 * self._kind.remembered:
-            self._restart(self._kind.remembered)
+            return self._locate() if mean is None or mean(self._detector) > before else None
+        if len(self._values) >= 2 * self._spec.history:
+            self._rebuild(self._spec.history)
         return None
 
-    def _rise(self) -> ErrorChange:
-        recent = self._values[-LOOK_BACK:]
+    def _locate(self) -> ErrorChange:
+        recent = self._values[-SEARCH_WINDOW:]
         split = change_point(recent)
-        rise = ErrorChange(
+        change = ErrorChange(
             len(recent) - split, float(np.mean(recent[:split])), float(np.mean(recent[split:]))
         )
-        self._restart(rise.since)
-        return rise
+        self._rebuild(change.length)
+        return change
 
     def _add(self, value: float) -> None:
         self._values.append(value)
         self._detector.update(value)
 
-    def _restart(self, kept: int) -> None:
-        """Begin anew with the last values."""
-        values = self._values[-kept:]
-        self._detector = self._kind.make()
+    def _rebuild(self, count: int) -> None:
+        """Rebuild the detector from the latest ``count`` values."""
+        values = self._values[-count:]
+        self._detector = self._spec.build()
         self._values = []
         for value in values:
             self._add(value)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the values that the detector's state follows from."""
+        """Return the values from which the detector is rebuilt."""
         return {"values": torch.tensor(self._values, dtype=torch.float64)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
         self._values = state["values"].tolist()
-        self._restart(len(self._values))
+        self._rebuild(len(self._values))
 
 
 def change_point(values: Sequence[float]) -> int:
-    """Return where a series splits best into two of different means: the first of the second part.
+    """Return the index at which a series splits best into two segments of different means.
 
-    At least `LEAST` on either side, or half of fewer than twice as many.
+    The index is that of the second segment's first value. Either segment has at least `MIN_SEGMENT`
+    values, or half of the values of a series shorter than two such segments.
     """
     count = len(values)
-    least = min(LEAST, count // 2)
+    shortest = min(MIN_SEGMENT, count // 2)
     sizes = np.arange(1, count)
     sums = np.cumsum(values)[:-1] - sizes * np.mean(values)
     scores = sums**2 / (sizes * (count - sizes))
-    inside = scores[least - 1 : count - least]
-    return int(inside.argmax()) + least if len(inside) else least
+    candidates = scores[shortest - 1 : count - shortest]
+    return int(candidates.argmax()) + shortest if len(candidates) else shortest

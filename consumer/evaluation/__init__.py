@@ -1,1 +1,1 @@
-"""Measures of predictions; free of torch."""
+"""Scores of predictions. Modules of this package do not import torch."""

@@ -1,4 +1,4 @@
-"""A curve over the stream, of as many points as a plot can show."""
+"""Curve of values over the stream, with a bounded number of points."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ MAX_POINTS = 400
 
 
 class Curve:
-    """Points at growing numbers of documents, thinned to an even spacing as the stream grows.
+    """Curve over the number of documents, thinned to evenly spaced points as the stream grows.
 
     Examples
     --------
@@ -20,8 +20,8 @@ class Curve:
     Attributes
     ----------
     thinned
-        Evenly spaced points, `MAX_POINTS` at most. A point is its number of documents, followed by
-        its values.
+        Evenly spaced points, at most `MAX_POINTS`. A point is a number of documents, followed by
+        the values.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Curve:
 
     @property
     def points(self) -> list[list[float]]:
-        """The evenly spaced points, and the latest point even if it is close to the one before."""
+        """Evenly spaced points, followed by the latest point at any distance."""
         if self._latest is None or self._latest[0] == self.thinned[-1][0]:
             return list(self.thinned)
         return [*self.thinned, self._latest]
@@ -39,8 +39,8 @@ class Curve:
     def add(self, documents: int, values: Sequence[float]) -> None:
         """Add a point.
 
-        Points at more documents belong to a history that was given up, and are removed; a point at
-        as many documents is replaced.
+        Points at more documents belong to a discarded history and are removed. A point at the same
+        number of documents is replaced.
         """
         self._latest = [documents, *values]
         while self.thinned and self.thinned[-1][0] > documents:
@@ -58,7 +58,9 @@ class Curve:
         return {"curve": list(self.thinned), "stride": self._stride}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self.thinned = [[int(at), *map(float, values)] for at, *values in state["curve"]]
+        """Restore a state that `state_dict` returned."""
+        self.thinned = [
+            [int(documents), *map(float, values)] for documents, *values in state["curve"]
+        ]
         self._stride = int(state["stride"])
         self._latest = self.thinned[-1] if self.thinned else None

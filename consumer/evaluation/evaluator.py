@@ -1,4 +1,4 @@
-"""Prequential measures: each document is a test before it is a lesson (Gama et al. 2013)."""
+"""Prequential evaluation: test on each document, then train on it (Gama et al. 2013)."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,23 +9,23 @@ from consumer.evaluation.scores import ConfusionCounts, Outcome, Scores, Sliding
 from newsreel.events.document import Document
 
 WINDOW = 1000
-"""Labelled documents in the sliding window."""
+"""Number of labelled documents in the sliding window."""
 
 FADING_FACTOR = 0.998
-"""Weight a document loses with each one after it: half is gone after 346."""
+"""Factor of a document's weight for each later document; the weight halves every 346 documents."""
 
 CONFUSED = 20
-"""Pairs of labels that are told of as confused."""
+"""Maximum number of pairs of confused labels that are reported."""
 
 LEAST_PROBABILITY = 1e-6
-"""What a label that a learner can't know yet is charged with in a log-loss."""
+"""Lower limit of a probability in a log-loss; applies to labels that are new to the learner."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelProbability:
-    """A label and how probable it is; None while no label is known.
+    """The most probable label with its probability; None while the learner knows no label.
 
-    ``truth`` is the probability given to the document's own label.
+    ``truth`` is the predicted probability of the true label.
     """
 
     label: str | None
@@ -35,10 +35,10 @@ class LabelProbability:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model said of a document before it learned from it.
+    """Prediction of a document, made before the learner trains on the document.
 
-    ``experts`` are what the parts of a blend said by themselves, ``top`` the most probable labels
-    with their probabilities, the first one first.
+    ``experts`` are the predictions of the experts of a blend, by name. ``top`` are the most
+    probable labels with their probabilities, in descending order.
     """
 
     document: Document
@@ -48,16 +48,26 @@ class Prediction:
 
     @property
     def correct(self) -> bool:
-        """Whether the most probable label is the document's own."""
+        """Whether the predicted label is the true label."""
         return self.predicted.label is not None and self.predicted.label == self.document.label
 
 
 @dataclass(frozen=True, slots=True)
 class Prequential:
-    """Scores of the whole stream and of its recent past; ``experts`` are of the recent past.
+    """Scores of the whole stream and of the sliding window.
 
-    ``confused`` are the most frequent mistakes of the recent past: label, what it was taken for,
-    and how often.
+    Attributes
+    ----------
+    whole
+        Scores of the whole stream.
+    window
+        Scores of the sliding window.
+    fading_accuracy
+        Accuracy with exponentially decreasing weights of older documents.
+    experts
+        Scores of each expert of a blend over the sliding window.
+    confused
+        Most frequent errors in the sliding window: true label, predicted label, and count.
     """
 
     whole: Scores
@@ -68,7 +78,7 @@ class Prequential:
 
 
 class Evaluator:
-    """Scores predictions in the order of the stream; unlabelled documents can't be scored."""
+    """Scores predictions in the order of the stream; skips documents without a label."""
 
     def __init__(self) -> None:
         self._whole = ConfusionCounts()
@@ -78,7 +88,7 @@ class Evaluator:
         self._faded_documents = 0.0
 
     def update(self, predictions: Iterable[Prediction]) -> None:
-        """Score predictions made before their documents were learned."""
+        """Score predictions that were made before training on their documents."""
         for prediction in predictions:
             truth = prediction.document.label
             if truth is None:
@@ -86,21 +96,21 @@ class Evaluator:
             outcome = _outcome(truth, prediction.predicted)
             self._whole.add(outcome)
             self._window.add(outcome)
-            for name, opinion in prediction.experts.items():
+            for name, predicted in prediction.experts.items():
                 window = self._experts.setdefault(name, SlidingScores(WINDOW))
-                window.add(_outcome(truth, opinion))
+                window.add(_outcome(truth, predicted))
             self._faded_hits = FADING_FACTOR * self._faded_hits + prediction.correct
             self._faded_documents = FADING_FACTOR * self._faded_documents + 1
 
     def scores(self) -> Prequential:
-        """Return the scores so far."""
+        """Return the current scores."""
         fading = self._faded_hits / self._faded_documents if self._faded_documents else math.nan
         experts = {name: window.scores() for name, window in self._experts.items()}
         confused = self._window.confused(CONFUSED)
         return Prequential(self._whole.scores(), self._window.scores(), fading, experts, confused)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counts, the windows and the faded sums."""
+        """Return the counts, the windows and the weighted sums."""
         return {
             "whole": self._whole.state_dict(),
             "window": self._window.state_dict(),
@@ -110,7 +120,7 @@ class Evaluator:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
         self._whole.load_state_dict(state["whole"])
         self._window.load_state_dict(state["window"])
         self._experts = {name: SlidingScores(WINDOW) for name in state["experts"]}
@@ -120,6 +130,6 @@ class Evaluator:
         self._faded_documents = state["faded_documents"]
 
 
-def _outcome(truth: str, opinion: LabelProbability) -> Outcome:
-    loss = -math.log(max(opinion.truth, LEAST_PROBABILITY))
-    return Outcome(truth, opinion.label, loss, opinion.probability)
+def _outcome(truth: str, predicted: LabelProbability) -> Outcome:
+    loss = -math.log(max(predicted.truth, LEAST_PROBABILITY))
+    return Outcome(truth, predicted.label, loss, predicted.probability)

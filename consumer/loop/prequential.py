@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from consumer.checkpoints.state import Stateful
-from consumer.drift.adaptation import Adaptation, Drift, Predicted
+from consumer.drift.adaptation import Adaptation, Drift, Observation
 from consumer.evaluation.evaluator import Evaluator, Prediction
 from consumer.features.extractor import Example
 from consumer.kafka.batch import Batch, DeadLetter, Origin
@@ -135,7 +135,7 @@ class Loop:
                 dead_letters=[*batch.dead_letters, *turn.quarantined],
                 learned=turn.learned,
                 drift=DriftStatus(
-                    turn.drifts, self.adaptation.distance, dict(self.adaptation.noticed)
+                    turn.drifts, self.adaptation.distance, dict(self.adaptation.last_detected)
                 ),
                 repredicted=self.labelling.repredicted_scores(),
                 replay_buffer=self.replay_buffer.stats(),
@@ -167,7 +167,7 @@ class Loop:
         # Labels may never come, so late ones must not delay detection. Where labels come with
         # their documents, detection must depend on the stream alone, as learning does, and so
         # waits until a micro-batch is full.
-        drifts = list(self.adaptation.look(predicted.features)) if late else []
+        drifts = list(self.adaptation.observe_inputs(predicted.features)) if late else []
         turn = _Turn(predicted, predicted.tokens, drifts)
         if due or batch.last:
             self._learn_micro_batch(turn, lag=sum(batch.lag.values()))
@@ -185,7 +185,7 @@ class Loop:
         self.labelling.repredict(predictions)
         seen = inputs_of_drift(turn.predicted, predictions, with_features=not self.labelling.late)
         classifier = self.classifier
-        turn.drifts += self.adaptation.observe(
+        turn.drifts += self.adaptation.observe_batch(
             seen, classifier.learner, self.replay_buffer, classifier.labels
         )
         new = [pair for pair in gathered if pair[0].label is not None]
@@ -246,7 +246,7 @@ class Loop:
 
 def inputs_of_drift(
     predicted: PredictedBatch, predictions: Sequence[Prediction], *, with_features: bool = True
-) -> list[Predicted]:
+) -> list[Observation]:
     """Return what drift is detected in: features, labels and predicted labels.
 
     Parameters
@@ -255,7 +255,7 @@ def inputs_of_drift(
         False where the features were looked at on arrival already.
     """
     return [
-        Predicted(
+        Observation(
             features if with_features else None,
             prediction.document.label,
             prediction.predicted.label,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
-from consumer.drift.adaptation import DETECTED
+from consumer.drift.adaptation import SIGNALS
 from consumer.evaluation.scores import Scores
 from consumer.loop.labelling import LabelOutcome
 from consumer.loop.step import Learned, Step
@@ -89,7 +89,7 @@ class Metrics:
             self._families.count("documents", 0, labelled)
         for outcome in LabelOutcome:
             self._families.count("late_labels", 0, str(outcome))
-        for detector in DETECTED:
+        for detector in SIGNALS:
             self._families.count("drifts", 0, detector)
         self._families.count("forgotten_labels", 0)
         self._file = file

@@ -1,1 +1,1 @@
-"""Experience replay: the buffer, and how much of it is replayed."""
+"""Experience replay: the replay buffers and the replay ratio."""

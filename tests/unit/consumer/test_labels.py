@@ -1,4 +1,4 @@
-"""Labels are numbered as they appear, up to a limit."""
+"""Labels are numbered in the order of their first appearance, up to a limit."""
 
 import json
 
@@ -12,20 +12,20 @@ from consumer.labels import LabelLimitError, LabelSet
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=3)), st.integers(0, 50))
 def test_numbers_follow_first_appearance(labels: list[str], stop: int) -> None:
-    """A label's number is that of its first appearance, whether or not a restart lies between."""
-    known = LabelSet(limit=100)
-    numbers = [known.add(label) for label in labels[:stop]]
+    """Numbers follow the order of first appearance, also across a restart."""
+    original = LabelSet(limit=100)
+    numbers = [original.add(label) for label in labels[:stop]]
     restored = LabelSet(limit=100)
-    restored.load_state_dict(json.loads(json.dumps(known.state_dict())))
+    restored.load_state_dict(json.loads(json.dumps(original.state_dict())))
     numbers += [restored.add(label) for label in labels[stop:]]
-    appeared = list(dict.fromkeys(labels))
-    assert numbers == [appeared.index(label) for label in labels]
-    assert restored.names == appeared
-    assert len(restored) == len(appeared)
+    expected = list(dict.fromkeys(labels))
+    assert numbers == [expected.index(label) for label in labels]
+    assert restored.names == expected
+    assert len(restored) == len(expected)
 
 
 def test_limit() -> None:
-    """At the limit a new label is refused and known ones are still welcome."""
+    """At the limit, a new label raises an error and a known label keeps its number."""
     labels = LabelSet(limit=2)
     labels.add("one")
     labels.add("two")

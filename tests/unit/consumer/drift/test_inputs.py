@@ -1,11 +1,11 @@
-"""Other texts are noticed without any labels."""
+"""A shift of the inputs is detected without labels."""
 
 from collections.abc import Callable
 
 import pytest
 import torch
 
-from consumer.drift.inputs import REFERENCE, WINDOW, InputShift
+from consumer.drift.inputs import RECENT, REFERENCE, InputShift
 from consumer.features.extractor import Features
 
 
@@ -25,43 +25,46 @@ def tokens(random: torch.Generator, shift: float = 0.0) -> Features:
     return {"tokens": ngrams(random, shift)["ngrams"]}
 
 
-def noticed(shift: InputShift, documents: list[Features]) -> list[int]:
-    return [number for number, one in enumerate(documents) if shift.update(one) is not None]
+def detections(shift: InputShift, documents: list[Features]) -> list[int]:
+    """Return the numbers of the documents that revealed a shift."""
+    return [
+        number for number, features in enumerate(documents) if shift.update(features) is not None
+    ]
 
 
 @pytest.mark.parametrize("make", [pooled, ngrams, tokens])
 def test_shift(make: Callable[..., Features]) -> None:
-    """Texts of another kind are noticed within a window, and then are what is usual."""
+    """A shift is detected within one window, once: the new texts become the reference."""
     random = torch.Generator().manual_seed(0)
     usual = [make(random) for _ in range(REFERENCE + 2000)]
     other = [make(random, 1.0) for _ in range(REFERENCE + 1000)]
-    (number,) = noticed(InputShift(), usual + other)
-    assert 0 <= number - len(usual) <= WINDOW
+    (number,) = detections(InputShift(), usual + other)
+    assert 0 <= number - len(usual) <= RECENT
 
 
 @pytest.mark.parametrize("make", [pooled, ngrams, tokens])
-def test_quiet(make: Callable[..., Features]) -> None:
-    """Texts of one kind are as far apart as chance makes them."""
+def test_no_shift(make: Callable[..., Features]) -> None:
+    """Texts of one distribution have a distance close to 1 and cause no detection."""
     random = torch.Generator().manual_seed(1)
     shift = InputShift()
-    assert noticed(shift, [make(random) for _ in range(4000)]) == []
+    assert detections(shift, [make(random) for _ in range(4000)]) == []
     assert 0.3 < shift.distance < 2.0
 
 
 @pytest.mark.parametrize("split", [10, REFERENCE - 1, REFERENCE, REFERENCE + 70, 1400])
-def test_goes_on_as_if_never_saved(split: int) -> None:
-    """One that was saved and restored finds the same distances."""
+def test_restored_state_gives_the_same_distances(split: int) -> None:
+    """A restored detector computes the same distances as one without a restart."""
     random = torch.Generator().manual_seed(2)
     documents = [pooled(random, float(number > 1300)) for number in range(1600)]
     whole, first, second = InputShift(), InputShift(), InputShift()
-    expected = noticed(whole, documents)
-    before = noticed(first, documents[:split])
+    expected = detections(whole, documents)
+    before = detections(first, documents[:split])
     second.load_state_dict(first.state_dict())
-    after = [split + number for number in noticed(second, documents[split:])]
+    after = [split + number for number in detections(second, documents[split:])]
     assert before + after == expected != []
     assert second.distance == whole.distance
 
 
 def test_no_features() -> None:
-    """Documents of which nothing is known are never strange."""
-    assert noticed(InputShift(), [{} for _ in range(REFERENCE + WINDOW + 5)]) == []
+    """Documents without features cause no detection."""
+    assert detections(InputShift(), [{} for _ in range(REFERENCE + RECENT + 5)]) == []

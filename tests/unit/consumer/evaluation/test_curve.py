@@ -1,4 +1,4 @@
-"""A curve that stays small however long the stream is."""
+"""A curve has a bounded number of evenly spaced points."""
 
 from itertools import pairwise
 
@@ -31,8 +31,8 @@ def test_even_spacing() -> None:
     assert max(gaps) <= 3 * min(gaps)
 
 
-def test_history_that_was_given_up() -> None:
-    """After a return to an older checkpoint, points beyond it are gone."""
+def test_discarded_history() -> None:
+    """A point at fewer documents, as after a restore, removes the points at more documents."""
     curve = Curve()
     for documents in (10, 20, 30, 25):
         curve.add(documents, [documents / 100])
@@ -54,7 +54,7 @@ def test_state() -> None:
         curve.add(documents, [0.0])
     restored.load_state_dict(curve.state_dict())
     for documents in range(3 * MAX_POINTS, 5 * MAX_POINTS):
-        for either in (curve, restored):
-            either.add(documents, [0.0])
+        for each in (curve, restored):
+            each.add(documents, [0.0])
     assert restored.points == curve.points
     assert restored.state_dict() == curve.state_dict()

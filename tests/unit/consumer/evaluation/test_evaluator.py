@@ -1,4 +1,4 @@
-"""The measures are scikit-learn's; the windows are what they say."""
+"""Scores agree with scikit-learn, over the whole stream and over the sliding window."""
 
 import json
 import math
@@ -25,8 +25,8 @@ from consumer.evaluation.scores import Outcome, SlidingScores
 from consumer.learners.protocol import LEAST_PROBABILITY
 from newsreel.events.document import Document
 
-NOTHING = "(no label was known)"
-"""Stands for a missing prediction where scikit-learn needs a label; never a truth."""
+NO_LABEL = "(no label)"
+"""Label of a missing prediction for scikit-learn; never a true label."""
 
 outcomes = st.tuples(
     st.sampled_from("abcd"), st.sampled_from("abcde") | st.none(), st.floats(0, 1, width=32)
@@ -43,19 +43,19 @@ def predictions(outcomes: Sequence[tuple[str | None, str | None, float]]) -> lis
 
 
 def expected(outcomes: Sequence[tuple[str, str | None, float]]) -> dict[str, Any]:
-    """Ask scikit-learn."""
+    """Compute the scores with scikit-learn."""
     truths = [truth for truth, _, _ in outcomes]
-    guesses = [NOTHING if guess is None else guess for _, guess, _ in outcomes]
-    labels = sorted({*truths, *guesses} - {NOTHING})
-    recalls = metrics.recall_score(truths, guesses, labels=sorted(set(truths)), average=None)
+    predicted = [NO_LABEL if label is None else label for _, label, _ in outcomes]
+    labels = sorted({*truths, *predicted} - {NO_LABEL})
+    recalls = metrics.recall_score(truths, predicted, labels=sorted(set(truths)), average=None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # kappa of a single label is 0 / 0
-        kappa = metrics.cohen_kappa_score(truths, guesses)
+        kappa = metrics.cohen_kappa_score(truths, predicted)
     return {
         "documents": len(outcomes),
-        "accuracy": metrics.accuracy_score(truths, guesses),
+        "accuracy": metrics.accuracy_score(truths, predicted),
         "macro_f1": metrics.f1_score(
-            truths, guesses, labels=labels, average="macro", zero_division=0
+            truths, predicted, labels=labels, average="macro", zero_division=0
         ),
         "kappa": kappa,
         "log_loss": np.mean([-math.log(max(p, LEAST_PROBABILITY)) for _, _, p in outcomes]),
@@ -64,29 +64,29 @@ def expected(outcomes: Sequence[tuple[str, str | None, float]]) -> dict[str, Any
 
 
 def calibration_error(outcomes: Sequence[tuple[str, str | None, float]]) -> float:
-    """Compute the expected calibration error as Guo et al. write it."""
+    """Compute the expected calibration error by the formula of Guo et al. (2017)."""
     confidence = np.array([p for _, _, p in outcomes])
-    right = np.array([guess == truth for truth, guess, _ in outcomes], dtype=float)
+    correct = np.array([label == truth for truth, label, _ in outcomes], dtype=float)
     bins = np.minimum((10 * confidence).astype(int), 9)
     return sum(
-        (bins == b).mean() * abs(right[bins == b].mean() - confidence[bins == b].mean())
+        (bins == b).mean() * abs(correct[bins == b].mean() - confidence[bins == b].mean())
         for b in set(bins.tolist())
     )
 
 
 def check(scores: Scores, outcomes: Sequence[tuple[str, str | None, float]]) -> None:
-    wanted = expected(outcomes)
-    for name, value in wanted.items():
+    """Check scores against scikit-learn."""
+    for name, value in expected(outcomes).items():
         assert getattr(scores, name) == pytest.approx(value, abs=1e-9, nan_ok=True), name
 
 
 @settings(deadline=None)
 @given(st.lists(outcomes, min_size=1, max_size=40))
-@example([("a", "a", 1.0)] * 3)  # one label only: kappa is 0 / 0
+@example([("a", "a", 1.0)] * 3)  # with a single label, kappa is 0 / 0
 @example([("a", None, 0.0)])
 @example([("a", "b", 0.0), ("a", "b", 0.0)])  # a label never predicted, another never true
 def test_agrees_with_scikit_learn(outcomes: list[tuple[str, str | None, float]]) -> None:
-    """Accuracy, macro-F1, kappa and recall are those of scikit-learn, over any predictions."""
+    """Accuracy, macro-F1, kappa and recall agree with scikit-learn on any predictions."""
     evaluator = Evaluator()
     evaluator.update(predictions(outcomes))
     check(evaluator.scores().whole, outcomes)
@@ -94,7 +94,7 @@ def test_agrees_with_scikit_learn(outcomes: list[tuple[str, str | None, float]])
 
 
 def test_log_loss_agrees_with_scikit_learn() -> None:
-    """Log-loss is scikit-learn's, in nats."""
+    """The log-loss in nats agrees with scikit-learn."""
     random = np.random.default_rng(0)
     rows = random.dirichlet([0.5, 0.5, 0.5], size=200).clip(1e-5)
     rows /= rows.sum(1, keepdims=True)
@@ -115,19 +115,21 @@ def test_log_loss_agrees_with_scikit_learn() -> None:
 
 
 def drifting(count: int) -> list[tuple[str, str | None, float]]:
-    """Make a stream whose labels and difficulty change: old outcomes are unlike new ones."""
+    """Return outcomes of a stream whose labels and difficulty change over time."""
     random = np.random.default_rng(1)
-    made: list[tuple[str, str | None, float]] = []
+    stream: list[tuple[str, str | None, float]] = []
     for number in range(count):
         truth = f"label {number // 400 + int(random.integers(2))}"
-        guess = truth if random.random() < number / count else f"label {random.integers(8)}"
-        made.append((truth, guess if random.random() < 0.95 else None, float(random.random())))
-    return made
+        predicted = truth if random.random() < number / count else f"label {random.integers(8)}"
+        stream.append(
+            (truth, predicted if random.random() < 0.95 else None, float(random.random()))
+        )
+    return stream
 
 
 @pytest.mark.parametrize("count", [WINDOW - 1, WINDOW, WINDOW + 1, 2600])
 def test_window_is_the_last_thousand(count: int) -> None:
-    """The window's scores are those of the last 1000 labelled documents, and of no other."""
+    """The scores of the window are those of the latest 1000 labelled documents."""
     outcomes = drifting(count)
     evaluator = Evaluator()
     evaluator.update(predictions(outcomes))
@@ -136,18 +138,18 @@ def test_window_is_the_last_thousand(count: int) -> None:
 
 
 def test_fading_accuracy_follows_its_formula() -> None:
-    """The i-th of n documents counts with the factor to the power of n - i (Gama et al. 2013)."""
+    """The i-th of n documents has the weight factor ** (n - i) (Gama et al. 2013)."""
     outcomes = drifting(900)
     evaluator = Evaluator()
     evaluator.update(predictions(outcomes))
     weights = [FADING_FACTOR ** (len(outcomes) - i) for i in range(1, len(outcomes) + 1)]
-    hits = [truth == guess for truth, guess, _ in outcomes]
+    hits = [truth == predicted for truth, predicted, _ in outcomes]
     faded = sum(w for w, hit in zip(weights, hits, strict=True) if hit) / sum(weights)
     assert evaluator.scores().fading_accuracy == pytest.approx(faded)
 
 
 def test_unlabelled_documents_do_not_count() -> None:
-    """A document without a label changes no measure, wherever it comes."""
+    """Documents without a label change no score."""
     outcomes: list[tuple[str | None, str | None, float]] = [*drifting(1500)]
     mixed = [x for outcome in outcomes for x in (outcome, (None, "label 0", 0.0))]
     with_them, without_them = Evaluator(), Evaluator()
@@ -156,8 +158,8 @@ def test_unlabelled_documents_do_not_count() -> None:
     assert with_them.scores() == without_them.scores()
 
 
-def test_nothing_to_score() -> None:
-    """Before the first labelled document nothing is known, and nothing is made up."""
+def test_no_labelled_documents() -> None:
+    """Before the first labelled document, all scores are nan."""
     evaluator = Evaluator()
     evaluator.update(predictions([(None, "a", 0.0)]))
     scores = evaluator.scores()
@@ -169,8 +171,8 @@ def test_nothing_to_score() -> None:
 
 
 @pytest.mark.parametrize("stop", [0, 700, 1000, 1700])
-def test_restored_goes_on(stop: int) -> None:
-    """Saved as JSON and restored anywhere, it ends with the same scores to the last bit."""
+def test_restored_state_gives_the_same_scores(stop: int) -> None:
+    """An evaluator that is restored from JSON has exactly the scores of one without a restart."""
     stream = predictions(drifting(2100))
     uninterrupted, stopped, restored = Evaluator(), Evaluator(), Evaluator()
     uninterrupted.update(stream)
@@ -180,8 +182,8 @@ def test_restored_goes_on(stop: int) -> None:
     assert restored.scores() == uninterrupted.scores()
 
 
-def told_by(experts: dict[str, list[tuple[str, str | None, float]]]) -> list[Prediction]:
-    """Make predictions of a blend: of the first expert's outcomes, with what all of them said."""
+def blend_predictions(experts: dict[str, list[tuple[str, str | None, float]]]) -> list[Prediction]:
+    """Return predictions of a blend that follows its first expert, with those of all experts."""
     columns = {name: predictions(outcomes) for name, outcomes in experts.items()}
     return [
         Prediction(
@@ -194,14 +196,14 @@ def told_by(experts: dict[str, list[tuple[str, str | None, float]]]) -> list[Pre
 
 
 def test_experts_are_scored_over_the_window() -> None:
-    """Each expert of a blend has the scores of its own predictions of the last 1000 documents."""
+    """Each expert of a blend has the scores of its own latest 1000 predictions."""
     truths = drifting(1300)
     random = np.random.default_rng(2)
     others: list[tuple[str, str | None, float]] = [
         (truth, f"label {random.integers(8)}", float(random.random())) for truth, _, _ in truths
     ]
     evaluator = Evaluator()
-    evaluator.update(told_by({"one": truths, "other": others}))
+    evaluator.update(blend_predictions({"one": truths, "other": others}))
     scores = evaluator.scores()
     check(scores.window, truths[-1000:])
     assert list(scores.experts) == ["one", "other"]
@@ -210,9 +212,9 @@ def test_experts_are_scored_over_the_window() -> None:
 
 
 @pytest.mark.parametrize("stop", [0, 300, 1200])
-def test_scores_of_experts_go_on_after_a_restart(stop: int) -> None:
-    """Saved and restored anywhere, every expert ends with the same scores to the last bit."""
-    stream = told_by({"one": drifting(1500), "other": drifting(1500)[::-1]})
+def test_restored_state_gives_the_same_scores_of_experts(stop: int) -> None:
+    """A restored evaluator has exactly the expert scores of one without a restart."""
+    stream = blend_predictions({"one": drifting(1500), "other": drifting(1500)[::-1]})
     stream = [replace(prediction, document=stream[0].document) for prediction in stream]
     uninterrupted, stopped, restored = Evaluator(), Evaluator(), Evaluator()
     uninterrupted.update(stream)
@@ -225,19 +227,19 @@ def test_scores_of_experts_go_on_after_a_restart(stop: int) -> None:
 @settings(deadline=None)
 @given(st.lists(outcomes, min_size=1, max_size=40))
 def test_calibration_error(outcomes: list[tuple[str, str | None, float]]) -> None:
-    """The mean distance of confidence from accuracy over bins of confidence, also of a window."""
+    """The calibration error of a window is the expected calibration error of its outcomes."""
     window = SlidingScores(15)
-    for truth, guess, confidence in outcomes:
-        window.add(Outcome(truth, guess, 0.0, confidence))
+    for truth, predicted, confidence in outcomes:
+        window.add(Outcome(truth, predicted, 0.0, confidence))
     assert window.scores().calibration_error == pytest.approx(
         calibration_error(outcomes[-15:]), abs=1e-6
     )
 
 
 def test_confused_labels() -> None:
-    """The most frequent mistakes of the window come first; what is right is none."""
+    """The most frequent errors of the window come first; right predictions are not reported."""
     window = SlidingScores(6)
-    for truth, guess in ["xy", "ab", "ab", "aa", "ba", "ab", "cd"]:
-        window.add(Outcome(truth, guess, 0.0, 0.5))
+    for truth, predicted in ["xy", "ab", "ab", "aa", "ba", "ab", "cd"]:
+        window.add(Outcome(truth, predicted, 0.0, 0.5))
     window.add(Outcome("e", None, 0.0, 0.0))
     assert window.confused(2) == [("a", "b", 2), ("b", "a", 1)]

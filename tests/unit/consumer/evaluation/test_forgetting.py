@@ -1,4 +1,4 @@
-"""What was known once and is known no more."""
+"""Forgetting is the best recall so far minus the current recall."""
 
 import math
 
@@ -18,6 +18,7 @@ MANY = dict.fromkeys(LABELS, 100)
 
 
 def after(*recalls: dict[str, float]) -> Forgetting:
+    """Return the forgetting after evaluations of many documents."""
     forgetting = Forgetting()
     for recall in recalls:
         forgetting.update(recall, MANY)
@@ -25,13 +26,13 @@ def after(*recalls: dict[str, float]) -> Forgetting:
 
 
 @given(st.lists(recalls, min_size=1))
-def test_best_minus_now(past: list[dict[str, float]]) -> None:
-    """It is the best recall so far minus that of now, never below 0."""
+def test_best_minus_current(past: list[dict[str, float]]) -> None:
+    """Forgetting is the best recall so far minus the current recall, and never negative."""
     forgetting = after(*past)
-    now = past[-1]
+    current = past[-1]
     expected = {
-        label: max(recall[label] for recall in past if label in recall) - now[label]
-        for label in now
+        label: max(recall[label] for recall in past if label in recall) - current[label]
+        for label in current
     }
     assert forgetting.by_label == expected
     assert min(forgetting.by_label.values()) >= 0
@@ -39,8 +40,8 @@ def test_best_minus_now(past: list[dict[str, float]]) -> None:
 
 
 @given(recalls, shares)
-def test_a_label_first_seen(known: dict[str, float], recall: float) -> None:
-    """A label that was never examined before is not forgotten, however badly it is known."""
+def test_new_label(known: dict[str, float], recall: float) -> None:
+    """The forgetting of a label in its first evaluation is 0, at any recall."""
     forgetting = after(known)
     forgetting.update({"new": recall}, {"new": 5})
     assert forgetting.by_label == {"new": 0.0}
@@ -48,10 +49,10 @@ def test_a_label_first_seen(known: dict[str, float], recall: float) -> None:
 
 
 @given(recalls, st.lists(recalls))
-def test_what_gets_better_moves_the_best(
+def test_better_recall_becomes_the_best(
     first: dict[str, float], past: list[dict[str, float]]
 ) -> None:
-    """After a recall of 1 for every label, each is forgotten by what is lacking of 1."""
+    """After a recall of 1 for every label, forgetting is 1 minus the current recall."""
     forgetting = after(first, *past, dict.fromkeys(LABELS, 1.0))
     assert forgetting.by_label == dict.fromkeys(LABELS, 0.0)
     forgetting.update(first, MANY)
@@ -59,24 +60,24 @@ def test_what_gets_better_moves_the_best(
 
 
 @pytest.mark.parametrize(("documents", "forgotten"), [(1, 0.25), (2, 0.25), (3, 0.0)])
-def test_a_best_of_few_documents_is_chance(documents: int, forgotten: float) -> None:
-    """When there are more than twice as many held-out documents, the best starts over."""
+def test_best_recall_of_few_documents_is_replaced(documents: int, forgotten: float) -> None:
+    """An evaluation of more than twice as many documents replaces the best recall."""
     forgetting = Forgetting()
     forgetting.update({"a": 1.0}, {"a": 1})
     forgetting.update({"a": 0.75}, {"a": documents})
     assert forgetting.by_label == {"a": forgotten}
 
 
-def test_nothing_examined() -> None:
-    """Without a label there is no mean."""
+def test_no_labels() -> None:
+    """Mean forgetting without labels is nan."""
     assert math.isnan(Forgetting().mean)
 
 
 @given(st.lists(recalls, min_size=1), recalls)
-def test_it_survives(past: list[dict[str, float]], now: dict[str, float]) -> None:
-    """What another one goes on from is what this one has kept."""
-    forgetting, other = after(*past), Forgetting()
-    other.load_state_dict(forgetting.state_dict())
-    for one in (forgetting, other):
-        one.update(now, MANY)
-    assert other.by_label == forgetting.by_label
+def test_state(past: list[dict[str, float]], current: dict[str, float]) -> None:
+    """A restored state gives the same forgetting after the next evaluation."""
+    forgetting, restored = after(*past), Forgetting()
+    restored.load_state_dict(forgetting.state_dict())
+    for each in (forgetting, restored):
+        each.update(current, MANY)
+    assert restored.by_label == forgetting.by_label

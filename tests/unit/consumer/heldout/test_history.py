@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumer.checkpoints.manifest import FORMAT, Manifest
-from consumer.evaluation.scores import NOTHING, Scores
+from consumer.evaluation.scores import NO_SCORES, Scores
 from consumer.heldout.checkpoint_evaluator import Evaluation
 from consumer.heldout.history import FILE, History
 
@@ -18,7 +18,7 @@ def evaluation(documents: int, number: int, recall: float, **other: Any) -> Eval
     id_ = f"{documents:012d}-{number:06d}-{'0' * 8}"
     manifest = Manifest(FORMAT, id_, positions={}, documents=documents, sha256={}, **about)
     scores = Scores(10, recall, recall, 0.0, 0.0, 0.0, {"a": recall}, {"a": 10})
-    return Evaluation(manifest, 0.0, ["a"], scores, NOTHING)
+    return Evaluation(manifest, 0.0, ["a"], scores, NO_SCORES)
 
 
 def test_file(tmp_path: Path) -> None:

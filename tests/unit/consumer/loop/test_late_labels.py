@@ -133,7 +133,7 @@ def test_other_texts_are_noticed_though_no_label_comes(read: Read) -> None:
     (drift,) = [drift for step in steps for drift in step.drift.detected]
     assert drift.detector == "inputs"
     assert 1400 < drift.documents <= 1600
-    assert made.adaptation.noticed["inputs"] == drift.documents
+    assert made.adaptation.last_detected["inputs"] == drift.documents
 
 
 def test_documents_count_as_they_arrive(read: Read) -> None:

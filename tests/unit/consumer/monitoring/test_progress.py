@@ -13,7 +13,7 @@ from loops import build_loop, numbered, read
 
 from consumer.evaluation.curve import MAX_POINTS
 from consumer.evaluation.evaluator import LabelProbability
-from consumer.evaluation.scores import NOTHING, Scores
+from consumer.evaluation.scores import NO_SCORES, Scores
 from consumer.kafka.batch import DeadLetter
 from consumer.loop.step import Step
 from consumer.monitoring.progress import EXCERPT_CHARACTERS, MISTAKES, Progress
@@ -45,7 +45,7 @@ def test_strict_json_at_every_stage(labels: list[str | None], groups: list[int])
         if step is not None:
             shown.observe(step)
         assert strict(shown.snapshot()) == shown.snapshot()
-        for heldout in (None, NOTHING):
+        for heldout in (None, NO_SCORES):
             assert (
                 strict(summarize(shown.snapshot(), heldout, model="m", seed=0))["heldout_accuracy"]
                 is None
@@ -179,7 +179,7 @@ def test_experts() -> None:
     (step,) = read(build_loop(), numbered("a"))
     experts = {
         "latent": Scores(9, 0.75, 0.5, math.nan, 0.25, 0.125, {}, {}),
-        "bayes": NOTHING,
+        "bayes": NO_SCORES,
     }
     blended = replace(step, scores=replace(step.scores, experts=experts))
     shown, restored = new_progress(), new_progress()
