@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test system chaos bench bench-scenarios bench-quick lint format schema metrics options dashboards constraints audit clean
+.PHONY: help install demo test test-unit system chaos bench bench-scenarios bench-quick lint format schema metrics options dashboards constraints audit clean
 
 help: ## list all goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ demo: $(INSTALLED) ## watch a transformer learn 20 Newsgroups from an embedded K
 
 test: lint system ## run the linters, the type checker, the import contracts and every test
 	$(BIN)/python -m pytest $(ARGS)
+
+test-unit: $(INSTALLED) ## the tests that need no broker, no browser and no encoder of full size, in under a minute
+	$(BIN)/python -m pytest tests/unit -m "not slow" $(ARGS)
 
 system:
 	@sh tests/system.sh

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import hypothesis
 import pytest
 import torch
 from forks import Fork
@@ -25,6 +26,12 @@ hardware.use_cores(int(os.environ["OMP_NUM_THREADS"]))  # here torch has looked 
 
 # Where tests run in the background of a shell, SIGINT is ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Of tests that name no number. For more: make test ARGS=--hypothesis-profile=thorough
+hypothesis.settings.register_profile("quick", max_examples=25)
+hypothesis.settings.register_profile("thorough", max_examples=1000)
+hypothesis.settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -11,16 +11,19 @@ import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from consumer.checkpoints import lease
 from consumer.features import hardware
 
 PRELOADED = (
     "pytest",  # imported again in each process that is forked from `python -m pytest`
     "transformers.models.bert.modeling_bert",
     "transformers.models.bert.tokenization_bert",
+    "benchmarks.__main__",
     "consumer.evaluate",
     "consumer.learn",
     "producer.__main__",
@@ -93,9 +96,46 @@ class Fork:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         """Kill the process."""
         self.send_signal(signal.SIGKILL)
+
+
+class ForkingSubprocess:
+    """Stand in for the module `subprocess` where it starts ``python -m MODULE``.
+
+    Parameters
+    ----------
+    folder
+        Folder for the output of programs.
+    """
+
+    PIPE = subprocess.PIPE
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def run(
+        self, command: Sequence[str], *, env: Mapping[str, str], **_: object
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end."""
+        process, errors = self._fork(command, env)
+        return subprocess.CompletedProcess(command, process.wait(), "", errors.read_text())
+
+    def Popen(self, command: Sequence[str], *, env: Mapping[str, str], **_: object) -> Fork:  # noqa: N802
+        """Start a program."""
+        return self._fork(command, env)[0]
+
+    def _fork(self, command: Sequence[str], env: Mapping[str, str]) -> tuple[Fork, Path]:
+        _python, _dash_m, module, *arguments = command
+        output = self._folder / f"{module}-{uuid.uuid4().hex[:8]}.out"
+        errors = output.with_suffix(".err")
+        process = Fork(module, *arguments, environment=env, stdout=output, stderr=errors)
+        return process, errors
 
 
 def _take_a_share() -> None:
@@ -112,5 +152,6 @@ def _run(argv: list[str], environment: dict[str, str], stdout: str, stderr: str)
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
     hardware.take_leftovers = _take_a_share
+    lease.MISSING_SECONDS = 0.0  # in a new folder there is nobody to wait for
     sys.argv = argv
     runpy.run_module(argv[0], run_name="__main__", alter_sys=True)

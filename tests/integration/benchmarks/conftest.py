@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 import structlog
+from forks import ForkingSubprocess
 from newsgroups import use_consumer_options, write_posts
+
+from benchmarks.throughput import processes
+
+
+@pytest.fixture(autouse=True)
+def _fork(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Fork the programs that benchmarks start."""
+    monkeypatch.setattr(processes, "subprocess", ForkingSubprocess(tmp_path))
 
 
 @pytest.fixture

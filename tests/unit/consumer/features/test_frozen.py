@@ -204,6 +204,7 @@ def test_buckets(lengths: list[int]) -> None:
 # --- runtimes -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "pooled"), [("bert", True), ("distilbert", False)])
 def test_openvino_reads_as_torch_does(tiny: Tiny, name: str, *, pooled: bool) -> None:
     """Compiled by OpenVINO the same texts have the same features, but for rounding."""
@@ -220,6 +221,7 @@ def test_openvino_reads_as_torch_does(tiny: Tiny, name: str, *, pooled: bool) ->
             torch.testing.assert_close(row[feature], tensor, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_openvino_in_half_precision(minilm: Encoder) -> None:
     """In bf16 the default model's features point the way they do in torch and fp32."""
     pytest.importorskip("openvino")
@@ -233,6 +235,7 @@ def test_openvino_in_half_precision(minilm: Encoder) -> None:
             assert (torch.cosine_similarity(*pairs, dim=1) > 0.99).all()
 
 
+@pytest.mark.slow
 def test_openvino_in_int8(minilm: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """In int8 features point the way they did; an encoder that this moves is left as it is."""
     pytest.importorskip("openvino")
@@ -269,7 +272,7 @@ def test_openvino_is_missing(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Non
 SIGNAL_AFTER_TWO = """
 import signal
 from torch import nn
-from consumer.runtime import Compiler
+from consumer.features.openvino_runtime import Compiler
 
 class Model(nn.Module):
     def forward(self, ids, mask):
@@ -283,6 +286,7 @@ signal.raise_signal(signal.SIGTERM)
 """
 
 
+@pytest.mark.slow
 def test_signals_are_heard_after_openvino() -> None:
     """OpenVINO's stack for signals outlives what was compiled: SIGTERM asks, it does not crash."""
     pytest.importorskip("openvino")
