@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import shutil
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from consumer.checkpoints.store import STATE, TENSORS, CheckpointStore, restore_
 from consumer.features import transformer
 from consumer.features.transformer import UnknownModelError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 PACKAGES = ["newsreel", "harness", "chaos", "producer", "consumer", "demo", "benchmarks"]
 
@@ -92,9 +91,7 @@ def test_no_pickle(package: str) -> None:
 
 def test_all_packages_are_searched() -> None:
     """A package that is added is searched as well."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    listed = project["tool"]["setuptools"]["packages"]
-    assert {name.partition(".")[0] for name in listed} == set(PACKAGES)
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(PACKAGES)
 
 
 @pytest.mark.parametrize(
