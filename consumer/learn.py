@@ -58,6 +58,11 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
         summary.check_writable(settings.summary)  # better to fail now than after hours
     store = CheckpointStore(settings.checkpoint_dir, settings.keep_checkpoints)
     store.create()
+    # The model loads in a thread beside what waits for the broker and for the lease. An error there
+    # is reported at once: the pool is not waited for.
+    pool = ThreadPoolExecutor(1)
+    stack.callback(pool.shutdown, wait=False)
+    loading = pool.submit(_load, settings)
     _require_topics(settings)
     metrics, progress, health = _metrics(settings), Progress(), Health()
     serving = Serving(progress)
@@ -66,8 +71,6 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
     stack.callback(lease.release)
 
     log.info("loading", learner=settings.learner, model=settings.model, http=address)
-    # The model loads in a thread beside what waits for the lease and for the broker.
-    loading = stack.enter_context(ThreadPoolExecutor(1)).submit(_load, settings)
     if not lease.acquire(
         lambda: shutdown.requested or _has_failed(loading),
         lambda holder: log.info("standing by", group=settings.group, holder=holder, http=address),

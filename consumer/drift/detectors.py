@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,11 @@ class ErrorDriftDetector:
 
     def __init__(self, spec: DetectorSpec) -> None:
         self._spec = spec
-        self._detector = spec.build()
         self._values: list[float] = []
+
+    @cached_property
+    def _detector(self) -> Any:
+        return self._spec.build()  # River takes half a second to import: not before learning begins
 
     def update(self, value: float) -> ErrorChange | None:
         """Add a value; return the change if the value reveals a rise of the mean."""
