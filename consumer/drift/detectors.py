@@ -85,10 +85,11 @@ class ErrorChange:
 
 
 class ErrorDriftDetector:
-    """Detects a rise of the mean of a series. A falling mean is no drift: the model is learning.
+    """Detects a rise of the mean of a series.
 
-    River's detectors can't be saved. The detector is therefore rebuilt from its latest values: on a
-    restore, after a detection, and whenever the values exceed twice the length of its history.
+    A falling mean is not reported, because the model is learning. River's detectors can't be
+    saved; the detector is therefore rebuilt from its latest values on a restore, after a detection,
+    and whenever it has twice the values of its `DetectorSpec.history`.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class BufferStats:
 
 
 class Entry(NamedTuple):
-    """An example and its number: the count of documents offered to the buffer up to it."""
+    """An example, and the number of documents offered to the buffer up to this example."""
 
     number: int
     example: Example
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 class ReplayBuffer(Protocol):
     """Bounded memory of learned documents.
 
-    Call `sample` before `add`: documents of the current step are not to be replayed in it.
+    Call `sample` before `add`: documents of a learning step must not be replayed in the same step.
 
     Examples
     --------

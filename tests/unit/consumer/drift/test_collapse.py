@@ -21,7 +21,7 @@ def history(**outcomes: str) -> RecallHistory:
 
 
 def test_collapsed() -> None:
-    """A label has collapsed if its recall was high before the change and is low after it."""
+    """A label has collapsed if its recall was high before the change and is low afterwards."""
     collapsed = history(
         collapsed="+++++++++++++-+++|-----",
         partly="+" * 20 + "|--+------",

@@ -207,7 +207,7 @@ def test_samples_are_unbiased(buffer: Buffer) -> None:
 @settings(deadline=None)
 @given(label_lists, st.integers(1, 30))
 def test_rare_labels_are_complete(labels: list[str], capacity: int) -> None:
-    """The buffer holds all documents of a label unless its count is close to the largest count."""
+    """Each label has all its documents stored, or at most one fewer than the largest label."""
     replay = ClassBalancedReservoir(capacity, 0)
     for example in labelled(labels):
         replay.add([example])
@@ -223,7 +223,7 @@ def test_class_balanced_on_a_zipf_stream() -> None:
     numbers = random.choice(20, 5000, p=weights / weights.sum())
     stream = labelled([f"label {number}" for number in numbers])
     seen = Counter(document.label for document in documents(stream))
-    assert max(seen.values()) > 30 * min(seen.values())  # rare labels are rare
+    assert max(seen.values()) > 30 * min(seen.values())  # the stream is imbalanced
 
     balanced, plain = ClassBalancedReservoir(200, 0), Reservoir(200, 0)
     balanced.add(stream)
