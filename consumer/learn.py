@@ -1,5 +1,6 @@
 """``python -m consumer``: builds the parts, and owns signals and the order in which parts end."""
 
+import gc
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -90,7 +91,11 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
 
 def _load(settings: Settings) -> tuple[SharedModel, Mapping[str, Any]]:
     """Build the model, and the description that checkpoints of the model must fit."""
-    built = composition.build_model(settings)
+    gc.disable()  # the search for garbage takes a sixth of the time to import transformers
+    try:
+        built = composition.build_model(settings)
+    finally:
+        gc.enable()
     shared = SharedModel(
         built.extractor,
         built.learner,
