@@ -9,7 +9,7 @@ from newsreel.common import cli, logs
 
 
 def learn(argv: Sequence[str], failpoint: Callable[[str], None] = lambda _: None) -> None:
-    """Learn from the stream until told to stop.
+    """Learn from the stream until it ends or a signal arrives.
 
     Parameters
     ----------

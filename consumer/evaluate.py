@@ -87,7 +87,7 @@ def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
         server.serve(app, settings.http_host, settings.http_port, settings.http_token)
     )
     log.info("watching", folder=str(store.folder), topic=settings.topic, http=address)
-    hardware.take_leftovers()  # only now: HTTP is answered in time
+    hardware.run_when_idle()  # only now: HTTP is answered in time
     watch.run()
 
 

@@ -35,7 +35,7 @@ from newsreel.events import topics
 
 QUEUED_MICRO_BATCHES = 8
 LOOK_FOR_LABELS_SECONDS = 0.2
-"""Seconds between questions to the broker whether labels have arrived, with late labels."""
+"""Seconds between two checks for late labels."""
 
 log = structlog.get_logger()
 
@@ -184,7 +184,7 @@ class Leader:
         recovery.require_own(store, settings.group, settings.topic)
         positions = recovery.restore(store, start, self._parts(), self.description)
         self.progress.checkpoint = start.checkpoint
-        # A checkpoint that was written and never committed is of a history that was given up.
+        # A checkpoint that was written and never committed belongs to a discarded history.
         store.clear(start.checkpoint, self.interrupts)
         if len(committed) < len(positions) and start.checkpoint is None:
             transactions.commit([], positions, FRESH)

@@ -1,5 +1,6 @@
 """``python -m consumer``: builds the parts, and owns signals and the order in which parts end."""
 
+import gc
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -58,11 +59,6 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
         summary.check_writable(settings.summary)  # better to fail now than after hours
     store = CheckpointStore(settings.checkpoint_dir, settings.keep_checkpoints)
     store.create()
-    # The model loads in a thread beside what waits for the broker and for the lease. An error there
-    # is reported at once: the pool is not waited for.
-    pool = ThreadPoolExecutor(1)
-    stack.callback(pool.shutdown, wait=False)
-    loading = pool.submit(_load, settings)
     _require_topics(settings)
     metrics, progress, health = _metrics(settings), Progress(), Health()
     serving = Serving(progress)
@@ -71,12 +67,14 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
     stack.callback(lease.release)
 
     log.info("loading", learner=settings.learner, model=settings.model, http=address)
-    if not lease.acquire(
+    # A free lease takes two seconds to acquire: they pass while the model loads.
+    loading = stack.enter_context(ThreadPoolExecutor(1)).submit(_load, settings)
+    acquired = lease.acquire(
         lambda: shutdown.requested or _has_failed(loading),
         lambda holder: log.info("standing by", group=settings.group, holder=holder, http=address),
-    ):
-        if _has_failed(loading):
-            loading.result()
+    )
+    shared, description = loading.result()  # raises before any other consumer is fenced
+    if shutdown.requested or not acquired:
         return
     interrupts = Interrupts(lease.fenced, shutdown.overdue, failpoint)
     transactions = Transactions(
@@ -84,7 +82,6 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
     )
     stack.callback(transactions.close)
     committed = transactions.begin()
-    shared, description = loading.result()
     loop = composition.build_loop(settings, shared.classifier)
     leader = Leader(settings, loop, description, progress, metrics, store, shutdown, interrupts)
     leader.run(transactions, committed, health, stack, lambda: serving.begin(shared))
@@ -93,7 +90,11 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
 
 def _load(settings: Settings) -> tuple[SharedModel, Mapping[str, Any]]:
     """Build the model, and the description that checkpoints of the model must fit."""
-    built = composition.build_model(settings)
+    gc.disable()  # the search for garbage takes a sixth of the time to import transformers
+    try:
+        built = composition.build_model(settings)
+    finally:
+        gc.enable()
     shared = SharedModel(
         built.extractor,
         built.learner,

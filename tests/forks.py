@@ -151,7 +151,7 @@ def _run(argv: list[str], environment: dict[str, str], stdout: str, stderr: str)
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
-    hardware.take_leftovers = _take_a_share
+    hardware.run_when_idle = _take_a_share
     lease.MISSING_SECONDS = 0.0  # in a new folder there is nobody to wait for
     sys.argv = argv
     runpy.run_module(argv[0], run_name="__main__", alter_sys=True)

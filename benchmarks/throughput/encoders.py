@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from consumer.features.config import Precision
-from consumer.features.encoder import Encoder, pad, unit_mean
+from consumer.features.encoder import Encoder, normalized_mean, pad
 from consumer.features.openvino_runtime import Runtime, find_runtime
 from consumer.learners.config import ModelConfig
-from consumer.learners.factory import TEXTS
+from consumer.learners.factory import ENCODER_TEXTS
 
 BATCH_SIZES = (16, 32)
 
@@ -69,7 +69,7 @@ def build(model: ModelConfig) -> Mapping[str, Texts]:
 
 
 def _encoder(model: ModelConfig, precision: Precision) -> Encoder:
-    return Encoder(model.model, model.max_tokens, "auto", precision, TEXTS[model.text])
+    return Encoder(model.model, model.max_tokens, "auto", precision, ENCODER_TEXTS[model.text])
 
 
 def _in_torch(encoder: Encoder) -> EncodeBatch:
@@ -100,4 +100,4 @@ class _Vectors(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self._transformer(input_ids=ids, attention_mask=mask).last_hidden_state
-        return unit_mean(hidden, mask.bool()), hidden[:, 0]
+        return normalized_mean(hidden, mask.bool()), hidden[:, 0]

@@ -196,6 +196,7 @@ class DriftAdaptation:
             "documents": self._documents,
             "since": self._since,
             "watched_until": self._collapse_until,
+            "boosted_until": 0,  # version 0.1, which reads this format, requires the key
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

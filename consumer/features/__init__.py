@@ -1,1 +1,1 @@
-"""What is computed of a document once, however often it is learned."""
+"""Features of documents: computed once, however often a document is learned."""

@@ -1,4 +1,4 @@
-"""What learners read of a document: computed once, however often it is learned."""
+"""Extract features of documents: computed once, however often a document is learned."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,89 +14,98 @@ Features = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A document and what is known of it beside its text."""
+    """Pair a document with its features."""
 
     document: Document
     features: Features
 
 
 class Extractor(Protocol):
-    """Computes features that do not change while the model learns, in two stages."""
+    """Compute features that do not change while the model learns, in two stages."""
 
     def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return what is read of each text: ``tokens`` of an encoder, n-grams."""
+        """Return the tokens of each document: ``tokens`` of an encoder, or n-grams."""
         ...
 
-    def extract_many(self, read: Sequence[Features]) -> list[Features]:
-        """Return the features of each document, of which `tokenize_many` gave what was read."""
+    def extract_many(self, tokenized: Sequence[Features]) -> list[Features]:
+        """Return the features of each document.
+
+        Parameters
+        ----------
+        tokenized
+            Results of `tokenize_many`.
+        """
         ...
 
 
 def extract(extractor: Extractor, documents: Sequence[Document]) -> list[Features]:
-    """Go through both stages."""
+    """Compute the features of documents through both stages."""
     return extractor.extract_many(extractor.tokenize_many(documents))
 
 
 class FeatureUnion:
-    """Features of several extractors in one.
+    """Join the features of several extractors.
 
     Parameters
     ----------
     extractors
-        No two of them give a feature of the same name; those that read tokens read the same.
+        Extractors whose features have different names; those that share a tokenizer's ``tokens``
+        must produce the same ones.
     """
 
     def __init__(self, extractors: Sequence[Extractor]) -> None:
         self._extractors = extractors
 
     def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return what any of them reads of each text."""
-        return _joined([extractor.tokenize_many(documents) for extractor in self._extractors])
+        """Return the tokens of all extractors for each document."""
+        return _join([extractor.tokenize_many(documents) for extractor in self._extractors])
 
-    def extract_many(self, read: Sequence[Features]) -> list[Features]:
-        """Return the features of each document."""
-        return _joined([extractor.extract_many(read) for extractor in self._extractors])
+    def extract_many(self, tokenized: Sequence[Features]) -> list[Features]:
+        """Return the features of all extractors for each document."""
+        return _join([extractor.extract_many(tokenized) for extractor in self._extractors])
 
 
 class CachedFeatures:
-    """Features that are computed once for each text, and kept.
+    """Cache the features of each text.
 
-    Of the default blend 60 KiB for a text of 20 Newsgroups: 48 KiB of activations in half
-    precision, 9 KiB pooled, the rest n-grams.
+    The features of the default blend take 60 KiB for a text of 20 Newsgroups: 48 KiB of activations
+    in half precision, 9 KiB of pooled vectors, the rest n-grams.
 
     Parameters
     ----------
     extractor
-        Computes them.
-    room
-        Bytes that are kept at most; what does not fit is computed each time.
+        Extractor to cache the features of.
+    capacity
+        Bytes to cache at most; features that do not fit are computed each time.
     """
 
-    def __init__(self, extractor: Extractor, room: int) -> None:
+    def __init__(self, extractor: Extractor, capacity: int) -> None:
         self._extractor = extractor
-        self._room = room
-        self._kept: dict[str, Features] = {}
+        self._free = capacity
+        self._cache: dict[str, Features] = {}
 
     def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return the features of each document, through both stages where they are not kept."""
-        missing = {one.text: one for one in documents if one.text not in self._kept}
+        """Return the features of each document, after both stages."""
+        missing = {
+            document.text: document for document in documents if document.text not in self._cache
+        }
         computed = extract(self._extractor, list(missing.values())) if missing else []
-        fresh = dict(zip(missing, computed, strict=True))
-        found = [fresh.get(one.text) or self._kept[one.text] for one in documents]
-        for text, features in fresh.items():
+        new = dict(zip(missing, computed, strict=True))
+        found = [new.get(document.text) or self._cache[document.text] for document in documents]
+        for text, features in new.items():
             size = sum(tensor.nbytes for tensor in features.values())
-            if size <= self._room:
-                self._room -= size
-                self._kept[text] = features
+            if size <= self._free:
+                self._free -= size
+                self._cache[text] = features
         return found
 
-    def extract_many(self, read: Sequence[Features]) -> list[Features]:
-        """Return the features as they are."""
-        return list(read)
+    def extract_many(self, tokenized: Sequence[Features]) -> list[Features]:
+        """Return the features unchanged."""
+        return list(tokenized)
 
 
-def _joined(columns: Sequence[Sequence[Features]]) -> list[Features]:
+def _join(columns: Sequence[Sequence[Features]]) -> list[Features]:
     return [
-        {name: tensor for part in row for name, tensor in part.items()}
+        {name: tensor for features in row for name, tensor in features.items()}
         for row in zip(*columns, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""What the machine has: devices, and the precision they are fast in."""
+"""Choose devices, cores and the precision in which a device is fast."""
 
 import os
 import platform
@@ -12,21 +12,21 @@ from newsreel.common.errors import UserError
 
 
 class DeviceError(UserError):
-    """The wanted device or precision is not to be had."""
+    """The requested device does not exist."""
 
 
 def use_cores(count: int) -> None:
-    """Compute on so many cores at most; to be called before anything is computed."""
+    """Limit computation to a number of cores; call this function before anything is computed."""
     torch.set_num_threads(count)
     threadpoolctl.threadpool_limits(count)  # of linear algebra
     os.environ["RAYON_NUM_THREADS"] = str(count)  # of the tokenizer
 
 
-def take_leftovers() -> None:
-    """Have this thread, and those that it starts, compute only when nobody else wants to.
+def run_when_idle() -> None:
+    """Give this thread, and the threads that it starts, only processor time that nobody else needs.
 
-    A low priority would not do: a learner's threads wait for each other, and to interrupt one of
-    them for some milliseconds is to stop all.
+    A low priority would not suffice: a learner's threads wait for each other, so interrupting one
+    of them for some milliseconds stops all.
     """
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -35,27 +35,29 @@ def take_leftovers() -> None:
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` prefers a GPU.
+    """Return the device of a name; ``auto`` prefers a GPU.
 
     Raises
     ------
     DeviceError
-        It is not here.
+        The machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.partition(":")[0] not in {"cpu", "cuda"}:
-        raise DeviceError(f"device {name!r} is none; use --device cpu, cuda, cuda:N or auto")
+        raise DeviceError(f"unknown device {name!r}; use --device cpu, cuda, cuda:N or auto")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise DeviceError(f"device {name!r} is not here; use --device cpu or auto") from error
+        raise DeviceError(
+            f"no device {name!r} on this machine; use --device cpu or auto"
+        ) from error
     return device
 
 
 def uses_bf16(device: torch.device, precision: Precision) -> bool:
-    """Return whether matrix products are to be in bf16."""
+    """Return whether to compute matrix products in bf16."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported()
     else:
@@ -64,12 +66,12 @@ def uses_bf16(device: torch.device, precision: Precision) -> bool:
 
 
 def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:
-    """Return the context of matrix products in bf16, or as they are."""
+    """Return the context in which matrix products are in bf16, or in the tensors' own precision."""
     return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
 
 
 def _cpu_has_bf16() -> bool:
-    """Whether bf16 is native: oneDNN alone would say yes to emulating it, which is slow."""
+    """Return whether the processor has bf16; oneDNN alone also reports its slow emulation."""
     if platform.machine().lower() in {"x86_64", "amd64"}:
-        return torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - the only way to ask
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - the only way to ask
+        return torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - there is no public function
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - nor here

@@ -1,44 +1,47 @@
-"""What of an e-mail or news post is worth the few tokens that a transformer reads."""
+"""Prepare e-mails and news posts: choose the headers that help to classify a message."""
 
 import re
 
-WORTH_READING = ("subject", "from", "organization")
+KEPT_HEADERS = ("subject", "from", "organization")
 
-EMPHASIS = 3
-"""How often the subject is repeated where words are counted."""
+REPETITIONS = 3
+"""Number of times that the subject is repeated where words are counted."""
 
-_FIELD = re.compile(r"([A-Za-z][\w.-]*):[ \t]*(.*)")
+_HEADER = re.compile(r"([A-Za-z][\w.-]*):[ \t]*(.*)")
 
 
 def strip_headers(text: str) -> str:
-    """Begin a message with its subject, sender and organization, and drop its other headers.
+    """Drop the headers of a message, except its subject, sender and organization.
 
     A text that does not begin with headers (RFC 5322) is returned as it is.
     """
-    fields, body = _parse(text)
-    if not any(name in fields for name in WORTH_READING):
+    headers, body = _parse(text)
+    if not any(name in headers for name in KEPT_HEADERS):
         return text
-    return "\n".join([*(fields[name] for name in WORTH_READING if name in fields), body])
+    return "\n".join([*(headers[name] for name in KEPT_HEADERS if name in headers), body])
 
 
 def repeat_subject(text: str) -> str:
-    """Repeat the subject of a message behind it: its words say more than others."""
-    fields, _ = _parse(text)
-    return "\n".join([text, *[fields["subject"]] * EMPHASIS]) if "subject" in fields else text
+    """Append the subject of a message several times: its words say more than others."""
+    headers, _ = _parse(text)
+    return "\n".join([text, *[headers["subject"]] * REPETITIONS]) if "subject" in headers else text
 
 
 def _parse(text: str) -> tuple[dict[str, str], str]:
-    """Split a message into headers by name, of each the first, and the body; others have none."""
+    """Split a message into its headers, the first of each name, and its body.
+
+    A text without headers has an empty dictionary and is all body.
+    """
     head, blank, body = re.sub(r"\r\n?", "\n", text).partition("\n\n")
-    fields: dict[str, str] = {}
+    headers: dict[str, str] = {}
     name = ""
     for line in head.split("\n"):
-        if name and line[:1] in {" ", "\t"}:  # a folded line
-            fields[name] += " " + line.strip()
+        if name and line[:1] in {" ", "\t"}:  # a folded header goes on
+            headers[name] += " " + line.strip()
             continue
-        field = _FIELD.fullmatch(line)
-        if field is None:
+        match = _HEADER.fullmatch(line)
+        if match is None:
             return {}, text
-        name = field[1].lower()
-        fields.setdefault(name, field[2])
-    return (fields, body) if blank else ({}, text)
+        name = match[1].lower()
+        headers.setdefault(name, match[2])
+    return (headers, body) if blank else ({}, text)

@@ -18,7 +18,7 @@ _WORD = re.compile(r"\b\w+\b")
 
 
 class Ngrams:
-    """Extracts ``ngrams`` and ``frequencies``: words and pairs of words, and the log of 1 + count.
+    """Extract ``ngrams`` and ``frequencies``: words and pairs of words, and the log of 1 + count.
 
     The features are int32 and float32, both of shape (n-grams,), in the order of the numbers. Words
     are lowercase runs of letters, digits and underscores; numbers are those of scikit-learn's
@@ -26,20 +26,20 @@ class Ngrams:
 
     Parameters
     ----------
-    view
-        Function that returns the part of a text to read.
+    prepare
+        Function applied to each text before words are counted.
     """
 
-    def __init__(self, view: Callable[[str], str] = str) -> None:
-        self._view = view
+    def __init__(self, prepare: Callable[[str], str] = str) -> None:
+        self._prepare = prepare
 
     def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
-        """Return the n-grams of each text."""
-        return [_count(self._view(document.text)) for document in documents]
+        """Return the n-grams of each document."""
+        return [_count(self._prepare(document.text)) for document in documents]
 
-    def extract_many(self, read: Sequence[Features]) -> list[Features]:
-        """Return the n-grams unchanged."""
-        return [{name: row[name] for name in ("ngrams", "frequencies")} for row in read]
+    def extract_many(self, tokenized: Sequence[Features]) -> list[Features]:
+        """Return the n-grams of each document unchanged."""
+        return [{name: row[name] for name in ("ngrams", "frequencies")} for row in tokenized]
 
 
 def _count(text: str) -> Features:

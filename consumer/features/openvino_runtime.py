@@ -1,4 +1,4 @@
-"""OpenVINO, a runtime that reads faster than torch on a CPU, for what is not trained."""
+"""Compile frozen layers with OpenVINO, which is faster than torch on a CPU."""
 
 import copy
 import importlib.util
@@ -15,33 +15,33 @@ from consumer.features.config import RuntimeName
 from consumer.features.encoder import Encoder
 from newsreel.common.errors import UserError
 
-Read = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Run = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
-Runtime = Callable[[nn.Module], Read]
+Runtime = Callable[[nn.Module], Run]
 
-LARGEST_ERROR = 0.1
-"""Share of the norm of what is read; bf16 makes about 0.01, int8 0.05."""
+MAX_ERROR = 0.1
+"""Largest error of a compiled module, relative to the norm; bf16 makes 0.01, int8 0.05."""
 
-QUANTIZED_TOGETHER = 128
-"""Numbers of an input that share a scale; fewer are slower."""
+QUANTIZATION_GROUP = 128
+"""Numbers of an input that share a scale; smaller groups are slower."""
 
-LENGTHS = 16
+LENGTH_STEP = 16
 """Texts are padded to multiples of so many tokens: each new length is compiled once."""
 
 log = structlog.get_logger()
 
 
 class RuntimeMissingError(UserError):
-    """OpenVINO is not to be had."""
+    """OpenVINO is not available, or can't run the encoder."""
 
 
 def find_runtime(name: RuntimeName, encoder: Encoder) -> Runtime | None:
-    """Return what compiles the frozen layers, None for torch itself.
+    """Return the compiler of frozen layers; None to run them in torch.
 
     Raises
     ------
     RuntimeMissingError
-        It is asked for and can't be had.
+        OpenVINO is requested and not available.
     """
     usable = encoder.device.type == "cpu" and importlib.util.find_spec("openvino") is not None
     if name == "openvino" and not usable:
@@ -54,75 +54,76 @@ def find_runtime(name: RuntimeName, encoder: Encoder) -> Runtime | None:
     compiler = Compiler(
         "bf16" if encoder.bf16 else "f32", encoder.max_tokens, int8=encoder.precision == "auto"
     )
-    return compiler if name == "openvino" else partial(_or_as_it_is, compiler)
+    return compiler if name == "openvino" else partial(_compile_or_keep, compiler)
+
+
+def _compile_or_keep(compiler: Runtime, module: nn.Module) -> Run:
+    try:
+        return compiler(module)
+    except RuntimeMissingError as error:
+        log.warning("frozen layers run in torch", because=str(error))
+        run: Run = module
+        return run
 
 
 @cache
 def _core() -> Any:
-    """Return OpenVINO, set up once.
+    """Return OpenVINO's core, made once for the process.
 
-    It gives signal handlers a stack, and takes it away when it goes: of two, the first to go
-    would leave the other's pointing to nothing, and the next SIGTERM would end in a crash.
+    A core gives signal handlers a stack and frees the stack when the core is freed. With two cores
+    the next SIGTERM after the first is freed would crash the process.
     """
     import openvino  # noqa: PLC0415 - an optional part
 
     return openvino.Core()
 
 
-def _or_as_it_is(compiler: Runtime, module: nn.Module) -> Read:
-    try:
-        return compiler(module)
-    except RuntimeMissingError as error:
-        log.warning("frozen layers run in torch", because=str(error))
-        read: Read = module
-        return read
-
-
 class Compiler:
-    """Compiles a module that reads token numbers and a mask, both of shape (texts, tokens).
+    """Compile a module that reads token numbers and a mask, both of shape (texts, tokens).
 
     Parameters
     ----------
     precision
-        Of matrix products, as OpenVINO names it: ``f32`` or ``bf16``.
-    longest
+        OpenVINO's name for the precision of matrix products: ``f32`` or ``bf16``.
+    max_tokens
         Tokens that the module can read.
     int8
-        Whether to round weights, and inputs as they come, to 8 bits where what is read stays the
-        same but for `LARGEST_ERROR` (Dettmers et al. 2022, "LLM.int8()", without outliers).
+        Whether to quantize weights and activations to 8 bits where the outputs stay within
+        `MAX_ERROR` (Dettmers et al. 2022, "LLM.int8()", without outliers).
     """
 
-    def __init__(self, precision: str, longest: int, *, int8: bool) -> None:
+    def __init__(self, precision: str, max_tokens: int, *, int8: bool) -> None:
         self._precision = precision
-        self._longest = longest
+        self._max_tokens = max_tokens
         self._int8 = int8
 
-    def __call__(self, module: nn.Module) -> Read:
-        """Return a function that does what the module does.
+    def __call__(self, module: nn.Module) -> Run:
+        """Return a function that computes what the module computes.
 
         Raises
         ------
         RuntimeMissingError
-            The module can't be compiled, or computes something else when it is.
+            The module can't be compiled, or the compiled module's outputs differ.
         """
         if self._int8:
             try:
-                return self._compile(module, _in_int8(module), QUANTIZED_TOGETHER)
+                return self._compile(module, _quantized(module), QUANTIZATION_GROUP)
             except Exception as error:  # noqa: BLE001 - whatever OpenVINO raises
-                log.info("frozen layers are not rounded to int8", because=_first_line(error))
+                log.info("frozen layers are not quantized to int8", because=_first_line(error))
         try:
             return self._compile(module, module, 0)
-        except Exception as error:  # whatever OpenVINO raises of what it does not know
+        except Exception as error:  # whatever OpenVINO raises of an unknown operation
             raise RuntimeMissingError(
                 f"OpenVINO can't run this encoder ({_first_line(error)}); use --runtime torch"
             ) from error
 
-    def _compile(self, module: nn.Module, rounded: nn.Module, group: int) -> Read:
-        ids = torch.ones(2, min(LENGTHS, self._longest), dtype=torch.long)
-        mask = torch.ones_like(ids).tril(1)  # some padding: none would be optimized away
+    def _compile(self, module: nn.Module, variant: nn.Module, group: int) -> Run:
+        """Compile a variant of the module, and compare the outputs of both."""
+        ids = torch.ones(2, min(LENGTH_STEP, self._max_tokens), dtype=torch.long)
+        mask = torch.ones_like(ids).tril(1)  # padding is masked: a full mask is optimized away
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tracing: what it warns of is checked below
-            converted = _convert(rounded, (ids, mask))
+            warnings.simplefilter("ignore")  # about tracing: the outputs are compared below
+            converted = _convert(variant, (ids, mask))
         compiled = _core().compile_model(
             converted,
             "CPU",
@@ -134,33 +135,40 @@ class Compiler:
             },
         )
 
-        def read(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-            missing = min(-ids.shape[1] % LENGTHS, self._longest - ids.shape[1])
-            rows = [nn.functional.pad(part, (0, missing)).numpy() for part in (ids, mask)]
-            hidden, pooled = compiled(rows).values()
+        def run(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+            missing = min(-ids.shape[1] % LENGTH_STEP, self._max_tokens - ids.shape[1])
+            inputs = [nn.functional.pad(part, (0, missing)).numpy() for part in (ids, mask)]
+            hidden, pooled = compiled(inputs).values()
             return torch.from_numpy(hidden), torch.from_numpy(pooled)
 
-        self._check(module, read)
-        return read
+        self._compare(module, run)
+        return run
 
     @torch.inference_mode()
-    def _check(self, module: nn.Module, read: Read) -> None:
-        """Compare with the module itself, on other shapes than it was traced with."""
-        ids = torch.arange(3 * min(LENGTHS + 5, self._longest)).reshape(3, -1) % 50 + 1
+    def _compare(self, module: nn.Module, run: Run) -> None:
+        """Compare outputs with the module's, on other shapes than the traced ones.
+
+        Raises
+        ------
+        ValueError
+            The error exceeds `MAX_ERROR`.
+        """
+        ids = torch.arange(3 * min(LENGTH_STEP + 5, self._max_tokens)).reshape(3, -1) % 50 + 1
         mask = torch.ones_like(ids)
         mask[0, 2:] = 0
-        for expected, found in zip(module(ids, mask), read(ids, mask), strict=True):
-            there = slice(0, expected.shape[1]) if expected.dim() > 2 else slice(None)  # noqa: PLR2004
-            ours = found[:, there].float()[[1, 2]]
-            error = float((ours - expected[[1, 2]]).norm() / expected[[1, 2]].norm())
-            if not error < LARGEST_ERROR:
-                raise ValueError(f"it is {error:.0%} off")
+        for expected, output in zip(module(ids, mask), run(ids, mask), strict=True):
+            unpadded = slice(0, expected.shape[1]) if expected.dim() > 2 else slice(None)  # noqa: PLR2004
+            found = output[:, unpadded].float()[[1, 2]]
+            error = float((found - expected[[1, 2]]).norm() / expected[[1, 2]].norm())
+            if not error < MAX_ERROR:
+                raise ValueError(f"its outputs are {error:.0%} off")
 
 
 def _convert(module: nn.Module, example: tuple[Tensor, Tensor]) -> Any:
-    """Trace a module and convert it, equal to the bit to what `openvino.convert_model` returns.
+    """Trace a module and convert the trace to OpenVINO's model.
 
-    That function traces twice, which doubles the time to start, and sends usage data to its maker.
+    The model equals that of `openvino.convert_model`, which takes seconds longer: that function
+    traces three times, and sends usage data.
     """
     from openvino._offline_transformations import (  # noqa: PLC0415 - an optional part
         apply_moc_transformations,
@@ -168,17 +176,17 @@ def _convert(module: nn.Module, example: tuple[Tensor, Tensor]) -> Any:
     from openvino.frontend import FrontEndManager  # noqa: PLC0415
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder  # noqa: PLC0415
 
-    traced = TorchScriptPythonDecoder(
+    trace = TorchScriptPythonDecoder(
         module, example_input=example, trace_kwargs={"check_trace": False}
     )
     frontend = FrontEndManager().load_by_framework("pytorch")
-    model = frontend.convert(frontend.load(traced))
+    model = frontend.convert(frontend.load(trace))
     apply_moc_transformations(model, cf=False, smart_reshape=True)
     return model
 
 
 class _Int8Linear(nn.Module):
-    """A linear layer whose weights are whole numbers, with a scale for each output."""
+    """Linear layer with int8 weights and a scale for each output."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
@@ -192,14 +200,14 @@ class _Int8Linear(nn.Module):
         return nn.functional.linear(inputs, weights, self._bias)
 
 
-def _in_int8(module: nn.Module) -> nn.Module:
-    """View a module with its linear layers in int8; what else it has are the same weights."""
-    rounded = copy.deepcopy(module, {id(weight): weight for weight in module.parameters()})
-    for part in list(rounded.modules()):
+def _quantized(module: nn.Module) -> nn.Module:
+    """Return a copy of a module with int8 linear layers; the other weights are shared."""
+    quantized = copy.deepcopy(module, {id(weight): weight for weight in module.parameters()})
+    for part in list(quantized.modules()):
         for name, child in part.named_children():
             if isinstance(child, nn.Linear):
                 setattr(part, name, _Int8Linear(child))
-    return rounded
+    return quantized
 
 
 def _first_line(error: Exception) -> str:

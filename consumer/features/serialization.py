@@ -1,4 +1,4 @@
-"""Documents and examples as checkpoints keep them: tensors and primitives only."""
+"""Pack documents and examples for checkpoints: tensors and primitives only."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -11,12 +11,12 @@ from newsreel.events.document import Document
 
 
 def pack(documents: Iterable[Document]) -> list[list[str | None]]:
-    """Turn documents into lists of strings."""
+    """Convert documents to lists of strings."""
     return [[d.id, d.text, d.label, d.time.isoformat() if d.time else None] for d in documents]
 
 
 def unpack(packed: Iterable[list[Any]]) -> list[Document]:
-    """Turn what `pack` returned into documents."""
+    """Convert what `pack` returned to documents."""
     return [
         Document(id_, text, label, time and datetime.fromisoformat(time))
         for id_, text, label, time in packed
@@ -24,25 +24,25 @@ def unpack(packed: Iterable[list[Any]]) -> list[Document]:
 
 
 def pack_examples(examples: Sequence[Example]) -> dict[str, Any]:
-    """Turn examples into lists, and one tensor for each feature: theirs, one behind the other."""
+    """Convert examples to lists, and the tensors of each feature to one concatenated tensor."""
     names = examples[0].features if examples else ()
     columns = {name: [example.features[name] for example in examples] for name in names}
     return {
         "documents": pack(example.document for example in examples),
         "features": {
-            name: {"lengths": [len(part) for part in column], "values": torch.cat(column)}
+            name: {"lengths": [len(rows) for rows in column], "values": torch.cat(column)}
             for name, column in columns.items()
         },
     }
 
 
 def unpack_examples(packed: dict[str, Any]) -> list[Example]:
-    """Turn what `pack_examples` returned into examples."""
+    """Convert what `pack_examples` returned to examples."""
     columns = {
-        name: [part.clone() for part in column["values"].split(column["lengths"])]
+        name: [rows.clone() for rows in column["values"].split(column["lengths"])]
         for name, column in packed["features"].items()
     }
     return [
-        Example(document, {name: column[row] for name, column in columns.items()})
-        for row, document in enumerate(unpack(packed["documents"]))
+        Example(document, {name: column[index] for name, column in columns.items()})
+        for index, document in enumerate(unpack(packed["documents"]))
     ]

@@ -1,1 +1,1 @@
-"""How the model learns: a protocol, its learners, and the blend of them."""
+"""Learners: a protocol, the classifiers that implement the protocol, and their blend."""

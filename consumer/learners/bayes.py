@@ -9,22 +9,23 @@ import torch
 from consumer.features.extractor import Features
 from consumer.features.ngrams import HASH_BITS
 from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch, log_loss
-from consumer.learners.sparse import DocumentFrequencies, Table, softmax, unit
+from consumer.learners.sparse import DocumentFrequencies, Table, normalize, softmax
 
 SMOOTHING = 0.4
-"""So much of all that was counted is counted again, spread over all n-grams alike."""
+"""Total of the pseudo-counts, spread evenly over all n-grams, as a share of all counts."""
 
 SHARPNESS = 6.0
-"""Scores times this are about as sure as they are right."""
+"""Factor of the scores at which probabilities are about as high as accuracy."""
 
 
 class ComplementBayes:
-    """How little a document looks like all other labels.
+    """Score a label by how little a document resembles all other labels.
 
     Rennie et al. (2003), "Tackling the poor assumptions of naive Bayes text classifiers", with
-    sums of log frequencies scaled to norm 1, and rarity (idf) in the document that is predicted
-    only: the sums, and so the classifier, are the same whatever the order of the documents.
-    Smoothing grows with what was counted: a fixed one would be too much for a young stream.
+    sums of log frequencies scaled to norm 1. The rarity of n-grams (idf) is applied only to the
+    document that is predicted: so the sums, and the classifier, are the same whatever the order of
+    the documents. Smoothing grows with the counts: a fixed amount would be too much for a young
+    stream.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class ComplementBayes:
         self._totals = np.zeros(0, dtype=np.float64)
 
     def predict_many(self, features: Sequence[Features]) -> Predictions:
-        """Predict documents with what is known now."""
+        """Predict documents."""
         scores = np.zeros((len(features), self._sums.labels), dtype=np.float32)
         counted = max(float(self._totals.sum()), 1.0)
         total = counted - self._totals + SMOOTHING * counted
@@ -51,7 +52,7 @@ class ComplementBayes:
         replayed: TrainingBatch,  # noqa: ARG002
         predictions: Predictions,
     ) -> StagedUpdate:
-        """Propose to add new documents to the sums; the loss is of their predictions."""
+        """Return an update that adds new documents to the sums; its loss is of the predictions."""
         loss = log_loss(predictions.probabilities, new.targets)
         return StagedUpdate(loss, lambda: self._add(new))
 
@@ -61,18 +62,18 @@ class ComplementBayes:
         self._totals = np.concatenate([self._totals, np.zeros(labels - len(self._totals))])
         for document, target in zip(new.features, new.targets, strict=True):
             self._frequencies.add(document)
-            values = unit(document["frequencies"].numpy())
+            values = normalize(document["frequencies"].numpy())
             self._sums.numbers[document["ngrams"].numpy(), target] += values
             self._totals[target] += float(values.sum())
 
     def forget(self, targets: Sequence[int]) -> None:
-        """Take what was counted of some labels out of the sums."""
+        """Remove the counts of some labels from the sums."""
         self._sums.clear(targets)
         known = [target for target in targets if target < len(self._totals)]
         self._totals[known] = 0
 
     def replay_features(self, features: Features) -> Features:  # noqa: ARG002
-        """Return nothing: what is learned is never forgotten."""
+        """Return nothing: sums forget nothing, so nothing needs to be replayed."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:

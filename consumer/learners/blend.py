@@ -1,4 +1,4 @@
-"""A mixture of learners, weighted by how well each has predicted what came next."""
+"""Blend of learners, weighted by how well each has predicted the stream so far."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,37 +13,39 @@ from consumer.features.extractor import Features
 from consumer.learners.protocol import (
     Learner,
     Predictions,
+    Probabilities,
     RejectedError,
     StagedUpdate,
     TrainingBatch,
     log_loss,
 )
 
-MEMORY = 0.999
-"""What a document leaves of the curvature before it: weights follow the last 1,000 or so."""
+CURVATURE_DECAY = 0.999
+"""Share of the curvature that remains after a document: weights follow the last 1,000 or so."""
 
-CAUTION = 100.0
-"""Curvature to begin with: the weights stay near equal for about so many documents."""
+FIRST_CURVATURE = 100.0
+"""Curvature at the start: the weights stay nearly equal for about so many documents."""
 
-LARGEST_STEP = 0.1
+MAX_STEP = 0.1
+"""Largest Euclidean norm of a step of the weights."""
 
-DOUBT = 0.02
-"""Share of an expert's opinion that is spread evenly: no certainty may silence the others."""
+UNIFORM_SHARE = 0.02
+"""Share of an expert's probability that is spread evenly: no expert can veto a label."""
 
 
 class Blend:
-    """A product of experts: log-probabilities are added up with weights and normalized again.
+    """Multiply the experts' probabilities: a weighted sum of logarithms, normalized again.
 
-    A weight is both how much an expert counts and its temperature. Weights are learned online, by
-    Newton steps (Hazan et al. 2007, "Logarithmic regret algorithms") on the log-loss of the
-    mixture over predictions that were made before the documents were learned. That loss is convex
-    in the weights, and each expert by itself is one choice of them: the mixture can't stay worse
-    than the best. Pools of this kind: Genest and Zidek (1986).
+    A weight is both an expert's influence and its temperature. Weights are learned online by Newton
+    steps (Hazan et al. 2007, "Logarithmic regret algorithms") on the log-loss of the mixture, over
+    predictions that were made before the documents were learned. That loss is convex in the
+    weights, and each expert alone is one choice of weights: the mixture can't stay worse than the
+    best expert. Pools of this kind: Genest and Zidek (1986).
 
     Parameters
     ----------
     experts
-        By name; all learn every document.
+        Learners by name; all of them learn every document.
     """
 
     def __init__(self, experts: Mapping[str, Learner]) -> None:
@@ -53,79 +55,79 @@ class Blend:
         self._reset_weights()
 
     def predict_many(self, features: Sequence[Features]) -> Predictions:
-        """Predict documents with what is known now, with what each expert says by itself."""
-        said = {
+        """Predict documents; the result holds each expert's probabilities, too."""
+        by_expert = {
             name: expert.predict_many(features).probabilities
             for name, expert in self._experts.items()
         }
-        scores = np.tensordot(self._weights, _logs(said), 1)
+        scores = np.tensordot(self._weights, _logs(by_expert), 1)
         powers = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
         mixed = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
         shares = self._weights / max(self._weights.sum(), LEAST_PROBABILITY)
-        return Predictions(mixed, said, dict(zip(self._experts, shares.tolist(), strict=True)))
+        return Predictions(mixed, by_expert, dict(zip(self._experts, shares.tolist(), strict=True)))
 
     def propose(
         self, new: TrainingBatch, replayed: TrainingBatch, predictions: Predictions
     ) -> StagedUpdate:
-        """Ask every expert; once accepted, they are weighed by their forecasts, and all learn.
+        """Compute every expert's step and the weights that follow from the predictions.
 
-        The loss is the blend's.
+        The update's loss is the blend's.
         """
-        proposals = []
+        updates = []
         for name, expert in self._experts.items():
             try:
-                said = Predictions(predictions.experts[name])
-                proposals.append(expert.propose(new, replayed, said))
+                own = Predictions(predictions.experts[name])
+                updates.append(expert.propose(new, replayed, own))
             except RejectedError as error:
                 raise RejectedError(f"{name}: {error}") from error
-        weights, curvature = self._weighed(predictions, new.targets)
+        weights, curvature = self._next_weights(predictions, new.targets)
 
         def apply() -> None:
             self._weights, self._curvature = weights, curvature
-            for proposal in proposals:
-                proposal.apply()
+            for update in updates:
+                update.apply()
 
-        gradients = {name: said for one in proposals for name, said in one.gradients.items()}
+        gradients = {name: one for update in updates for name, one in update.gradients.items()}
         return StagedUpdate(log_loss(predictions.probabilities, new.targets), apply, gradients)
 
-    def _weighed(
+    def _next_weights(
         self, predictions: Predictions, targets: Sequence[int]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the weights and the curvature that a predictions leads to."""
+        """Return the weights and the curvature after scoring predictions."""
         labels = predictions.probabilities.shape[1]
         known = [row for row, target in enumerate(targets) if target < labels]
-        if not known or labels < 2:  # noqa: PLR2004 - of one label, all say the same
+        if not known or labels < 2:  # noqa: PLR2004 - with one label all experts agree
             return self._weights, self._curvature
         logs = _logs(predictions.experts)[:, known]
         mixed = predictions.probabilities[known].astype(np.float64)
         expected = (logs * mixed).sum(axis=2)
-        right = logs[:, range(len(known)), [targets[row] for row in known]]
-        gradient = (expected - right).sum(axis=1)
-        fresh = np.einsum("enk,nk,fnk->ef", logs, mixed, logs) - expected @ expected.T
-        kept = MEMORY ** len(known)
-        floor = (1 - kept) * CAUTION * np.eye(len(self._weights))
-        curvature = kept * self._curvature + fresh + floor
-        # The least of the quadratic model among weights that are not negative.
+        of_targets = logs[:, range(len(known)), [targets[row] for row in known]]
+        gradient = (expected - of_targets).sum(axis=1)
+        added = np.einsum("enk,nk,fnk->ef", logs, mixed, logs) - expected @ expected.T
+        decay = CURVATURE_DECAY ** len(known)
+        floor = (1 - decay) * FIRST_CURVATURE * np.eye(len(self._weights))
+        curvature = decay * self._curvature + added + floor
+        # The minimum of the quadratic model among weights that are not negative.
         root = np.linalg.cholesky(curvature).T
         best, _ = nnls(root, root @ (self._weights - np.linalg.solve(curvature, gradient)))
         step = best - self._weights
-        step *= min(1.0, LARGEST_STEP / max(float(np.linalg.norm(step)), LEAST_PROBABILITY))
+        step *= min(1.0, MAX_STEP / max(float(np.linalg.norm(step)), LEAST_PROBABILITY))
         return np.maximum(self._weights + step, 0.0), curvature
 
     def forget(self, targets: Sequence[int]) -> None:
-        """Have all experts forget, and reset their weights: these were learned of other experts."""
+        """Have all experts forget some labels, and reset the weights: past scores are outdated."""
         for expert in self._experts.values():
             expert.forget(targets)
         self._reset_weights()
 
     def _reset_weights(self) -> None:
-        """Weigh the experts equally, as at the start."""
+        """Set equal weights, as at the start."""
         count = len(self._experts)
         self._weights = np.full(count, 1.0 / count)
-        self._curvature = CAUTION * np.eye(count)
+        self._curvature = FIRST_CURVATURE * np.eye(count)
 
     def replay_features(self, features: Features) -> Features:
-        """Return what any of the experts needs."""
+        """Return the features that any of the experts replays."""
         return {
             name: tensor
             for expert in self._experts.values()
@@ -148,11 +150,12 @@ class Blend:
             expert.load_state_dict(state["experts"][name])
 
 
-def _logs(said: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Log-probabilities, shape (experts, documents, labels).
+def _logs(by_expert: Mapping[str, Probabilities]) -> NDArray[np.float64]:
+    """Return log-probabilities, shape (experts, documents, labels).
 
-    Each expert is doubted by `DOUBT`.
+    `UNIFORM_SHARE` of each expert's probability is spread evenly.
     """
-    stated = np.stack(list(said.values())).astype(np.float64)
-    logs: NDArray[np.float64] = np.log((1 - DOUBT) * stated + DOUBT / max(stated.shape[-1], 1))
+    stacked = np.stack(list(by_expert.values())).astype(np.float64)
+    uniform = UNIFORM_SHARE / max(stacked.shape[-1], 1)
+    logs: NDArray[np.float64] = np.log((1 - UNIFORM_SHARE) * stacked + uniform)
     return logs

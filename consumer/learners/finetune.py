@@ -1,34 +1,32 @@
-"""Fine-tune a transformer on the stream: the update newsreel is about."""
+"""Fine-tune a transformer on the stream."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from consumer.features.encoder import Encoder
 from consumer.features.extractor import Features
-from consumer.features.transformer import adapt
+from consumer.features.transformer import add_adapters
 from consumer.learners.config import TrainingConfig
-from consumer.learners.gradient import (
-    GradientSteps,
-)
+from consumer.learners.gradient import GradientSteps
 from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch
 
 
 class FineTune:
-    """Gradient steps through a transformer, from the tokens up.
+    """Take gradient steps through a transformer, from the tokens up.
 
     Parameters
     ----------
     encoder
-        It is changed.
+        Encoder to train; its weights are changed.
     layers
-        Layers to train from the top; None for all of them and the embeddings.
+        Number of layers to train from the top; None for all of them and the embeddings.
     adapters
         Rank of low-rank adapters (Hu et al. 2022, "LoRA") that are trained instead of the layers
         themselves: few parameters, small checkpoints. 0 for none.
     seed
-        Of the adapters' first weights.
+        Seed of the adapters' first weights.
     training
-        Optimizer and rates.
+        Optimizer and learning rates.
     """
 
     def __init__(
@@ -41,11 +39,11 @@ class FineTune:
     ) -> None:
         encoder.train_top(layers)
         if adapters:
-            adapt(encoder, adapters, seed)
+            add_adapters(encoder, adapters, seed)
         self.steps = GradientSteps(encoder, encoder.width, encoder.device, training)
 
     def predict_many(self, features: Sequence[Features]) -> Predictions:
-        """Predict documents with what is known now."""
+        """Predict documents."""
         return Predictions(self.steps.predict([row["tokens"] for row in features]))
 
     def propose(
@@ -54,12 +52,12 @@ class FineTune:
         replayed: TrainingBatch,
         predictions: Predictions,  # noqa: ARG002
     ) -> StagedUpdate:
-        """Work out one optimizer step on new and replayed documents together."""
-        mixed = [row["tokens"] for row in (*new.features, *replayed.features)]
-        return self.steps.propose("finetune", mixed, [*new.targets, *replayed.targets])
+        """Compute one optimizer step on new and replayed documents together."""
+        tokens = [row["tokens"] for row in (*new.features, *replayed.features)]
+        return self.steps.propose("finetune", tokens, [*new.targets, *replayed.targets])
 
     def forget(self, targets: Sequence[int]) -> None:
-        """Begin anew with some labels' outputs; the layers below stay."""
+        """Reset the outputs of some labels; the layers below stay."""
         self.steps.forget(targets)
 
     def replay_features(self, features: Features) -> Features:
@@ -67,7 +65,7 @@ class FineTune:
         return {"tokens": features["tokens"]}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was trained; frozen weights are not in it."""
+        """Return the trained weights; frozen weights are left out."""
         return self.steps.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

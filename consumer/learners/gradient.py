@@ -1,4 +1,4 @@
-"""A transformer's trained layers and the linear classifier on top, moved by gradient steps."""
+"""Gradient steps through a transformer's trained layers and the linear classifier on top."""
 
 import copy
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ from consumer.learners.protocol import Gradient, RejectedError, StagedUpdate
 GRADIENT_NORM = 1.0
 """Gradients are clipped to this Euclidean norm."""
 
-PRIOR_MEMORY = 0.95
-"""What a step leaves of the running label prior: it follows what was learned in some 20 steps."""
+PRIOR_DECAY = 0.95
+"""Share of the label prior that remains after a step: the prior follows the last 20 steps or so."""
 
 
 class Classifier(nn.Module):
-    """Vectors of a body, classified linearly; it has no outputs until it grows some.
+    """Classify the vectors of a body linearly; there are no outputs at first.
 
     Parameters
     ----------
     body
-        Turns a sequence of tensors into vectors, shape (texts, width).
+        Module that turns a sequence of tensors into vectors, shape (texts, width).
     width
-        Of these vectors.
+        Width of the vectors.
     device
-        Where it computes.
+        Device of the weights.
     """
 
     def __init__(self, body: nn.Module, width: int, device: torch.device) -> None:
@@ -45,19 +45,19 @@ class Classifier(nn.Module):
 
 
 class GradientSteps:
-    """Cross-entropy, step by step; predictions are made with the average of the weights.
+    """Minimize cross-entropy step by step; the average of the weights predicts.
 
-    The average is exponential (Polyak and Juditsky 1992; as in Tarvainen and Valpola 2017, it
-    follows faster while it is young). The loss is adjusted by the prior of the labels in what was
-    learned lately (Menon et al. 2021, "Long-tail learning via logit adjustment"), so that a label
-    is not predicted more for having been learned more often.
+    The average is exponential (Polyak and Juditsky 1992) and, as in Tarvainen and Valpola (2017),
+    follows the weights faster at first. The loss is adjusted by the prior of recently learned
+    labels (Menon et al. 2021, "Long-tail learning via logit adjustment"), so that a label that is
+    learned often is not predicted more often for that.
 
     Parameters
     ----------
     body, width, device
-        As `Classifier` takes them; what requires a gradient is trained.
+        Arguments of `Classifier`; parameters that require a gradient are trained.
     training
-        Optimizer and rates.
+        Optimizer and learning rates.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class GradientSteps:
 
     @property
     def parameters(self) -> int:
-        """How many numbers are trained."""
+        """Number of trained parameters."""
         return sum(parameter.numel() for parameter in self._trained.values())
 
     def predict(self, inputs: Sequence[Tensor]) -> NDArray[np.float32]:
@@ -106,16 +106,21 @@ class GradientSteps:
     def propose(
         self, expert: str, inputs: Sequence[Tensor], targets: Sequence[int]
     ) -> StagedUpdate:
-        """Work out one optimizer step of the expert of that name.
+        """Compute one optimizer step.
+
+        Parameters
+        ----------
+        expert
+            Name of the expert that takes the step.
 
         Raises
         ------
         RejectedError
-            The loss is too large or no number, or its gradient is not finite.
+            The loss is too large or not a number, or its gradient is not finite.
         """
         numbers = torch.tensor(targets, device=self._device)
         missing = max(0, max(targets) + 1 - len(self._prior))
-        # Outputs may have to grow, and nothing may change yet: gradients are those of copies.
+        # New labels need more outputs, and nothing may change yet: copies take the gradients.
         head = {
             name: _with_rows(self._trained[name].detach(), missing).requires_grad_()
             for name in ("weight", "bias")
@@ -123,7 +128,7 @@ class GradientSteps:
         logits = nn.functional.linear(self._model.body(inputs), **head)
         prior = _with_rows(self._prior, missing)
         if self._adjustment:
-            prior = PRIOR_MEMORY * prior + torch.bincount(numbers, minlength=len(prior)).float()
+            prior = PRIOR_DECAY * prior + torch.bincount(numbers, minlength=len(prior)).float()
             share = (prior + 1e-3) / (prior + 1e-3).sum()
             logits = logits + self._adjustment * share.log()
         loss = nn.functional.cross_entropy(logits, numbers)
@@ -134,42 +139,40 @@ class GradientSteps:
             for name, copied in head.items():
                 self._trained[name].grad = copied.grad
             self._optimizer.step()
-            self._follow()
+            self._update_average()
 
-        proposal = StagedUpdate(loss.item(), apply)
+        update = StagedUpdate(loss.item(), apply)
         self._optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_((self._trained | head).values(), GRADIENT_NORM)
         if not norm.isfinite():
-            raise RejectedError(
-                f"a gradient that is not finite, of a loss of {proposal.loss:.4g} nats"
-            )
+            raise RejectedError(f"the gradient is not finite, at a loss of {update.loss:.4g} nats")
         body, top = (group["lr"] for group in self._optimizer.param_groups)
         return replace(
-            proposal, gradients={expert: Gradient(float(norm), {"body": body, "head": top})}
+            update, gradients={expert: Gradient(float(norm), {"body": body, "head": top})}
         )
 
     @torch.no_grad()
     def forget(self, targets: Sequence[int]) -> None:
-        """Set the outputs of some labels back to zero; the average follows fast again."""
+        """Reset the outputs of some labels to zero; the average follows the weights fast again."""
         known = [target for target in targets if target < len(self._prior)]
         moments = (self._optimizer.state.get(self._trained[n], {}) for n in ("weight", "bias"))
-        rows = [tensor for state in moments for tensor in state.values() if _is_rows(tensor)]
-        rows += [self._model.weight, self._model.bias, self._average.weight, self._average.bias]
-        for tensor in (*rows, self._prior):
+        outputs = [tensor for state in moments for tensor in state.values() if _has_rows(tensor)]
+        outputs += [self._model.weight, self._model.bias, self._average.weight, self._average.bias]
+        for tensor in (*outputs, self._prior):
             tensor[known] = 0
         self._steps = 0
 
     @torch.no_grad()
-    def _follow(self) -> None:
+    def _update_average(self) -> None:
         if not self._averaging:
             return
         self._steps += 1
-        kept = min(self._averaging, (1 + self._steps) / (10 + self._steps))
-        torch._foreach_lerp_(list(self._averages.values()), list(self._trained.values()), 1 - kept)
+        decay = min(self._averaging, (1 + self._steps) / (10 + self._steps))
+        torch._foreach_lerp_(list(self._averages.values()), list(self._trained.values()), 1 - decay)
 
     def _grow(self, outputs: int) -> None:
-        """Add output rows of zeros, and room for them in the optimizer's moments."""
+        """Add output rows of zeros to weights, averages, prior and the optimizer's moments."""
         missing = outputs - len(self._model.bias)
         if missing <= 0:
             return
@@ -186,7 +189,7 @@ class GradientSteps:
         self._prior = _with_rows(self._prior, missing)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was trained, its average and the optimizer's moments."""
+        """Return the trained weights, their average and the optimizer's moments."""
         return {
             "outputs": len(self._model.bias),
             "parameters": {name: p.detach() for name, p in self._trained.items()},
@@ -200,7 +203,7 @@ class GradientSteps:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; learning rates stay as they are set now."""
+        """Restore what `state_dict` returned; learning rates stay those of this run."""
         self._grow(state["outputs"])
         for name, parameter in self._trained.items():
             parameter.data.copy_(state["parameters"][name])
@@ -208,7 +211,7 @@ class GradientSteps:
                 self._averages[name].data.copy_(state["averages"][name])
         self._steps = state["steps"]
         self._prior = state["prior"].to(self._device)
-        # The optimizer numbers parameters in the order of its groups.
+        # Optimizers number parameters in the order of the groups.
         order = [p for group in self._optimizer.param_groups for p in group["params"]]
         names = {id(parameter): name for name, parameter in self._trained.items()}
         self._optimizer.load_state_dict(
@@ -223,8 +226,8 @@ class GradientSteps:
         )
 
 
-def _is_rows(tensor: Tensor | None) -> bool:
-    """Whether a part of an optimizer's state has a row for each output; steps are counted, too."""
+def _has_rows(tensor: Tensor | None) -> bool:
+    """Return whether a part of an optimizer's state has rows; the count of steps has none."""
     return tensor is not None and tensor.dim() > 0
 
 

@@ -1,4 +1,4 @@
-"""Latent replay: fine-tune the top layers on remembered activations of the frozen ones below."""
+"""Latent replay: fine-tune the top layers on stored activations of the frozen layers below."""
 
 import copy
 from collections.abc import Sequence
@@ -8,52 +8,50 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from consumer.features.encoder import LENGTH, Encoder, pad, unit_mean
+from consumer.features.encoder import VECTOR_NORM, Encoder, normalized_mean, pad
 from consumer.features.extractor import Features, extract
 from consumer.features.frozen import FrozenLayers
 from consumer.features.hardware import autocast
 from consumer.features.transformer import (
     UnknownModelError,
-    adapt,
+    add_adapters,
     embeddings_of,
-    stack_of,
+    layers_of,
     without_layers,
 )
 from consumer.learners.config import TrainingConfig
-from consumer.learners.gradient import (
-    GradientSteps,
-)
+from consumer.learners.gradient import GradientSteps
 from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch
 from newsreel.events.document import Document
 
-CUT_ERROR = 0.05
-"""By how much of its length a text's vector may change through cutting: rounding is far less."""
+MAX_CUT_ERROR = 0.05
+"""Largest relative change of a text's vector through the cut: rounding changes it far less."""
 
 
 class LatentReplay:
-    """Gradient steps through the top layers only; a document passes the layers below once.
+    """Take gradient steps through the top layers; a document passes the layers below once.
 
-    Pellegrini et al. (2020), "Latent replay for real-time continual learning". Of long documents
-    each step sees a random part of the activations, which costs less in proportion and regularizes
-    (as in Li et al. 2023, "Scaling language-image pre-training via masking").
+    Pellegrini et al. (2020), "Latent replay for real-time continual learning". Each step sees a
+    random part of the activations of a long document, which costs less in proportion and
+    regularizes (as in Li et al. 2023, "Scaling language-image pre-training via masking").
 
-    The buffer keeps such a part, in half precision and without padding: 2 * width bytes an
-    activation, 24 KiB for 32 of width 384.
+    The replay buffer stores such a part, in half precision and without padding: 2 * width bytes an
+    activation, 24 KiB for 32 activations of width 384.
 
     Parameters
     ----------
     encoder
-        Not changed by it.
+        Encoder whose top layers are copied; its weights are not changed.
     layers
-        Layers to train, from the top.
+        Number of layers to train, from the top.
     adapters
         Rank of low-rank adapters to train instead of the layers themselves; 0 for none.
     learn_tokens
-        Activations of a document that a step learns from.
+        Activations of a document in one step.
     seed
-        Of their choice, and of the adapters' first weights.
+        Seed of their choice, and of the adapters' first weights.
     training
-        Optimizer and rates.
+        Optimizer and learning rates.
     """
 
     def __init__(
@@ -69,11 +67,11 @@ class LatentReplay:
         self._random = torch.Generator().manual_seed(seed)
         top = TopLayers(encoder, layers)
         if adapters:
-            adapt(top, adapters, seed)
+            add_adapters(top, adapters, seed)
         self.steps = GradientSteps(top, encoder.width, encoder.device, training)
 
     def predict_many(self, features: Sequence[Features]) -> Predictions:
-        """Predict documents with what is known now."""
+        """Predict documents."""
         return Predictions(self.steps.predict([row["hidden"] for row in features]))
 
     def propose(
@@ -82,20 +80,22 @@ class LatentReplay:
         replayed: TrainingBatch,
         predictions: Predictions,  # noqa: ARG002
     ) -> StagedUpdate:
-        """Work out one optimizer step on new and replayed documents together."""
+        """Compute one optimizer step on new and replayed documents together."""
         random = torch.Generator()
         random.set_state(self._random.get_state())
-        mixed = [self._some(row["hidden"], random) for row in (*new.features, *replayed.features)]
-        proposal = self.steps.propose("latent", mixed, [*new.targets, *replayed.targets])
+        hidden = [
+            self._sample(row["hidden"], random) for row in (*new.features, *replayed.features)
+        ]
+        update = self.steps.propose("latent", hidden, [*new.targets, *replayed.targets])
 
         def apply() -> None:
             self._random = random
-            proposal.apply()
+            update.apply()
 
-        return replace(proposal, apply=apply)
+        return replace(update, apply=apply)
 
-    def _some(self, hidden: Tensor, random: torch.Generator) -> Tensor:
-        """Choose activations at random, the first always among them; their order stays."""
+    def _sample(self, hidden: Tensor, random: torch.Generator) -> Tensor:
+        """Draw activations, the first always among them; their order stays."""
         if len(hidden) <= self._learn_tokens:
             return hidden
         others = 1 + torch.randperm(len(hidden) - 1, generator=random)
@@ -103,15 +103,15 @@ class LatentReplay:
         return hidden[chosen.sort().values]
 
     def forget(self, targets: Sequence[int]) -> None:
-        """Begin anew with some labels' outputs; the layers below stay."""
+        """Reset the outputs of some labels; the layers below stay."""
         self.steps.forget(targets)
 
     def replay_features(self, features: Features) -> Features:
         """Return as many activations as a step learns from."""
-        return {"hidden": self._some(features["hidden"], self._random)}
+        return {"hidden": self._sample(features["hidden"], self._random)}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was trained, and the random generator."""
+        """Return the trained weights and the random generator."""
         return {"steps": self.steps.state_dict(), "random": self._random.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -121,19 +121,19 @@ class LatentReplay:
 
 
 class TopLayers(nn.Module):
-    """The layers above the frozen ones, to be trained: activations in, one vector a text out.
+    """Encode texts from the activations below the top layers, which are trained.
 
     Parameters
     ----------
     encoder
-        Its top layers are copied.
+        Encoder whose top layers are copied.
     layers
-        How many.
+        Number of layers.
 
     Raises
     ------
     UnknownModelError
-        The architecture can't be cut there.
+        The architecture can't be split into lower and upper layers.
     """
 
     def __init__(self, encoder: Encoder, layers: int) -> None:
@@ -141,18 +141,18 @@ class TopLayers(nn.Module):
         self._device, self._bf16 = encoder.device, encoder.bf16
         transformer = encoder.transformer
         top = {id(layer) for layer in encoder.top(layers)}
-        below = [layer for layer in stack_of(transformer) if id(layer) not in top]
+        below = [layer for layer in layers_of(transformer) if id(layer) not in top]
         view = without_layers(transformer, below, bypass=embeddings_of(transformer))
         self._transformer: Any = copy.deepcopy(view)
         for name, parameter in self._transformer.named_parameters():
             parameter.requires_grad_(not name.startswith("pooler."))
-        self._check(encoder, layers)
+        self._compare(encoder, layers)
 
     def forward(self, hidden: Sequence[Tensor]) -> Tensor:
-        """Encode texts from activations, a float32 tensor of shape (texts, width)."""
+        """Encode texts from activations: a float32 tensor of shape (texts, width)."""
         padded, mask = pad(hidden, self._device)
         if self._bf16 and self._device.type == "cpu":
-            # Of torch's fused attention, the backward pass in bf16 takes four times as long.
+            # The backward pass of torch's fused attention takes four times as long in bf16.
             self._transformer.set_attn_implementation(
                 "eager" if torch.is_grad_enabled() else "sdpa"
             )
@@ -160,20 +160,21 @@ class TopLayers(nn.Module):
             last = self._transformer(
                 inputs_embeds=padded.float(), attention_mask=mask.long()
             ).last_hidden_state
-        return unit_mean(last, mask)
+        return normalized_mean(last, mask)
 
     @torch.inference_mode()
-    def _check(self, encoder: Encoder, layers: int) -> None:
+    def _compare(self, encoder: Encoder, layers: int) -> None:
+        """Require that lower and upper layers in turn give the whole encoder's vector."""
         document = Document("", "the whole is its lower part, then its upper part")
         refusal = UnknownModelError(
-            f"{type(encoder.transformer).__name__} can't be cut into frozen and trained layers;"
+            f"{type(encoder.transformer).__name__} can't be split into frozen and trained layers;"
             " use --learner finetune"
         )
         try:
             below = extract(FrozenLayers(encoder, layers, pooled=False), [document])
-            parted = self([features["hidden"] for features in below])
-        except Exception as error:  # whatever an architecture raises that misses its parts
+            split = self([features["hidden"] for features in below])
+        except Exception as error:  # whatever an architecture raises without some of its parts
             raise refusal from error
         whole = encoder(encoder.tokenize([document.text]))
-        if not float((parted - whole).norm()) <= CUT_ERROR * LENGTH:  # no number is no less
+        if not float((split - whole).norm()) <= MAX_CUT_ERROR * VECTOR_NORM:  # rejects NaN, too
             raise refusal

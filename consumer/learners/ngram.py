@@ -16,13 +16,13 @@ LEARNING_RATE = 1.0
 BIAS_LEARNING_RATE = 0.1
 
 FIRST_GRADIENT = 0.01
-"""Squared gradient that every weight starts with: bounds its first steps."""
+"""Squared gradient that every weight starts with: it bounds the first steps."""
 
 
 class NgramSoftmax:
-    """Logistic regression by AdaGrad (Duchi et al. 2011), a document at a time.
+    """Fit a logistic regression by AdaGrad (Duchi et al. 2011), a document at a time.
 
-    Inputs are tf-idf weights with the document frequencies of the stream so far.
+    Inputs are tf-idf weights, with the document frequencies of the stream so far.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class NgramSoftmax:
         self._bias = np.zeros((2, 0), dtype=np.float32)
 
     def predict_many(self, features: Sequence[Features]) -> Predictions:
-        """Predict documents with what is known now."""
+        """Predict documents."""
         scores = np.zeros((len(features), self._weights.labels), dtype=np.float32)
         for row, document in zip(scores, features, strict=True):
             row[:] = self._scores(*self._frequencies.weigh(document))
@@ -45,7 +45,7 @@ class NgramSoftmax:
     def propose(
         self, new: TrainingBatch, replayed: TrainingBatch, predictions: Predictions
     ) -> StagedUpdate:
-        """Propose a step on each document; the loss is of the new ones' predictions."""
+        """Return an update with a step on each document; its loss is of the predictions."""
         loss = log_loss(predictions.probabilities, new.targets)
         return StagedUpdate(loss, lambda: self._learn(new, replayed))
 
@@ -54,12 +54,12 @@ class NgramSoftmax:
         self._weights.grow(labels)
         self._squares.grow(labels)
         missing = labels - self._bias.shape[1]
-        fresh = np.array([[0.0], [FIRST_GRADIENT]], dtype=np.float32).repeat(missing, axis=1)
-        self._bias = np.concatenate([self._bias, fresh], axis=1)
+        columns = np.array([[0.0], [FIRST_GRADIENT]], dtype=np.float32).repeat(missing, axis=1)
+        self._bias = np.concatenate([self._bias, columns], axis=1)
         for document in new.features:
             self._frequencies.add(document)
-        for lesson in (new, replayed):
-            for document, target in zip(lesson.features, lesson.targets, strict=True):
+        for batch in (new, replayed):
+            for document, target in zip(batch.features, batch.targets, strict=True):
                 self._step(document, target)
 
     def _step(self, document: Features, target: int) -> None:
@@ -75,7 +75,7 @@ class NgramSoftmax:
         self._bias[0] -= BIAS_LEARNING_RATE * error / np.sqrt(self._bias[1])
 
     def forget(self, targets: Sequence[int]) -> None:
-        """Begin anew with some labels' weights."""
+        """Reset the weights of some labels."""
         self._weights.clear(targets)
         self._squares.clear(targets)
         known = [target for target in targets if target < self._bias.shape[1]]

@@ -1,4 +1,4 @@
-"""Predicting documents: their features, what the learner says of them, and names to that."""
+"""Predict documents: extract features, ask the learner, name the labels."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,14 +14,19 @@ from consumer.learners.protocol import Learner, Predictions
 from newsreel.events.document import Document
 
 TOP_LABELS = 5
-"""How many of the most probable labels a prediction tells."""
+"""Number of most probable labels in a prediction."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedBatch:
-    """Documents in the order of the stream, as they were predicted: rows of the same order.
+    """Documents in the order of the stream with their features and predictions, row by row.
 
-    ``tokens`` were read by an encoder; to read texts took ``seconds``.
+    Parameters
+    ----------
+    tokens
+        Number of tokens that the encoder read.
+    seconds
+        Seconds that tokenizing took.
     """
 
     documents: Sequence[Document]
@@ -37,31 +42,31 @@ def predict(
     documents: Sequence[Document],
     clock: Callable[[], float] = time.perf_counter,
 ) -> PredictedBatch:
-    """Predict documents with what the learner knows now."""
+    """Predict documents with the present state of the learner."""
     if not documents:
         return PredictedBatch([], [], Predictions(np.zeros((0, 0), dtype=np.float32)), 0, 0.0)
     started = clock()
-    read = extractor.tokenize_many(documents)
+    tokenized = extractor.tokenize_many(documents)
     seconds = clock() - started
-    tokens = sum(len(row.get("tokens", ())) for row in read)
-    features = extractor.extract_many(read)
+    tokens = sum(len(row.get("tokens", ())) for row in tokenized)
+    features = extractor.extract_many(tokenized)
     return PredictedBatch(documents, features, learner.predict_many(features), tokens, seconds)
 
 
-def with_names(arrived: PredictedBatch, labels: LabelSet) -> list[Prediction]:
-    """Put names to predictions: the learner knows labels by number only.
+def with_names(batch: PredictedBatch, labels: LabelSet) -> list[Prediction]:
+    """Return predictions with the names of labels, which the learner knows by number only.
 
-    Probabilities that are no numbers are no opinion.
+    Where a probability is not finite, no label is predicted.
     """
     names = labels.names
 
-    def opinion(row: NDArray[np.float32], truth: str | None) -> LabelProbability:
+    def most_probable(row: NDArray[np.float32], truth: str | None) -> LabelProbability:
         known = names[: len(row)]
         if not known or not np.isfinite(row).all():
             return LabelProbability(None, 0.0, 0.0)
         best = int(row.argmax())
-        right = float(row[known.index(truth)]) if truth in known else 0.0
-        return LabelProbability(known[best], float(row[best]), right)
+        of_truth = float(row[known.index(truth)]) if truth in known else 0.0
+        return LabelProbability(known[best], float(row[best]), of_truth)
 
     def top(row: NDArray[np.float32]) -> list[tuple[str, float]]:
         if not np.isfinite(row).all():
@@ -69,16 +74,16 @@ def with_names(arrived: PredictedBatch, labels: LabelSet) -> list[Prediction]:
         best = np.argsort(-row, kind="stable")[:TOP_LABELS]
         return [(names[number], float(row[number])) for number in best]
 
-    predictions = arrived.predictions
+    predictions = batch.predictions
     return [
         Prediction(
             document,
-            opinion(predictions.probabilities[row], document.label),
+            most_probable(predictions.probabilities[row], document.label),
             {
-                name: opinion(said[row], document.label)
-                for name, said in predictions.experts.items()
+                name: most_probable(probabilities[row], document.label)
+                for name, probabilities in predictions.experts.items()
             },
             top(predictions.probabilities[row]),
         )
-        for row, document in enumerate(arrived.documents)
+        for row, document in enumerate(batch.documents)
     ]

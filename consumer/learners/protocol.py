@@ -1,4 +1,4 @@
-"""What the loop needs of a learner, and no more."""
+"""The interface of learners, and the types that it exchanges with the loop."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,23 +11,29 @@ from consumer.evaluation.evaluator import LEAST_PROBABILITY
 from consumer.features.extractor import Features
 from newsreel.common.errors import UserError
 
-LARGEST_LOSS = 50.0
-"""Most nats that documents may cost on the mean of a learning step.
+MAX_LOSS = 50.0
+"""Largest mean loss of a learning step, in nats; a larger one is rejected.
 
-To guess among 1,000 labels costs 7, and the logit adjustment adds some 10: more than 50 is paid
-only by a model that is wrong and has no doubt, which a step would not mend.
+Guessing among 1,000 labels costs 7 nats, and the logit adjustment adds some 10. Only a model that
+is certain and wrong costs more than 50, and one step would not correct such a model.
 """
 
 Probabilities = NDArray[np.float32]
-"""Shape (documents, labels learned so far)."""
+"""Probabilities of labels, shape (documents, labels learned so far)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Probabilities of some documents' labels, before they are learned.
+    """Probabilities of the labels of some documents, before these are learned.
 
-    ``experts`` are what the parts of a blend said by themselves, and ``shares`` how much each
-    weighs in it; a learner that is no blend leaves both empty.
+    Parameters
+    ----------
+    probabilities
+        Probabilities that the learner predicts.
+    experts
+        Probabilities that each expert of a blend predicts, by name; otherwise empty.
+    shares
+        Weight of each expert in a blend, by name; otherwise empty.
     """
 
     probabilities: Probabilities
@@ -35,14 +41,14 @@ class Predictions:
     shares: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, rows: Sequence[int]) -> "Predictions":
-        """Return the predictions of some of the documents."""
-        experts = {name: said[rows] for name, said in self.experts.items()}
+        """Return the predictions of some of the documents, by their rows."""
+        experts = {name: probabilities[rows] for name, probabilities in self.experts.items()}
         return Predictions(self.probabilities[rows], experts, self.shares)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatch:
-    """Documents to learn from: their features and the numbers of their labels."""
+    """Documents to learn from: the features of each, and the number of its label."""
 
     features: Sequence[Features]
     targets: Sequence[int]
@@ -52,12 +58,12 @@ class TrainingBatch:
 
 
 class RejectedError(UserError):
-    """A learning step must not be taken; the message says what is wrong with it."""
+    """A learning step must not be taken; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """What a step would do: the norm of its gradient before clipping, learning rates by part."""
+    """Describe a gradient step: its norm before clipping, and learning rates by part."""
 
     norm: float
     rates: Mapping[str, float]
@@ -65,15 +71,22 @@ class Gradient:
 
 @dataclass(frozen=True, slots=True)
 class StagedUpdate:
-    """A learning step that is worked out and not taken: nothing of the learner has changed.
+    """Hold a learning step that is computed and not yet applied: the learner is unchanged.
 
-    ``loss`` is the mean loss before it, in nats. ``apply`` takes the step: at once or never, as
-    another proposal may take its place. ``gradients`` are those of the experts that have one.
+    Parameters
+    ----------
+    loss
+        Mean loss before the step, in nats.
+    apply
+        Function that applies the step. Call the function before the next update is proposed, or
+        never.
+    gradients
+        Gradients of the experts that have one, by name.
 
     Raises
     ------
     RejectedError
-        The loss is no number, or more than `LARGEST_LOSS`.
+        The loss is not a number, or exceeds `MAX_LOSS`.
     """
 
     loss: float
@@ -81,60 +94,79 @@ class StagedUpdate:
     gradients: Mapping[str, Gradient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.loss <= LARGEST_LOSS:  # as NaN is not
+        if not self.loss <= MAX_LOSS:  # rejects NaN, too
             raise RejectedError(
-                f"a mean loss of {self.loss:.4g} nats; up to {LARGEST_LOSS:g} is learned from"
+                f"the mean loss is {self.loss:.4g} nats; up to {MAX_LOSS:g} is learned from"
             )
 
 
 def log_loss(probabilities: Probabilities, targets: Sequence[int]) -> float:
-    """Return the mean cross-entropy of some predictions, in nats."""
-    right = [
+    """Return the mean cross-entropy of predictions, in nats."""
+    of_targets = [
         row[target] if target < len(row) else 0.0
         for row, target in zip(probabilities, targets, strict=True)
     ]
-    return -float(np.log(np.maximum(right, LEAST_PROBABILITY)).mean())
+    return -float(np.log(np.maximum(of_targets, LEAST_PROBABILITY)).mean())
 
 
 class Learner(Protocol):
-    """A classifier that learns from a stream; labels are numbers counted from 0."""
+    """Classify documents, and learn from a stream; labels are numbers counted from 0.
+
+    Examples
+    --------
+    >>> from consumer.features.extractor import extract
+    >>> from consumer.features.ngrams import Ngrams
+    >>> from consumer.learners.bayes import ComplementBayes
+    >>> from newsreel.events.document import Document
+    >>> texts = ["a late goal", "an orbit of the moon"]
+    >>> features = extract(Ngrams(), [Document(text, text) for text in texts])
+    >>> learner = ComplementBayes()
+    >>> update = learner.propose(
+    ...     TrainingBatch(features, targets=[0, 1]),
+    ...     replayed=TrainingBatch([], []),
+    ...     predictions=learner.predict_many(features),
+    ... )
+    >>> update.apply()
+    >>> learner.predict_many(features).probabilities.argmax(1)
+    array([0, 1])
+    """
 
     def predict_many(self, features: Sequence[Features]) -> Predictions:
-        """Predict documents with what is known now."""
+        """Predict documents."""
         ...
 
     def propose(
         self, new: TrainingBatch, replayed: TrainingBatch, predictions: Predictions
     ) -> StagedUpdate:
-        """Work out how to learn new documents, mixed with replayed ones, and change nothing.
+        """Compute a learning step on new and replayed documents, without changing the learner.
 
-        Once accepted, a number not seen before makes the output grow.
+        Applied, the step adds outputs for labels that were not seen before.
 
         Parameters
         ----------
         new
             Documents that are learned for the first time; not empty.
         replayed
-            Documents from the replay buffer, with the features that `replay_features` left of them.
+            Documents from the replay buffer, with the features that `replay_features` returned.
         predictions
-            What `predict_many` said of the new ones.
+            What `predict_many` returned of the new documents.
 
         Raises
         ------
         RejectedError
-            They must not be learned.
+            The documents must not be learned.
         """
         ...
 
     def forget(self, targets: Sequence[int]) -> None:
-        """Forget what was learned of some labels: they mean something else now.
+        """Forget what was learned of some labels, because these have changed their meaning.
 
-        What was learned of all others stays as far as it can.
+        Knowledge of all other labels stays as far as possible.
         """
         ...
 
     def replay_features(self, features: Features) -> Features:
-        """Return what a replay of a learned document needs of its features; may draw at random."""
+        """Return the features that a replay of a learned document needs; may draw at random."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

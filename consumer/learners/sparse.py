@@ -1,4 +1,4 @@
-"""Sparse n-gram weights: how rare each n-gram is, and a number for each n-gram and label."""
+"""Sparse weights of n-grams: document frequencies, and a table of n-grams and labels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,26 +11,26 @@ from consumer.features.extractor import Features
 from consumer.features.ngrams import HASH_BITS
 
 Sparse = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""Numbers of the n-grams in a text, each once, and their values; both of shape (n-grams,)."""
+"""Numbers of a text's n-grams, each once, and their values; both of shape (n-grams,)."""
 
 
 class DocumentFrequencies:
-    """In how many documents of the stream each n-gram was, so far."""
+    """Count in how many documents of the stream each n-gram has occurred."""
 
     def __init__(self) -> None:
         self._documents = 0
         self._containing = np.zeros(1 << HASH_BITS, dtype=np.int64)
 
     def add(self, features: Features) -> None:
-        """Count a document in."""
+        """Count the n-grams of a document."""
         self._documents += 1
         self._containing[features["ngrams"].numpy()] += 1
 
     def weigh(self, features: Features) -> Sparse:
-        """Weigh n-grams by how rare they are (tf-idf), scaled to Euclidean norm 1."""
+        """Return the tf-idf weights of a document's n-grams, scaled to Euclidean norm 1."""
         numbers = features["ngrams"].numpy()
         rarity = np.log((1 + self._documents) / (1 + self._containing[numbers])) + 1
-        return numbers, unit(features["frequencies"].numpy() * rarity.astype(np.float32))
+        return numbers, normalize(features["frequencies"].numpy() * rarity.astype(np.float32))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts."""
@@ -43,9 +43,9 @@ class DocumentFrequencies:
 
 
 class Table:
-    """A number for each n-gram and label, 0 at first; labels get a column when they come up.
+    """Hold a number for each n-gram and label, 0 at first; a new label adds a column.
 
-    Takes 3 MiB a label at most, 5 for a moment when it grows, and in a checkpoint 8 bytes for each
+    The table takes 3 MiB a label at most, 5 while it grows, and in a checkpoint 8 bytes for each
     number that is not 0.
     """
 
@@ -54,7 +54,7 @@ class Table:
         self.labels = 0
 
     def grow(self, labels: int) -> None:
-        """Add columns, some in reserve: growing copies the whole table."""
+        """Add columns up to a number of labels, with some in reserve: growing copies the table."""
         if labels > self._numbers.shape[1]:
             columns = max(labels, 8, self._numbers.shape[1] * 3 // 2)
             grown = np.zeros((len(self._numbers), columns), dtype=np.float32)
@@ -63,16 +63,16 @@ class Table:
         self.labels = max(self.labels, labels)
 
     def clear(self, labels: Sequence[int]) -> None:
-        """Set the numbers of some labels to 0; those that it does not have are 0 anyhow."""
+        """Set the columns of some labels to 0; labels without a column are ignored."""
         self.numbers[:, [label for label in labels if label < self.labels]] = 0
 
     @property
     def numbers(self) -> NDArray[np.float32]:
-        """The numbers themselves, shape (n-grams, labels)."""
+        """The numbers, shape (n-grams, labels)."""
         return self._numbers[:, : self.labels]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the numbers that are not 0, and where they are."""
+        """Return the numbers that are not 0, and their places."""
         rows, columns = self.numbers.nonzero()
         places = rows * self.labels + columns
         fits = self.numbers.size <= np.iinfo(np.int32).max
@@ -89,14 +89,14 @@ class Table:
         self.numbers[rows, columns] = state["numbers"].numpy()
 
 
-def unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale to Euclidean norm 1; a text without words stays as it is."""
+def normalize(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale values to Euclidean norm 1; zeros stay zeros."""
     norm = float(np.sqrt(values @ values))
     return values / norm if norm else values
 
 
 def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn each row of scores into probabilities."""
+    """Return the probabilities that belong to each row of scores."""
     if not scores.size:
         return scores
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))

@@ -122,12 +122,6 @@ class Loop:
             scored = clock()
             self.micro_batch.add(labelled.ready)
             turn = self._turn(batch, predicted, due=bool(labelled.ready) and self.micro_batch.full)
-            seconds = {
-                "fetch": fetched - started,
-                "tokenize": predicted.seconds,
-                "predict": scored - fetched - predicted.seconds,
-                "learn": clock() - scored,
-            }
             yield Step(
                 batch=batch,
                 predictions=predictions,
@@ -143,7 +137,14 @@ class Loop:
                 scores=self.evaluator.scores(),
                 expert_shares=turn.predicted.predictions.shares,
                 tokens=turn.tokens,
-                seconds=seconds if batch.documents else {},
+                seconds={
+                    "fetch": fetched - started,
+                    "tokenize": predicted.seconds,
+                    "predict": scored - fetched - predicted.seconds,
+                    "learn": clock() - scored,
+                }
+                if batch.documents
+                else {},
             )
             started = clock()
 

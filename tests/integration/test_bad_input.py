@@ -79,7 +79,7 @@ def test_unknown_model(complain: Complain, publish: Publish, topic: str, tmp_pat
     """A model that is neither a folder nor on the hub is named."""
     publish(topic, documents(1))
     line = complain("--model", tmp_path / "no-model")
-    assert "no-model' gives no encoder" in line
+    assert "no-model' can't be used as an encoder" in line
     assert "--model" in line
 
 

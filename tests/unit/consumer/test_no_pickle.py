@@ -192,7 +192,7 @@ def test_pickled_weights(tiny: Callable[[str], Path], tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     torch.save({"weight": Bomb(tmp_path / "ran")}, folder / "pytorch_model.bin")
     with pytest.raises(UnknownModelError, match="safetensors"):
-        transformer.load(str(folder))
+        transformer.load_transformer(str(folder))
     assert not (tmp_path / "ran").exists()
 
 
@@ -205,5 +205,5 @@ def test_code_of_a_model(tiny: Callable[[str], Path], tmp_path: Path) -> None:
     config["auto_map"] = {"AutoConfig": "own.Config", "AutoModel": "own.Model"}
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(UnknownModelError):
-        transformer.load(str(folder))
+        transformer.load_transformer(str(folder))
     assert not (tmp_path / "ran").exists()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from consumer.features.config import DEFAULT_MODEL
-from consumer.features.encoder import LENGTH, Encoder, LayersError
+from consumer.features.encoder import VECTOR_NORM, Encoder, LayersError
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_unusual_texts(encoder: Encoder, text: str) -> None:
     vectors = encode(encoder, [text])
     assert vectors.shape == (1, encoder.width)
     assert vectors.dtype == torch.float32
-    assert vectors.norm(dim=1).item() == pytest.approx(LENGTH, rel=1e-4)
+    assert vectors.norm(dim=1).item() == pytest.approx(VECTOR_NORM, rel=1e-4)
 
 
 def test_company_does_not_matter(encoder: Encoder) -> None:

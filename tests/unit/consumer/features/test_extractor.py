@@ -40,7 +40,7 @@ def test_together(count: int) -> None:
 def test_cached() -> None:
     """Each text is read once, however often and in whatever company it comes."""
     inner = Length("as", "a")
-    cached = CachedFeatures(inner, room=1000)
+    cached = CachedFeatures(inner, capacity=1000)
     for texts in (["a", "b", "aa"], ["aa", "a"], ["aaa", "a", "aaa"]):
         features = extract(cached, [Document(str(n), text) for n, text in enumerate(texts)])
         assert [int(row["as"]) for row in features] == [text.count("a") for text in texts]
@@ -50,7 +50,7 @@ def test_cached() -> None:
 def test_room_for_features() -> None:
     """What there is no room for is computed each time."""
     inner = Length("as", "a")
-    cached = CachedFeatures(inner, room=2 * 8)
+    cached = CachedFeatures(inner, capacity=2 * 8)
     documents = [Document(str(n), "a" * n) for n in range(1, 4)]
     for _ in range(2):
         assert [int(row["as"]) for row in extract(cached, documents)] == [1, 2, 3]

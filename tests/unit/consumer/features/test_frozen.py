@@ -16,7 +16,7 @@ from consumer.features import openvino_runtime
 from consumer.features.config import DEFAULT_MODEL, RuntimeName
 from consumer.features.encoder import Encoder, average_neighbours
 from consumer.features.extractor import extract
-from consumer.features.frozen import SMALLEST_BUCKET, SPREAD, FrozenLayers, buckets
+from consumer.features.frozen import MAX_LENGTH_RATIO, MIN_BUCKET, FrozenLayers, buckets
 from consumer.features.openvino_runtime import (
     RuntimeMissingError,
     find_runtime,
@@ -197,8 +197,8 @@ def test_buckets(lengths: list[int]) -> None:
     for group in groups:
         inside = [lengths[index] for index in group]
         assert inside == sorted(inside)
-        assert all(length <= SPREAD * inside[0] for length in inside[SMALLEST_BUCKET:])
-    assert all(len(group) >= SMALLEST_BUCKET for group in groups[:-1])
+        assert all(length <= MAX_LENGTH_RATIO * inside[0] for length in inside[MIN_BUCKET:])
+    assert all(len(group) >= MIN_BUCKET for group in groups[:-1])
 
 
 # --- runtimes -----------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def test_openvino_in_int8(minilm: Encoder, monkeypatch: pytest.MonkeyPatch) -> N
         )
 
     rounded = similarity()
-    monkeypatch.setattr(openvino_runtime, "LARGEST_ERROR", 0.02)
+    monkeypatch.setattr(openvino_runtime, "MAX_ERROR", 0.02)
     assert 0.99 < rounded < similarity()
 
 

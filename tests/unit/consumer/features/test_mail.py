@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.features.mail import EMPHASIS, repeat_subject, strip_headers
+from consumer.features.mail import REPETITIONS, repeat_subject, strip_headers
 
 MESSAGE = (
     "Path: a!b\nFrom: Ann <ann@x.org>\nSubject: Re: goals\n and more\nLines: 2\n\nShe\n\nscored."
@@ -37,7 +37,7 @@ def test_other_texts_stay_as_they_are(text: str) -> None:
 
 def test_words_of_the_subject_count_more() -> None:
     """Where words are counted, the subject stands behind the message, several times."""
-    assert repeat_subject(MESSAGE) == MESSAGE + "\nRe: goals and more" * EMPHASIS
+    assert repeat_subject(MESSAGE) == MESSAGE + "\nRe: goals and more" * REPETITIONS
     assert repeat_subject("From: Ann\n\nbody") == "From: Ann\n\nbody"
 
 

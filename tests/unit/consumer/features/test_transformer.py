@@ -14,7 +14,7 @@ from consumer.features.config import DEFAULT_MODEL
 from consumer.features.transformer import (
     UnknownModelError,
     fingerprint,
-    stack_of,
+    layers_of,
 )
 
 Tiny = Callable[[str], Path]
@@ -26,7 +26,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(name: object) -> torch.nn.Module:
-    model: torch.nn.Module = transformer.load(str(name))[0]
+    model: torch.nn.Module = transformer.load_transformer(str(name))[0]
     return model
 
 
@@ -54,7 +54,7 @@ def test_fingerprint(tiny: Tiny, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "mpnet", "modernbert", "gpt2"])
 def test_stack(tiny: Tiny, name: str) -> None:
     """Whatever an architecture calls its stack of layers, it is found."""
-    stack = stack_of(load(tiny(name)))
+    stack = layers_of(load(tiny(name)))
     assert len(stack) == 3
     assert len({type(layer) for layer in stack}) == 1
 
@@ -62,7 +62,7 @@ def test_stack(tiny: Tiny, name: str) -> None:
 def test_no_stack(tiny: Tiny) -> None:
     """An architecture whose layers are one and the same can't be cut, which is said."""
     model = load(tiny("albert"))
-    assert "--layers all" in refusal(lambda: stack_of(model))
+    assert "--layers all" in refusal(lambda: layers_of(model))
 
 
 # --- mistakes -----------------------------------------------------------------------------------

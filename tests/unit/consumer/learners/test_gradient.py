@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from consumer.learners.config import TrainingConfig
 from consumer.learners.gradient import (
-    PRIOR_MEMORY,
+    PRIOR_DECAY,
     GradientSteps,
 )
 from consumer.learners.protocol import RejectedError
@@ -107,7 +107,7 @@ def test_average_predicts() -> None:
     inputs, _ = batch(99)
     assert not np.allclose(steps.predict(inputs), still.predict(inputs), atol=1e-4)
     for _ in range(200):
-        steps._follow()
+        steps._update_average()
     np.testing.assert_allclose(steps.predict(inputs), still.predict(inputs), atol=1e-4)
 
 
@@ -126,7 +126,7 @@ def test_logit_adjustment(strength: float) -> None:
     prior = torch.zeros(3)
     for seed, targets in enumerate([[0, 0, 0, 0, 0, 1, 2, 0], [0, 1, 0, 2, 0, 0, 0, 0]] * 3):
         inputs, _ = batch(seed)
-        prior = PRIOR_MEMORY * prior + torch.bincount(torch.tensor(targets), minlength=3)
+        prior = PRIOR_DECAY * prior + torch.bincount(torch.tensor(targets), minlength=3)
         share = (prior + 1e-3) / (prior + 1e-3).sum()
         steps._grow(3)
         with torch.inference_mode():
@@ -157,7 +157,7 @@ def test_rejected(saved: Any, value: float, labels: int) -> None:
     before, said = saved(steps), steps.predict(batch(9)[0])
     inputs, targets = batch(1, labels=labels)
     inputs[0] = torch.full((WIDTH,), value)
-    with pytest.raises(RejectedError, match=r"^a mean loss of \S+ nats; up to 50 is learned from$"):
+    with pytest.raises(RejectedError, match=r"^the mean loss is \S+ nats; up to 50 is"):
         steps.propose("latent", inputs, targets)
     assert saved(steps) == before
     np.testing.assert_array_equal(steps.predict(batch(9)[0]), said)

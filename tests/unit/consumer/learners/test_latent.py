@@ -76,7 +76,7 @@ def test_a_step_sees_some_tokens(build: Any, tokens: int) -> None:
     hidden = torch.arange(16.0).unsqueeze(1)
     seen = torch.zeros(16)
     for _ in range(200):
-        chosen = learner._some(hidden, learner._random).squeeze(1)
+        chosen = learner._sample(hidden, learner._random).squeeze(1)
         assert len(chosen) == tokens
         assert chosen[0] == 0
         assert (chosen.diff() > 0).all()
@@ -91,7 +91,7 @@ def test_a_short_text_is_seen_whole(build: Any) -> None:
     before = learner._random.get_state()
     for length in (1, 2, 7, 8):
         hidden = torch.randn(length, 3)
-        assert learner._some(hidden, learner._random) is hidden
+        assert learner._sample(hidden, learner._random) is hidden
     assert torch.equal(learner._random.get_state(), before)
 
 
@@ -123,10 +123,10 @@ def test_choice_of_tokens_goes_on_after_a_restart(build: Any, restore: Any) -> N
     """The random generator is part of the state."""
     one, other = build("latent").learner, build("latent", seed=5).learner
     hidden = torch.arange(16.0).unsqueeze(1)
-    one._some(hidden, one._random)
+    one._sample(hidden, one._random)
     restore(one, other)
-    assert [one._some(hidden, one._random).tolist() for _ in range(5)] == [
-        other._some(hidden, other._random).tolist() for _ in range(5)
+    assert [one._sample(hidden, one._random).tolist() for _ in range(5)] == [
+        other._sample(hidden, other._random).tolist() for _ in range(5)
     ]
 
 

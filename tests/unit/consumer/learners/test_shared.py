@@ -23,17 +23,17 @@ def test_turns_are_given_in_order() -> None:
 
     def wait(number: int) -> None:
         begun[number].set()
-        with turns.taken():
+        with turns.acquired():
             order.append(number)
 
-    with turns.taken():
+    with turns.acquired():
         threads = []
         for number in range(5):
             threads.append(threading.Thread(target=wait, args=[number]))
             threads[-1].start()
             begun[number].wait()
             time.sleep(0.02)
-    with turns.taken():
+    with turns.acquired():
         order.append(5)
     for thread in threads:
         thread.join()
@@ -43,18 +43,18 @@ def test_turns_are_given_in_order() -> None:
 def test_a_turn_that_does_not_come() -> None:
     """Who has waited long enough gives up, and holds nobody up."""
     turns = FairLock()
-    with turns.taken(), pytest.raises(BusyError), turns.taken(0.01):
+    with turns.acquired(), pytest.raises(BusyError), turns.acquired(0.01):
         pass
-    with turns.taken(0.01):
+    with turns.acquired(0.01):
         pass
 
 
 def test_a_failure_ends_a_turn() -> None:
     """An error in a turn does not keep the others waiting."""
     turns = FairLock()
-    with pytest.raises(ValueError, match="oops"), turns.taken():
+    with pytest.raises(ValueError, match="oops"), turns.acquired():
         raise ValueError("oops")
-    with turns.taken(0.01):
+    with turns.acquired(0.01):
         pass
 
 

@@ -265,7 +265,7 @@ def test_all_experts_or_none(build: Any, saved: Any, experts: tuple[str, ...]) -
     )
     before, predictions = saved(learner), learner.predict_many(features[8:])
     features[8]["hidden"] = torch.full_like(features[8]["hidden"], math.nan)
-    with pytest.raises(RejectedError, match=r"^latent: a mean loss of nan nats"):
+    with pytest.raises(RejectedError, match=r"^latent: the mean loss is nan nats"):
         learner.propose(TrainingBatch(features[8:], [0, 1, 2, 3] * 2), NOTHING, predictions)
     assert saved(learner) == before
     said = learner.predict_many(features[:8])

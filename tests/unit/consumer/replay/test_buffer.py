@@ -207,7 +207,7 @@ def test_samples_are_unbiased(buffer: Buffer) -> None:
 @settings(deadline=None)
 @given(label_lists, st.integers(1, 30))
 def test_rare_labels_are_complete(labels: list[str], capacity: int) -> None:
-    """Each label has all its documents stored, or at most one fewer than the largest label."""
+    """Each label has all its documents in the buffer, or at most one less than the largest has."""
     replay = ClassBalancedReservoir(capacity, 0)
     for example in labelled(labels):
         replay.add([example])
