@@ -19,11 +19,13 @@ def learn(argv: Sequence[str], failpoint: Callable[[str], None] = lambda _: None
         Called with the name of each point of a commit at which a test may inject a fault.
     """
     settings = cli.parse(Settings, argv)
-    gc.disable()  # looking for garbage among what is imported takes a tenth of the time
-    from consumer.learn import learn_stream  # noqa: PLC0415 - imports torch
+    gc.disable()  # until learning begins: collections take a tenth of the time of the imports
+    try:
+        from consumer.learn import learn_stream  # noqa: PLC0415 - imports torch
 
-    gc.enable()
-    learn_stream(settings, failpoint)
+        learn_stream(settings, failpoint)
+    finally:
+        gc.enable()
 
 
 def evaluate(argv: Sequence[str]) -> None:

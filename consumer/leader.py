@@ -97,8 +97,8 @@ class Leader:
         UserError
             The run can't resume, or can't go on; the message says what to do.
         """
-        settings, stopping = self.settings, self._is_stopping
-        reader = kafka.retry(lambda: connect(settings.connection.options), stopping)
+        settings = self.settings
+        reader = kafka.retry(lambda: connect(settings.connection.options), self._is_stopping)
         resumed = self._resume(transactions, committed, reader)
         poller = self._poller(reader, settings.topic, resumed.positions)
         stack.callback(poller.close)
@@ -106,34 +106,10 @@ class Leader:
         writer = OutputWriter(
             settings.topic, settings.group, outbox, self.progress, resumed.published
         )
-        committer = Committer(
-            self.store,
-            transactions,
-            outbox,
-            CheckpointContents(
-                self._parts(), settings.topic, settings.group, dict(self.description)
-            ),
-            self.progress,
-            CommitSchedule(
-                settings.checkpoint_every, settings.checkpoint_seconds, resumed.published
-            ),
-            self.metrics,
-            self.interrupts,
-        )
-        records, late_labels = self._with_labels(poller, stack)
-        source = KafkaSource(
-            records,
-            self.loop.classifier.labels,
-            resumed.positions,
-            settings.linger,
-            RunEnd(
-                settings.stop_after,
-                settings.stop_when_idle,
-                lambda: stopping() or committer.failed or self.interrupts.fenced(),
-            ),
-            late_labels,
-        )
+        committer = self._committer(transactions, outbox, resumed)
+        source = self._source(poller, resumed.positions, committer, stack)
 
+        gc.enable()
         gc.collect()
         gc.freeze()  # collections that scan the model would pause the loop for 0.3 s at a time
         poller.start()
@@ -142,10 +118,16 @@ class Leader:
         self.metrics.began(
             CounterFile(self.store.folder / COUNTER_FILE, self.interrupts.fenced),
             self.store.written(resumed.start.checkpoint),
-            lambda: poller.queue.silence,
+            lambda: poller.silence,
         )
         log.info("learning", topic=settings.topic, group=settings.group)
-        labels_missing = LabelsMissing(topics.labels(settings.topic), expected=settings.late_labels)
+        self._learn(source, writer, committer)
+
+    def _learn(self, source: KafkaSource, writer: OutputWriter, committer: Committer) -> None:
+        """Run the loop, and hand each step to everything that follows it."""
+        labels_missing = LabelsMissing(
+            topics.labels(self.settings.topic), expected=self.settings.late_labels
+        )
         step = None
         for step in self.loop.run(source):
             writer.write(step)
@@ -154,7 +136,7 @@ class Leader:
             labels_missing.observe(step)
             committer.follow(step)
         if self.interrupts.fenced():
-            raise superseded(settings.group)
+            raise superseded(self.settings.group)
         if step is not None:
             committer.finish(step)
         self.metrics.keep()
@@ -208,6 +190,48 @@ class Leader:
         delivery = ImmediateDelivery(self.settings.connection)
         stack.callback(delivery.close)
         return delivery
+
+    def _committer(self, transactions: Transactions, outbox: Outbox, resumed: Resumed) -> Committer:
+        settings = self.settings
+        contents = CheckpointContents(
+            self._parts(), settings.topic, settings.group, dict(self.description)
+        )
+        schedule = CommitSchedule(
+            settings.checkpoint_every, settings.checkpoint_seconds, resumed.published
+        )
+        return Committer(
+            self.store,
+            transactions,
+            outbox,
+            contents,
+            self.progress,
+            schedule,
+            self.metrics,
+            self.interrupts,
+        )
+
+    def _source(
+        self,
+        poller: Poller,
+        positions: Mapping[int, int],
+        committer: Committer,
+        stack: ExitStack,
+    ) -> KafkaSource:
+        settings = self.settings
+        records, late_labels = self._with_labels(poller, stack)
+        end = RunEnd(
+            settings.stop_after,
+            settings.stop_when_idle,
+            lambda: self._is_stopping() or committer.failed or self.interrupts.fenced(),
+        )
+        return KafkaSource(
+            records,
+            self.loop.classifier.labels,
+            positions,
+            settings.linger,
+            end,
+            late_labels,
+        )
 
     def _with_labels(self, documents: Poller, stack: ExitStack) -> tuple[RecordStream, LabelTopic]:
         """Merge the topic of late labels into the stream, if labels are late."""

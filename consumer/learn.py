@@ -1,6 +1,5 @@
 """``python -m consumer``: builds the parts, and owns signals and the order in which parts end."""
 
-import gc
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -90,11 +89,7 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
 
 def _load(settings: Settings) -> tuple[SharedModel, Mapping[str, Any]]:
     """Build the model, and the description that checkpoints of the model must fit."""
-    gc.disable()  # the search for garbage takes a sixth of the time to import transformers
-    try:
-        built = composition.build_model(settings)
-    finally:
-        gc.enable()
+    built = composition.build_model(settings)
     shared = SharedModel(
         built.extractor,
         built.learner,

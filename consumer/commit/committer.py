@@ -1,4 +1,4 @@
-"""The one point at which learning and predictions become final."""
+"""Commits: the one point at which learning and predictions become final."""
 
 import math
 import threading
@@ -19,24 +19,24 @@ from consumer.loop.step import Step
 from consumer.monitoring.progress import Progress
 
 RETRY_SECONDS = 10.0
-"""Between a checkpoint that could not be written and the next try."""
+"""Seconds between a failed checkpoint and the next attempt."""
 
 WAIT_SECONDS = 0.1
 
 RENEW_SECONDS = 6 * 3600.0
-"""Brokers forget offsets that nobody has committed for long, by default a week."""
+"""Seconds between commits while nothing changes: brokers delete offsets, by default after a week."""
 
 SLOW_SECONDS = 60.0
-"""A commit that takes longer is complained about."""
+"""Seconds after which a running commit is reported as a problem."""
 
-PATIENCE_SECONDS = 30.0
-"""How long a commit may take after the time to end has come."""
+COMMIT_GRACE_SECONDS = 30.0
+"""Seconds that a commit may take once the run is overdue."""
 
-PENDING_BYTES = 32 << 20
-"""Records that may wait for a commit: more than these are not made before it is through."""
+MAX_UNCOMMITTED_BYTES = 32 << 20
+"""Bytes of uncommitted records at which learning waits."""
 
 SOON_BYTES = 8 << 20
-"""So much that waits is committed before its time."""
+"""Bytes of uncommitted records that start a commit early."""
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class CommitObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CommitSchedule:
-    """When to commit."""
+    """Schedule of commits."""
 
     every: int
     """Records between two commits, rounded up to whole steps."""
@@ -72,14 +72,14 @@ class CommitSchedule:
     Nothing is committed before the stream has passed them."""
 
     clock: Callable[[], float] = time.monotonic
-    """Seconds that only go forward."""
+    """Monotonic clock in seconds."""
 
 
 @dataclass(slots=True)
 class _Commit:
-    """A commit under way."""
+    """A commit that is being made."""
 
-    taken: Snapshot
+    snapshot: Snapshot
     positions: Mapping[int, int]
     documents: int
     records: Sequence[tuple[Outgoing, Any | None]]
@@ -92,25 +92,31 @@ class _Commit:
 class Committer:
     """Writes checkpoints, and commits the predictions and offsets that go with them.
 
-    0. Between two steps, copy the state of every part. The rest goes on beside the next steps.
-    1. Write the checkpoint, whole, under a name of its own.
-    2. In one Kafka transaction: predictions and dead letters since the last commit, and the
-       offsets, whose metadata names the checkpoint.
+    0. Between two steps, copy the state of every part. The steps below run beside learning.
+    1. Write the checkpoint under an id of its own.
+    2. In one Kafka transaction, publish predictions and dead letters since the last commit, and
+       commit the offsets, whose metadata names the checkpoint.
     3. Delete checkpoints that are no longer needed.
 
-    Whatever happens between two of these, the next start finds offsets, predictions and a
+    If the process ends between two of these, the next start finds offsets, predictions and a
     checkpoint that belong together: those of the last commit.
 
     Parameters
     ----------
+    store
+        Folder of checkpoints.
+    transactions
+        Transactions of the group.
+    outbox
+        Records to publish with the next commit.
     contents
-        What a checkpoint holds.
+        Parts and description that a checkpoint holds.
     progress
-        Counts records and documents, and is given the id of each committed checkpoint.
+        Numbers of records and documents; it receives the id of each committed checkpoint.
     schedule
-        When to commit.
+        Schedule of commits.
     observer
-        Measures commits.
+        Measures of commits.
     interrupts
         When fenced or overdue, a commit is not waited for; the failpoints are "snapshot",
         "committed" and "pruned", beside those of the store and of the transaction.
@@ -145,26 +151,26 @@ class Committer:
         self.failed = False
 
     def follow(self, step: Step) -> None:
-        """Take in a step, and begin a commit when it is time for one.
+        """Observe a step, and begin a commit if one is due.
 
         Raises
         ------
         SupersededError, AbandonedError
-            The last commit is not final, and never will be.
+            The last commit failed for good.
         """
         self._changed |= bool(
             step.predictions or step.dead_letters or step.learned or step.labelled.outcomes
         )
         self._settle()
         if not self._far_enough(step.batch.positions):
-            return  # even if much waits: what was published would be published again
-        if self._outbox.size > PENDING_BYTES:
+            return  # earlier records were published by an earlier run: publish none twice
+        if self._outbox.size > MAX_UNCOMMITTED_BYTES:
             self._make_room(step)
         elif self._under_way is None and self._due():
             self._begin(step.batch.positions)
 
     def problem(self) -> str | None:
-        """Return that the commit under way takes long, or None."""
+        """Return the complaint that a commit takes long; None if no commit does."""
         commit = self._under_way
         seconds = time.perf_counter() - commit.started if commit else 0.0
         return f"a commit takes {seconds:.0f} s" if seconds > SLOW_SECONDS else None
@@ -175,7 +181,7 @@ class Committer:
         Raises
         ------
         CheckpointError, SupersededError, AbandonedError
-            It is not final; the last commit still stands.
+            The commit failed; the previous commit remains valid.
         """
         self._wait()
         if not self._changed or not self._far_enough(step.batch.positions):
@@ -201,10 +207,10 @@ class Committer:
 
     def _begin(self, positions: Mapping[int, int]) -> None:
         started = time.perf_counter()
-        taken = take_snapshot(self._contents.parts)
+        snapshot = take_snapshot(self._contents.parts)
         self._interrupts.failpoint("snapshot")
         commit = _Commit(
-            taken, positions, self._progress.documents, self._outbox.waiting(), started
+            snapshot, positions, self._progress.documents, self._outbox.waiting(), started
         )
         self._records = self._progress.records
         self._changed = False
@@ -220,7 +226,7 @@ class Committer:
     def _carry_out(self, commit: _Commit) -> None:
         try:
             id_ = self._store.save(
-                commit.taken,
+                commit.snapshot,
                 self._interrupts,
                 positions={str(partition): end for partition, end in commit.positions.items()},
                 documents=commit.documents,
@@ -245,12 +251,12 @@ class Committer:
                 pause=round(commit.pause, 3),
                 bytes=size,
             )
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException as error:  # noqa: BLE001 - raised by `_settle` in the loop's thread
             commit.error = error
             self.failed = not isinstance(error, CheckpointError)
 
     def _settle(self) -> CheckpointError | None:
-        """See whether the commit under way has ended, and how."""
+        """Record the result of a commit that has ended; return its error if it can be tried again."""
         commit, thread = self._under_way, self._thread
         if commit is None or thread is None or thread.is_alive():
             return None
@@ -268,13 +274,13 @@ class Committer:
         return commit.error
 
     def _wait(self) -> CheckpointError | None:
-        """Wait for the commit under way, if there is one."""
+        """Wait for the commit that is being made, if there is one."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(WAIT_SECONDS)
             under_way = time.perf_counter() - self._under_way.started if self._under_way else 0.0
             if (
                 self._interrupts.overdue()
-                and under_way > PATIENCE_SECONDS
+                and under_way > COMMIT_GRACE_SECONDS
                 and self._thread.is_alive()
             ):
                 raise AbandonedError(
@@ -287,9 +293,9 @@ class Committer:
         return self._interrupts.overdue() or self._interrupts.fenced()
 
     def _make_room(self, step: Step) -> None:
-        """Learn no further before what waits is committed: memory is bounded."""
+        """Wait until the uncommitted records fit into memory."""
         started = time.perf_counter()
-        while self._outbox.size > PENDING_BYTES and not self._interrupted():
+        while self._outbox.size > MAX_UNCOMMITTED_BYTES and not self._interrupted():
             if self._under_way is None and self._clock() >= self._not_before:
                 self._begin(step.batch.positions)
             self._wait()

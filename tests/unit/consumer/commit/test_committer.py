@@ -306,7 +306,7 @@ def test_superseded_at_the_end(run: Run) -> None:
 
 def test_overdue(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it has to end, it does not wait for a broker for ever."""
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(module, "COMMIT_GRACE_SECONDS", 0.5)
     committer = run.committer()
     run.follow(committer, 1)
     run.broker.away.clear()
@@ -322,7 +322,7 @@ def test_memory_is_bounded(
     run: Run, monkeypatch: pytest.MonkeyPatch, fault: str, request: pytest.FixtureRequest
 ) -> None:
     """With too much uncommitted, learning waits until some of it is, or it has to end."""
-    monkeypatch.setattr(module, "PENDING_BYTES", 5 * RECORD_BYTES)
+    monkeypatch.setattr(module, "MAX_UNCOMMITTED_BYTES", 5 * RECORD_BYTES)
     monkeypatch.setattr(module, "SOON_BYTES", 5 * RECORD_BYTES)
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
     mend = run.broker.away.set
@@ -361,7 +361,7 @@ def test_much_that_waits_is_committed_soon(run: Run, monkeypatch: pytest.MonkeyP
 
 def test_nothing_before_what_was_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier life has committed is passed before anything new is, however much waits."""
-    monkeypatch.setattr(module, "PENDING_BYTES", 2 * RECORD_BYTES)
+    monkeypatch.setattr(module, "MAX_UNCOMMITTED_BYTES", 2 * RECORD_BYTES)
     committer = run.committer(every=2, not_before={0: 5})
     run.follow(committer, 4)
     run.clock.now += 1000
