@@ -118,7 +118,7 @@ class Leader:
         self.metrics.began(
             CounterFile(self.store.folder / COUNTER_FILE, self.interrupts.fenced),
             self.store.written(resumed.start.checkpoint),
-            lambda: poller.silence,
+            lambda: poller.queue.silence,
         )
         log.info("learning", topic=settings.topic, group=settings.group)
         self._learn(source, writer, committer)

@@ -24,7 +24,7 @@ RETRY_SECONDS = 10.0
 WAIT_SECONDS = 0.1
 
 RENEW_SECONDS = 6 * 3600.0
-"""Seconds between commits while nothing changes: brokers delete offsets, by default after a week."""
+"""Seconds between commits while nothing changes: brokers delete old offsets."""
 
 SLOW_SECONDS = 60.0
 """Seconds after which a running commit is reported as a problem."""
@@ -244,19 +244,14 @@ class Committer:
             commit.id = id_
             seconds = time.perf_counter() - commit.started
             self._observer.committed(seconds, size)
-            log.info(
-                "committed",
-                checkpoint=id_,
-                seconds=round(seconds, 2),
-                pause=round(commit.pause, 3),
-                bytes=size,
-            )
+            times = {"seconds": round(seconds, 2), "pause": round(commit.pause, 3)}
+            log.info("committed", checkpoint=id_, bytes=size, **times)
         except BaseException as error:  # noqa: BLE001 - raised by `_settle` in the loop's thread
             commit.error = error
             self.failed = not isinstance(error, CheckpointError)
 
     def _settle(self) -> CheckpointError | None:
-        """Record the result of a commit that has ended; return its error if it can be tried again."""
+        """Record the end of a commit; return its error if another attempt can follow."""
         commit, thread = self._under_way, self._thread
         if commit is None or thread is None or thread.is_alive():
             return None
@@ -278,11 +273,8 @@ class Committer:
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(WAIT_SECONDS)
             under_way = time.perf_counter() - self._under_way.started if self._under_way else 0.0
-            if (
-                self._interrupts.overdue()
-                and under_way > COMMIT_GRACE_SECONDS
-                and self._thread.is_alive()
-            ):
+            late = under_way > COMMIT_GRACE_SECONDS and self._interrupts.overdue()
+            if late and self._thread.is_alive():
                 raise AbandonedError(
                     "the broker did not take the last commit in time; what was learned since the"
                     " one before will be learned again: start again"

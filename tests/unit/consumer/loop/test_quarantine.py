@@ -16,7 +16,7 @@ from loops import RecordingLearner, build_loop, numbered, read, resume
 from consumer.features.extractor import Features, extract
 from consumer.kafka.batch import Origin
 from consumer.learners.protocol import (
-    LARGEST_LOSS,
+    MAX_LOSS,
     Predictions,
     RejectedError,
     StagedUpdate,
@@ -123,7 +123,7 @@ def test_micro_batches_are_learned_or_dead_letters(
     assert summarize(shown.snapshot(), None)["quarantined_documents"] == len(letters)
 
 
-@pytest.mark.parametrize("loss", [math.nan, math.inf, LARGEST_LOSS * 1.01])
+@pytest.mark.parametrize("loss", [math.nan, math.inf, MAX_LOSS * 1.01])
 def test_losses_out_of_bounds(refusing: Any, loss: float) -> None:
     """A loss that is no number or beyond all bounds is not learned, and the letter says it."""
     reader = refusing(["2"], loss, batch_size=2)
@@ -136,7 +136,7 @@ def test_losses_out_of_bounds(refusing: Any, loss: float) -> None:
 
 def test_the_largest_loss_is_learned() -> None:
     """The bound itself is within bounds."""
-    assert accepted(StagedUpdate(LARGEST_LOSS, lambda: None)) == LARGEST_LOSS
+    assert accepted(StagedUpdate(MAX_LOSS, lambda: None)) == MAX_LOSS
 
 
 DOCUMENTS = [
