@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from forks import Fork
 from kafka import KafkaProducer
 
+from consumer.checkpoints.state import Stateful
+from consumer.learners.factory import BuiltModel
 from consumer.learners.protocol import StagedUpdate
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
@@ -48,10 +50,10 @@ def documents(count: int, start: int = 0) -> list[Document]:
     return made
 
 
-def accepted(proposal: StagedUpdate) -> float:
-    """Take a learning step; returns its loss."""
-    proposal.apply()
-    return proposal.loss
+def apply_update(update: StagedUpdate) -> float:
+    """Apply a learning step, and return its loss."""
+    update.apply()
+    return update.loss
 
 
 class Polled:
@@ -173,3 +175,16 @@ class Publish(Protocol):
     def __call__(
         self, topic: str, items: Iterable[Document | bytes | None], partitions: int = 1
     ) -> None: ...
+
+
+class Build(Protocol):
+    """Build a model on a tiny transformer: ``build("latent", adapters=2)``."""
+
+    def __call__(self, learner: str, **options: Any) -> BuiltModel: ...
+
+
+Saved = Callable[[Stateful], tuple[str, bytes]]
+"""Return what the files of a checkpoint hold of a part."""
+
+Restore = Callable[[Stateful, Stateful], None]
+"""Restore the state of the first part in the second."""

@@ -1,4 +1,4 @@
-"""The encoder: texts of every kind become vectors."""
+"""Encode texts of every kind."""
 
 import copy
 from collections.abc import Callable
@@ -40,23 +40,23 @@ UNUSUAL = [
 
 @pytest.mark.parametrize("text", UNUSUAL, ids=lambda text: ascii(text)[:20])
 def test_unusual_texts(encoder: Encoder, text: str) -> None:
-    """Every text, however odd or long, becomes a vector of the one length that vectors have."""
+    """Every text, however odd or long, is encoded as a vector of the fixed norm."""
     vectors = encode(encoder, [text])
     assert vectors.shape == (1, encoder.width)
     assert vectors.dtype == torch.float32
     assert vectors.norm(dim=1).item() == pytest.approx(VECTOR_NORM, rel=1e-4)
 
 
-def test_company_does_not_matter(encoder: Encoder) -> None:
-    """A text has the same vector alone and in a batch of texts of any length."""
+def test_batch_does_not_matter(encoder: Encoder) -> None:
+    """A text has the same vector alone and in a batch with texts of any length."""
     texts = ["short", "a text of some more words than that", *UNUSUAL]
     together = encode(encoder, texts)
     alone = torch.cat([encode(encoder, [text]) for text in texts])
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)
 
 
-def test_the_rest_is_cut_off(encoder: Encoder) -> None:
-    """What lies behind the last token that is read makes no difference; what lies before does."""
+def test_truncation(encoder: Encoder) -> None:
+    """Text after the last token that fits changes nothing; text before does."""
     beginning = "orbit " * 40
     texts = [beginning + "hockey", beginning + "cake " * 999, "hockey"]
     one, other, third = encode(encoder, texts)
@@ -64,15 +64,15 @@ def test_the_rest_is_cut_off(encoder: Encoder) -> None:
     assert (one - third).norm() > 1
 
 
-def test_vectors_mean_something(encoder: Encoder) -> None:
-    """Texts on one subject lie closer together than texts on two."""
+def test_similar_texts(encoder: Encoder) -> None:
+    """Texts on one subject have closer vectors than texts on two subjects."""
     texts = ["the team won the hockey match", "a late goal in the league", "a probe orbits mars"]
     hockey, goal, moon = encode(encoder, texts)
     assert (hockey - goal).norm() < (hockey - moon).norm()
 
 
-def test_no_more_tokens_than_the_model_takes(tiny: Callable[[str], Path]) -> None:
-    """A limit beyond the model's own is the model's own."""
+def test_limit_of_the_model(tiny: Callable[[str], Path]) -> None:
+    """A limit beyond the model's own is lowered to the model's own."""
     encoder = Encoder(str(tiny("bert")), 100_000, "cpu", "fp32")
     assert encoder.max_tokens == 512
     assert encoder.describe()["max_tokens"] == 512
@@ -80,14 +80,14 @@ def test_no_more_tokens_than_the_model_takes(tiny: Callable[[str], Path]) -> Non
 
 
 def test_tokens(encoder: Encoder) -> None:
-    """Every text has its token numbers, as many as are read of it, and two at the least."""
+    """Every text has token numbers, two at least and as many as the limit at most."""
     tokens = encoder.tokenize(["", "!!!", "word " * 100])
     assert [len(row) for row in tokens] == [2, 5, 32]
     assert {row.dtype for row in tokens} == {torch.int32}
 
 
 def test_top_layers(encoder: Encoder) -> None:
-    """Layers are counted from the top, and there are no more of them than there are."""
+    """Layers are counted from the top; more layers than the encoder has are refused."""
     stack = list(encoder.transformer.encoder.layer)
     assert encoder.top(0) == []
     assert encoder.top(2) == stack[4:]
@@ -96,8 +96,8 @@ def test_top_layers(encoder: Encoder) -> None:
         encoder.top(7)
 
 
-def test_a_copy_has_its_own_weights(encoder: Encoder) -> None:
-    """What happens to a copy does not happen to the encoder."""
+def test_copy(encoder: Encoder) -> None:
+    """Changes of a copy do not change the encoder."""
     before = copy.deepcopy(encoder.state_dict())
     other = encoder.copy()
     with torch.no_grad():
@@ -106,15 +106,15 @@ def test_a_copy_has_its_own_weights(encoder: Encoder) -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in encoder.state_dict().items())
 
 
-def test_texts_are_edited_before_they_are_read(encoder: Encoder) -> None:
-    """An encoder reads what its editor leaves of a text."""
+def test_prepared_texts(encoder: Encoder) -> None:
+    """An encoder reads the text that its preparation returns."""
     loud = Encoder(DEFAULT_MODEL, 32, "cpu", "fp32", lambda text: text.partition("|")[0])
     (one,), (other,) = loud.tokenize(["orbit | and the rest"]), encoder.tokenize(["orbit "])
     assert torch.equal(one, other)
 
 
 def test_bf16_is_close_to_fp32(encoder: Encoder) -> None:
-    """Half precision changes the last digits of a vector, and not its meaning."""
+    """Half precision changes only the last digits of a vector."""
     half = Encoder(DEFAULT_MODEL, max_tokens=32, device="cpu", precision="bf16")
     assert half.bf16
     assert not encoder.bf16

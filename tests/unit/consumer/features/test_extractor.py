@@ -1,4 +1,4 @@
-"""Features of several extractors in one."""
+"""Join and cache the features of extractors."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from consumer.features.extractor import CachedFeatures, Features, FeatureUnion, 
 from newsreel.events.document import Document
 
 
-class Length:
-    """Extracts how often a character is in a text."""
+class CharacterCount:
+    """Extract how often a character occurs in a text."""
 
     def __init__(self, name: str, character: str) -> None:
         self.name = name
@@ -27,9 +27,9 @@ class Length:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_together(count: int) -> None:
-    """Each document has the features of all extractors, each of which is asked once."""
-    extractors = [Length("as", "a"), Length("bs", "b")]
+def test_union(count: int) -> None:
+    """Each document has the features of all extractors, each of which is called once."""
+    extractors = [CharacterCount("as", "a"), CharacterCount("bs", "b")]
     documents = [Document(str(n), "a" * n + "b" * (9 - n)) for n in range(count)]
     features = extract(FeatureUnion(extractors), documents)
     found = [{name: tensor.item() for name, tensor in row.items()} for row in features]
@@ -38,8 +38,8 @@ def test_together(count: int) -> None:
 
 
 def test_cached() -> None:
-    """Each text is read once, however often and in whatever company it comes."""
-    inner = Length("as", "a")
+    """The features of a text are computed once, in whatever batches the text comes."""
+    inner = CharacterCount("as", "a")
     cached = CachedFeatures(inner, capacity=1000)
     for texts in (["a", "b", "aa"], ["aa", "a"], ["aaa", "a", "aaa"]):
         features = extract(cached, [Document(str(n), text) for n, text in enumerate(texts)])
@@ -47,9 +47,9 @@ def test_cached() -> None:
     assert inner.asked == [3, 1]
 
 
-def test_room_for_features() -> None:
-    """What there is no room for is computed each time."""
-    inner = Length("as", "a")
+def test_cache_capacity() -> None:
+    """Features that do not fit into the cache are computed each time."""
+    inner = CharacterCount("as", "a")
     cached = CachedFeatures(inner, capacity=2 * 8)
     documents = [Document(str(n), "a" * n) for n in range(1, 4)]
     for _ in range(2):

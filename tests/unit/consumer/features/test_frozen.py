@@ -1,4 +1,4 @@
-"""The frozen transformer, cut anywhere in any architecture, read by any runtime."""
+"""Split encoders of any architecture at any layer, and run the frozen part in any runtime."""
 
 import itertools
 import subprocess
@@ -52,15 +52,15 @@ def load(folder: Path, max_tokens: int = 16) -> Encoder:
     return Encoder(str(folder), max_tokens, "cpu", "fp32")
 
 
-def check_cut(encoder: Encoder, layers: int) -> None:
-    """Check that frozen layers and those on top make the whole, with and without pooling."""
+def check_split(encoder: Encoder, layers: int) -> None:
+    """Check that frozen and trained layers in turn equal the whole encoder."""
     top = TopLayers(encoder, layers)
     with torch.no_grad():
         whole = encoder(encoder.tokenize(TEXTS))
         for pooled in (True, False):
             features = extract(FrozenLayers(encoder, layers, pooled=pooled), DOCUMENTS)
-            parted = top([row["hidden"] for row in features])
-            torch.testing.assert_close(parted, whole, rtol=0, atol=1e-2)
+            split = top([row["hidden"] for row in features])
+            torch.testing.assert_close(split, whole, rtol=0, atol=1e-2)
 
 
 # --- the cut ------------------------------------------------------------------------------------
@@ -68,22 +68,22 @@ def check_cut(encoder: Encoder, layers: int) -> None:
 
 @pytest.mark.parametrize("layers", range(4))
 @pytest.mark.parametrize("name", CUTTABLE)
-def test_cut(tiny: Tiny, name: str, layers: int) -> None:
-    """Cut below any number of layers, none and all of them too, the halves make the whole."""
-    check_cut(load(tiny(name)), layers)
+def test_split(tiny: Tiny, name: str, layers: int) -> None:
+    """An encoder can be split below any number of layers, none and all included."""
+    check_split(load(tiny(name)), layers)
 
 
 @pytest.mark.parametrize("layers", [0, 2, 6])
-def test_cut_of_the_default_model(minilm: Encoder, layers: int) -> None:
-    """The model that newsreel comes with can be cut, too."""
-    check_cut(minilm, layers)
+def test_split_of_the_default_model(minilm: Encoder, layers: int) -> None:
+    """The default model can be split."""
+    check_split(minilm, layers)
 
 
 @pytest.mark.parametrize(
     ("name", "layers"), [("gpt2", 1), ("electra", 1), ("electra", 0), ("albert", 1)]
 )
-def test_architecture_that_cannot_be_cut(tiny: Tiny, name: str, layers: int) -> None:
-    """An architecture that can't be cut is refused in one line, with what can be done instead."""
+def test_architecture_that_cannot_be_split(tiny: Tiny, name: str, layers: int) -> None:
+    """An architecture that can't be split is refused in one line that names an alternative."""
     encoder = load(tiny(name))
     with pytest.raises(UnknownModelError) as refused:
         TopLayers(encoder, layers)
@@ -94,8 +94,8 @@ def test_architecture_that_cannot_be_cut(tiny: Tiny, name: str, layers: int) -> 
 
 
 @pytest.mark.parametrize("name", CUTTABLE)
-def test_top_layers_are_trained_and_a_copy(tiny: Tiny, name: str) -> None:
-    """What is trained are the top layers, none of which is the encoder's own."""
+def test_trained_layers_are_copies(tiny: Tiny, name: str) -> None:
+    """The top layers are trained, and share no weights with the encoder."""
     encoder = load(tiny(name))
     top = TopLayers(encoder, 2)
     trained = [parameter for parameter in top.parameters() if parameter.requires_grad]
@@ -111,7 +111,7 @@ def test_top_layers_are_trained_and_a_copy(tiny: Tiny, name: str) -> None:
 
 
 def test_features(tiny: Tiny) -> None:
-    """Activations are of real tokens, in half precision; pooled features have one row."""
+    """Activations have a row for each token, in half precision; pooled features have one row."""
     encoder = load(tiny("bert"))
     frozen = FrozenLayers(encoder, 1, pooled=True)
     features = extract(frozen, DOCUMENTS)
@@ -128,21 +128,21 @@ def test_features(tiny: Tiny) -> None:
     assert all(list(row) == ["hidden"] for row in plain)
 
 
-def test_long_texts_are_condensed(tiny: Tiny) -> None:
-    """Of a longer text, neighbouring activations are averaged; pooled features stay the same."""
+def test_long_texts_are_shortened(tiny: Tiny) -> None:
+    """Neighbouring activations of a long text are averaged; pooled features stay the same."""
     encoder = load(tiny("bert"))
     whole = extract(FrozenLayers(encoder, 1, pooled=True), DOCUMENTS)
     few = extract(FrozenLayers(encoder, 1, pooled=True, latent_tokens=5), DOCUMENTS)
-    for row, wanted in zip(few, whole, strict=True):
-        torch.testing.assert_close(row["pooled"], wanted["pooled"])
-        assert torch.equal(row["hidden"], average_neighbours(wanted["hidden"], 5))
+    for row, reference in zip(few, whole, strict=True):
+        torch.testing.assert_close(row["pooled"], reference["pooled"])
+        assert torch.equal(row["hidden"], average_neighbours(reference["hidden"], 5))
         assert row["hidden"].untyped_storage().nbytes() == 2 * row["hidden"].numel()
     assert max(len(row["hidden"]) for row in whole) > 5
 
 
 @given(st.integers(1, 200), st.integers(2, 64))
-def test_condense(tokens: int, rows: int) -> None:
-    """The first row stays; the others average neighbours, in order, shares differing by one."""
+def test_average_neighbours(tokens: int, rows: int) -> None:
+    """The first row stays; the others average groups of neighbours whose sizes differ by one."""
     hidden = torch.arange(float(tokens)).unsqueeze(1)
     few = average_neighbours(hidden, rows).squeeze(1)
     assert len(few) == min(tokens, rows)
@@ -156,8 +156,8 @@ def test_condense(tokens: int, rows: int) -> None:
     assert not sizes or max(sizes) - min(sizes) <= 1
 
 
-def test_pooled_features_are_what_they_say(minilm: Encoder) -> None:
-    """Averages of four hidden states, the first token of the last and its largest numbers."""
+def test_pooled_features(minilm: Encoder) -> None:
+    """Pooled features are means of four hidden states, the first token and the maximum."""
     (row,) = extract(FrozenLayers(minilm, 2, pooled=True), DOCUMENTS[:1])
     (tokens,) = minilm.tokenize(TEXTS[:1])
     with torch.no_grad():
@@ -170,8 +170,8 @@ def test_pooled_features_are_what_they_say(minilm: Encoder) -> None:
     torch.testing.assert_close(row["pooled"][0], expected, rtol=1e-3, atol=1e-3)
 
 
-def test_company_does_not_matter(minilm: Encoder) -> None:
-    """A text has the same features alone and padded to the length of others, in its place."""
+def test_batch_does_not_matter(minilm: Encoder) -> None:
+    """A text has the same features alone and padded to the length of others."""
     frozen = FrozenLayers(minilm, 2, pooled=True)
     together = extract(frozen, DOCUMENTS * 2)
     for row, document in zip(together, DOCUMENTS * 2, strict=True):
@@ -180,8 +180,8 @@ def test_company_does_not_matter(minilm: Encoder) -> None:
             torch.testing.assert_close(row[name], tensor, rtol=1e-2, atol=1e-2)
 
 
-def test_features_can_be_learned_from(tiny: Tiny) -> None:
-    """Activations can go through layers that need gradients."""
+def test_features_allow_gradients(tiny: Tiny) -> None:
+    """Activations can be the input of layers that need gradients."""
     encoder = load(tiny("bert"))
     features = extract(FrozenLayers(encoder, 1, pooled=True), DOCUMENTS)
     top = TopLayers(encoder, 1)
@@ -191,7 +191,7 @@ def test_features_can_be_learned_from(tiny: Tiny) -> None:
 
 @given(st.lists(st.integers(1, 512), max_size=60))
 def test_buckets(lengths: list[int]) -> None:
-    """Every text is in one group; groups are few, and of texts of similar length."""
+    """Every text is in one bucket; a bucket holds texts of similar length."""
     groups = list(buckets(lengths))
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     for group in groups:
@@ -206,47 +206,47 @@ def test_buckets(lengths: list[int]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "pooled"), [("bert", True), ("distilbert", False)])
-def test_openvino_reads_as_torch_does(tiny: Tiny, name: str, *, pooled: bool) -> None:
-    """Compiled by OpenVINO the same texts have the same features, but for rounding."""
+def test_openvino_equals_torch(tiny: Tiny, name: str, *, pooled: bool) -> None:
+    """OpenVINO computes the features that torch computes, up to rounding."""
     pytest.importorskip("openvino")
     encoder = load(tiny(name), max_tokens=40)
     reader = find_runtime("openvino", encoder)
     texts = [*DOCUMENTS, Document("long", "some words more " * 30)]
     expected = extract(FrozenLayers(encoder, 1, pooled=pooled), texts)
     found = extract(FrozenLayers(encoder, 1, pooled=pooled, runtime=reader), texts)
-    for row, wanted in zip(found, expected, strict=True):
-        assert list(row) == list(wanted)
-        for feature, tensor in wanted.items():
+    for row, reference in zip(found, expected, strict=True):
+        assert list(row) == list(reference)
+        for feature, tensor in reference.items():
             assert row[feature].dtype == tensor.dtype
             torch.testing.assert_close(row[feature], tensor, rtol=1e-2, atol=1e-2)
 
 
 @pytest.mark.slow
 def test_openvino_in_half_precision(minilm: Encoder) -> None:
-    """In bf16 the default model's features point the way they do in torch and fp32."""
+    """In bf16 the default model's features are close to those of torch in fp32."""
     pytest.importorskip("openvino")
     encoder = Encoder(DEFAULT_MODEL, 16, "cpu", "bf16")
     reader = find_runtime("openvino", encoder)
     found = extract(FrozenLayers(encoder, 2, pooled=True, runtime=reader), DOCUMENTS)
     expected = extract(FrozenLayers(minilm, 2, pooled=True), DOCUMENTS)
-    for row, wanted in zip(found, expected, strict=True):
-        for feature, tensor in wanted.items():
+    for row, reference in zip(found, expected, strict=True):
+        for feature, tensor in reference.items():
             pairs = (row[feature].float(), tensor.float())
             assert (torch.cosine_similarity(*pairs, dim=1) > 0.99).all()
 
 
 @pytest.mark.slow
 def test_openvino_in_int8(minilm: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In int8 features point the way they did; an encoder that this moves is left as it is."""
+    """In int8 features are close to the exact ones; an encoder with larger errors stays in bf16."""
     pytest.importorskip("openvino")
     encoder = Encoder(DEFAULT_MODEL, 16, "cpu", "auto")
 
     def similarity() -> float:
         found = FrozenLayers(encoder, 2, pooled=True, runtime=find_runtime("openvino", encoder))
-        wanted = extract(FrozenLayers(minilm, 2, pooled=True), DOCUMENTS)
+        reference = extract(FrozenLayers(minilm, 2, pooled=True), DOCUMENTS)
         return min(
             float(torch.cosine_similarity(row["pooled"], expected["pooled"]))
-            for row, expected in zip(extract(found, DOCUMENTS), wanted, strict=True)
+            for row, expected in zip(extract(found, DOCUMENTS), reference, strict=True)
         )
 
     rounded = similarity()
@@ -254,13 +254,13 @@ def test_openvino_in_int8(minilm: Encoder, monkeypatch: pytest.MonkeyPatch) -> N
     assert 0.99 < rounded < similarity()
 
 
-def test_torch_itself(tiny: Tiny) -> None:
-    """Torch needs nothing to be compiled."""
+def test_torch_runtime(tiny: Tiny) -> None:
+    """Torch needs no compiler."""
     assert find_runtime("torch", load(tiny("bert"))) is None
 
 
 def test_openvino_is_missing(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where OpenVINO is not, torch reads; whoever asks for OpenVINO is told what to do."""
+    """Without OpenVINO torch runs the layers; a request for OpenVINO is refused with advice."""
     encoder = load(tiny("bert"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     names: list[RuntimeName] = ["auto", "torch"]
@@ -287,8 +287,8 @@ signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.mark.slow
-def test_signals_are_heard_after_openvino() -> None:
-    """OpenVINO's stack for signals outlives what was compiled: SIGTERM asks, it does not crash."""
+def test_signals_after_openvino() -> None:
+    """SIGTERM calls its handler after compiled modules are freed: the process does not crash."""
     pytest.importorskip("openvino")
     ran = subprocess.run(
         [sys.executable, "-c", SIGNAL_AFTER_TWO],

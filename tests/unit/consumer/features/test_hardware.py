@@ -1,4 +1,4 @@
-"""Devices and precisions: what is here is used, and what is not is said."""
+"""Choose devices and precisions."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from consumer.features.hardware import DeviceError, find_device, uses_bf16
 
 @pytest.mark.parametrize("name", ["cuda:99", "nonsense", "", "cpu:x"])
 def test_unknown_device(name: str) -> None:
-    """A device that is not here is named, with the ones that always are."""
+    """A device that does not exist is refused; the message names devices that do."""
     with pytest.raises(DeviceError) as refused:
         find_device(name)
     message = str(refused.value)
@@ -18,13 +18,13 @@ def test_unknown_device(name: str) -> None:
 
 
 def test_known_device() -> None:
-    """A CPU is always here; a GPU is preferred where there is one."""
+    """The CPU always exists; `auto` prefers a GPU."""
     assert find_device("cpu") == torch.device("cpu")
     assert find_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def test_precision() -> None:
-    """A precision that is asked for is used, native or not."""
+    """A requested precision is used, native or not."""
     device = torch.device("cpu")
     assert uses_bf16(device, "bf16")
     assert not uses_bf16(device, "fp32")

@@ -1,4 +1,4 @@
-"""What the encoder reads of a message."""
+"""Prepare messages for the encoder and for counting words."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ MESSAGE = (
 
 
 def test_subject_sender_and_organization_come_first() -> None:
-    """Other headers are dropped, folded lines joined, the body stays as it is."""
+    """Other headers are dropped, folded lines are joined, and the body stays as it is."""
     assert strip_headers(MESSAGE) == "Re: goals and more\nAnn <ann@x.org>\nShe\n\nscored."
     assert strip_headers(MESSAGE.replace("\n", "\r\n")) == strip_headers(MESSAGE)
     assert strip_headers("ORGANIZATION: Uni\n\nbody") == "Uni\nbody"
@@ -30,19 +30,19 @@ def test_subject_sender_and_organization_come_first() -> None:
     ],
 )
 def test_other_texts_stay_as_they_are(text: str) -> None:
-    """What is no message, or says nothing in its headers, is not touched."""
+    """A text without headers, or without the relevant ones, is returned unchanged."""
     assert strip_headers(text) == text
     assert repeat_subject(text) == text
 
 
-def test_words_of_the_subject_count_more() -> None:
-    """Where words are counted, the subject stands behind the message, several times."""
+def test_repeated_subject() -> None:
+    """The subject is appended to the message several times."""
     assert repeat_subject(MESSAGE) == MESSAGE + "\nRe: goals and more" * REPETITIONS
     assert repeat_subject("From: Ann\n\nbody") == "From: Ann\n\nbody"
 
 
 @given(st.text())
-def test_no_text_is_refused(text: str) -> None:
-    """Any text gives a text; one without a header of interest gives itself."""
+def test_any_text(text: str) -> None:
+    """Any text can be prepared; a text without relevant headers is returned unchanged."""
     seen = strip_headers(text)
     assert seen == text or "subject" in text.lower() or "from" in text.lower() or "org" in text

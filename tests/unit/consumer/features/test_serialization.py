@@ -1,10 +1,11 @@
-"""Documents and examples come back from a checkpoint as they were."""
+"""Pack documents and examples for checkpoints, and unpack them."""
 
 from datetime import UTC, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
 import torch
+from helpers import Restore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,8 +43,8 @@ def examples(draw: Any) -> list[Example]:
 
 @settings(deadline=None)
 @given(st.lists(documents, max_size=6))
-def test_documents(restore: Any, documents: list[Document]) -> None:
-    """Every document comes back with all it had, its time zone's offset included."""
+def test_documents(restore: Restore, documents: list[Document]) -> None:
+    """Every document is restored with all fields, the offset of its time zone included."""
     restored = holder()
     restore(SimpleNamespace(state_dict=lambda: {"packed": serialization.pack(documents)}), restored)
     back = serialization.unpack(restored.state["packed"])
@@ -54,8 +55,8 @@ def test_documents(restore: Any, documents: list[Document]) -> None:
 
 @settings(deadline=None)
 @given(examples())
-def test_examples(restore: Any, examples: list[Example]) -> None:
-    """Every example comes back with its own features, of the same type, shape and content."""
+def test_examples(restore: Restore, examples: list[Example]) -> None:
+    """Every example is restored with its own features, of the same type, shape and values."""
     restored = holder()
     restore(SimpleNamespace(state_dict=lambda: serialization.pack_examples(examples)), restored)
     back = serialization.unpack_examples(restored.state)
@@ -67,16 +68,16 @@ def test_examples(restore: Any, examples: list[Example]) -> None:
             assert torch.equal(one.features[name], tensor)
 
 
-def test_an_example_holds_no_other() -> None:
-    """Features that come back own their memory: one that is dropped makes room."""
-    made = [Example(Document(str(n), ""), {"hidden": torch.ones(n, 2)}) for n in range(1, 4)]
-    for one in serialization.unpack_examples(serialization.pack_examples(made)):
-        tensor = one.features["hidden"]
+def test_features_own_their_memory() -> None:
+    """Restored features own their memory: dropping an example frees it."""
+    packed = [Example(Document(str(n), ""), {"hidden": torch.ones(n, 2)}) for n in range(1, 4)]
+    for example in serialization.unpack_examples(serialization.pack_examples(packed)):
+        tensor = example.features["hidden"]
         assert tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
 
 
 def holder() -> Any:
-    """Make something that keeps the state it is given."""
-    made = SimpleNamespace(state={})
-    made.load_state_dict = made.state.update
-    return made
+    """Return a part that stores its state unchanged."""
+    part = SimpleNamespace(state={})
+    part.load_state_dict = part.state.update
+    return part

@@ -1,4 +1,4 @@
-"""Pretrained transformers: whole ones are loaded, mistakes become one line."""
+"""Load pretrained transformers; refuse unusable ones in one line."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ def refusal(call: Callable[[], object]) -> str:
 
 
 def test_fingerprint(tiny: Tiny, tmp_path: Path) -> None:
-    """The fingerprint is that of the weights: it stays over a copy, and sees a changed number."""
+    """The fingerprint depends on the weights: a copy has the same, a changed number another."""
     folder = tiny("bert")
     copy = shutil.copytree(folder, tmp_path / "copy")
     assert fingerprint(load(copy)) == fingerprint(load(folder))
@@ -52,15 +52,15 @@ def test_fingerprint(tiny: Tiny, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "mpnet", "modernbert", "gpt2"])
-def test_stack(tiny: Tiny, name: str) -> None:
-    """Whatever an architecture calls its stack of layers, it is found."""
+def test_layers(tiny: Tiny, name: str) -> None:
+    """The list of layers is found in every architecture."""
     stack = layers_of(load(tiny(name)))
     assert len(stack) == 3
     assert len({type(layer) for layer in stack}) == 1
 
 
-def test_no_stack(tiny: Tiny) -> None:
-    """An architecture whose layers are one and the same can't be cut, which is said."""
+def test_shared_layers(tiny: Tiny) -> None:
+    """An architecture that shares one layer can't be split, and is refused with advice."""
     model = load(tiny("albert"))
     assert "--layers all" in refusal(lambda: layers_of(model))
 
@@ -73,7 +73,7 @@ def test_no_stack(tiny: Tiny) -> None:
     ["no-such-model", "nobody/no-such-model", "/no/such/folder", "./here", "a b", "", "a/b/c"],
 )
 def test_unknown_model(name: str) -> None:
-    """A model that is nowhere is named, together with the one that needs no network."""
+    """A model that can't be found is named, and so is the one that needs no network."""
     message = refusal(lambda: load(name))
     assert repr(name) in message
     assert "--model" in message
@@ -81,31 +81,31 @@ def test_unknown_model(name: str) -> None:
 
 
 def without(*names: str) -> Callable[[Path], None]:
-    def spoil(folder: Path) -> None:
+    def damage(folder: Path) -> None:
         for name in names:
             (folder / name).unlink()
 
-    return spoil
+    return damage
 
 
 def cut_off(name: str) -> Callable[[Path], None]:
-    def spoil(folder: Path) -> None:
+    def damage(folder: Path) -> None:
         data = (folder / name).read_bytes()
         (folder / name).write_bytes(data[: len(data) // 2])
 
-    return spoil
+    return damage
 
 
 def configured(**fields: object) -> Callable[[Path], None]:
-    def spoil(folder: Path) -> None:
+    def damage(folder: Path) -> None:
         path = folder / "config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
-    return spoil
+    return damage
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         pytest.param(without("config.json"), id="no config"),
         pytest.param(without("model.safetensors"), id="no weights"),
@@ -130,14 +130,14 @@ def configured(**fields: object) -> Callable[[Path], None]:
         ),
     ],
 )
-def test_spoilt_folder(tiny: Tiny, tmp_path: Path, spoil: Callable[[Path], None]) -> None:
-    """A folder that holds no whole encoder is refused in one line that names it."""
+def test_damaged_folder(tiny: Tiny, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """A folder without a complete encoder is refused in one line that names the folder."""
     copy = shutil.copytree(tiny("bert"), tmp_path / "encoder")
-    spoil(copy)
+    damage(copy)
     assert repr(str(copy)) in refusal(lambda: load(copy))
 
 
 def test_encoder_and_decoder(tiny: Tiny) -> None:
-    """A model that also wants something to decode is refused when it is loaded."""
+    """A model that needs a decoder's input is refused when it is loaded."""
     folder = tiny("t5")
     assert repr(str(folder)) in refusal(lambda: load(folder))

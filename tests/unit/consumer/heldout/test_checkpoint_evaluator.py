@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import accepted, documents
+from helpers import apply_update, documents
 
 from consumer.checkpoints.manifest import CheckpointError
 from consumer.checkpoints.state import take_snapshot
@@ -45,7 +45,7 @@ def save(tmp_path: Path) -> Save:
             targets = [labels.add(str(document.label)) for document in some]
             batch = TrainingBatch(features, targets)
             predictions = model.learner.predict_many(features)
-            accepted(model.learner.propose(batch, TrainingBatch([], []), predictions))
+            apply_update(model.learner.propose(batch, TrainingBatch([], []), predictions))
             guess = LabelProbability("sport", 1.0, 1.0)
             evaluator.update(Prediction(document, guess) for document in some)
         parts = {"labels": labels, "learner": model.learner, "evaluator": evaluator}

@@ -1,11 +1,11 @@
-"""The analytic learner is least squares, whatever the order of its lessons."""
+"""The analytic learner solves least squares, whatever the order of the documents."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
-from helpers import accepted
+from helpers import apply_update
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,11 +15,11 @@ from consumer.learners.protocol import TrainingBatch, log_loss
 
 WIDTH, RIDGE = 12, 3.0
 
-NOTHING = TrainingBatch([], [])
+NO_REPLAY = TrainingBatch([], [])
 
 
 def stream(count: int, labels: int = 4, seed: int = 0) -> tuple[torch.Tensor, list[int]]:
-    """Make inputs that depend on their labels; every label comes up."""
+    """Draw inputs that depend on their labels; every label occurs."""
     random = np.random.default_rng(seed)
     targets = [*range(labels), *random.integers(labels, size=count - labels)]
     centres = random.normal(size=(labels, WIDTH))
@@ -37,9 +37,9 @@ def learned(inputs: torch.Tensor, targets: Sequence[int], sizes: Sequence[int]) 
     for size in [*sizes, len(targets)]:
         if features := rows(inputs[start : start + size]):
             predictions = learner.predict_many(features)
-            lesson = TrainingBatch(features, targets[start : start + size])
-            assert accepted(learner.propose(lesson, NOTHING, predictions)) == log_loss(
-                predictions.probabilities, lesson.targets
+            batch = TrainingBatch(features, targets[start : start + size])
+            assert apply_update(learner.propose(batch, NO_REPLAY, predictions)) == log_loss(
+                predictions.probabilities, batch.targets
             )
         start += size
     return learner
@@ -54,7 +54,7 @@ def closed_form(inputs: torch.Tensor, targets: Sequence[int]) -> torch.Tensor:
 
 @pytest.mark.parametrize("sizes", [[1] * 300, [16] * 20, [300], [1, 40, 3, 100]])
 def test_is_the_closed_form_solution(sizes: list[int]) -> None:
-    """One at a time or in batches of any size, the weights are the ridge solution."""
+    """The weights are the ridge solution, whatever the sizes of the batches."""
     inputs, targets = stream(300)
     learner = learned(inputs, targets, sizes)
     expected = closed_form(inputs, targets)
@@ -68,7 +68,7 @@ def test_is_the_closed_form_solution(sizes: list[int]) -> None:
 @settings(deadline=None, max_examples=30)
 @given(order=st.permutations(range(60)), sizes=st.lists(st.integers(1, 20), max_size=20))
 def test_order_does_not_matter(order: list[int], sizes: list[int]) -> None:
-    """The same documents in any order and any batches make the same predictions."""
+    """The same documents in any order and any batches lead to the same predictions."""
     inputs, targets = stream(60)
     one = learned(inputs, targets, [])
     other = learned(inputs[order], [targets[index] for index in order], sizes)
@@ -79,15 +79,15 @@ def test_order_does_not_matter(order: list[int], sizes: list[int]) -> None:
 
 
 def test_stays_exact_over_a_long_stream() -> None:
-    """Rounding does not add up: after thousands of steps it is still the ridge solution."""
+    """Rounding errors do not add up over thousands of steps."""
     inputs, targets = stream(20_000)
     learner = learned(inputs, targets, [16] * 1250)
     expected = closed_form(inputs, targets)
     torch.testing.assert_close(learner._weights.double(), expected, atol=1e-4, rtol=1e-2)
 
 
-def test_a_late_label_is_learned_as_if_it_had_been_there() -> None:
-    """What was learned before a label came up counts against it, as it would have then."""
+def test_late_label() -> None:
+    """Documents before a label's first one count against the label, as if it had been known."""
     inputs, targets = stream(100, labels=3)
     late = [index for index, target in enumerate(targets) if target == 2]
     early = [index for index, target in enumerate(targets) if target != 2]
@@ -99,7 +99,7 @@ def test_a_late_label_is_learned_as_if_it_had_been_there() -> None:
 
 
 def test_replay_changes_nothing() -> None:
-    """Nothing is forgotten: a document that is learned again would count twice."""
+    """Replayed documents are ignored: they would count twice."""
     inputs, targets = stream(40)
     learner = learned(inputs, targets, [])
     new = rows(inputs[:4])
@@ -107,20 +107,20 @@ def test_replay_changes_nothing() -> None:
     before = learner._weights.clone()
     replayed = TrainingBatch([{} for _ in new], targets[:4])
     other = learned(inputs, targets, [])
-    for one, replay in ((learner, replayed), (other, NOTHING)):
-        accepted(one.propose(TrainingBatch(new, targets[:4]), replay, one.predict_many(new)))
+    for one, replay in ((learner, replayed), (other, NO_REPLAY)):
+        apply_update(one.propose(TrainingBatch(new, targets[:4]), replay, one.predict_many(new)))
     assert torch.equal(learner._weights, other._weights)
     assert not torch.equal(learner._weights, before)
 
 
-def test_the_inverse_stays_positive_on_inputs_alike() -> None:
-    """A strong common mean and 20,000 documents later it is still the inverse of a Gram matrix."""
+def test_inverse_stays_positive() -> None:
+    """After 20,000 inputs with a large common mean, the inverse is still positive definite."""
     random = np.random.default_rng(3)
     learner = AnalyticRidge(WIDTH, RIDGE)
     for _ in range(100):
         inputs = torch.from_numpy(random.normal(size=(200, WIDTH)) * 0.1 + 40).float()
         targets = [int(target) for target in random.integers(3, size=200)]
-        lesson = TrainingBatch(rows(inputs), targets)
-        accepted(learner.propose(lesson, NOTHING, learner.predict_many(lesson.features)))
+        batch = TrainingBatch(rows(inputs), targets)
+        apply_update(learner.propose(batch, NO_REPLAY, learner.predict_many(batch.features)))
     smallest = float(torch.linalg.eigvalsh(learner._inverse).min())
     assert smallest == pytest.approx(1 / (20_000 * WIDTH * 40**2), rel=0.1)

@@ -1,11 +1,11 @@
-"""Complement naive Bayes: sums over documents, whatever their order."""
+"""Complement naive Bayes sums over documents, whatever their order."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from helpers import accepted, documents
+from helpers import apply_update, documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ from consumer.learners.protocol import TrainingBatch
 from consumer.learners.sparse import Table
 from newsreel.events.document import Document
 
-NOTHING = TrainingBatch([], [])
+NO_REPLAY = TrainingBatch([], [])
 
 STREAM = documents(24)
 
@@ -30,15 +30,15 @@ NEW = extract(Ngrams(), [*documents(10, start=100), Document("", "none of these 
 def learned(features: Sequence[Features], targets: Sequence[int], size: int) -> ComplementBayes:
     learner = ComplementBayes()
     for start in range(0, len(features), size):
-        lesson = TrainingBatch(features[start : start + size], targets[start : start + size])
-        accepted(learner.propose(lesson, NOTHING, learner.predict_many(lesson.features)))
+        batch = TrainingBatch(features[start : start + size], targets[start : start + size])
+        apply_update(learner.propose(batch, NO_REPLAY, learner.predict_many(batch.features)))
     return learner
 
 
 @settings(deadline=None, max_examples=20)
 @given(order=st.permutations(range(len(STREAM))), size=st.integers(1, 24))
 def test_order_does_not_matter(order: list[int], size: int) -> None:
-    """The same documents in any order and any batches make the same predictions."""
+    """The same documents in any order and any batches lead to the same predictions."""
     one = learned(FEATURES, TARGETS, 24)
     other = learned([FEATURES[n] for n in order], [TARGETS[n] for n in order], size)
     np.testing.assert_allclose(
@@ -46,7 +46,7 @@ def test_order_does_not_matter(order: list[int], size: int) -> None:
     )
 
 
-def test_is_what_the_formula_says() -> None:
+def test_formula() -> None:
     """Predictions are those of complement naive Bayes, computed from the texts directly."""
     scores = []
     units = [row["frequencies"].double() / row["frequencies"].double().norm() for row in FEATURES]
@@ -73,8 +73,8 @@ def test_is_what_the_formula_says() -> None:
     np.testing.assert_allclose(predicted, expected, atol=2e-3)
 
 
-def test_totals_are_those_of_the_sums() -> None:
-    """What a label's documents sum up to is the sum over its n-grams."""
+def test_totals() -> None:
+    """The total of a label is the sum over its n-grams."""
     state = learned(FEATURES, TARGETS, 5).state_dict()
     sums = Table()
     sums.load_state_dict(state["sums"])
@@ -82,25 +82,25 @@ def test_totals_are_those_of_the_sums() -> None:
 
 
 def test_replay_changes_nothing() -> None:
-    """Nothing is forgotten: what is replayed is not counted again."""
+    """Replayed documents are not counted again."""
     one, other = learned(FEATURES, TARGETS, 8), learned(FEATURES, TARGETS, 8)
     assert one.replay_features(FEATURES[0]) == {}
     predictions = one.predict_many(NEW[:2])
-    accepted(one.propose(TrainingBatch(NEW[:2], [0, 1]), TrainingBatch([{}], [2]), predictions))
-    accepted(other.propose(TrainingBatch(NEW[:2], [0, 1]), NOTHING, predictions))
+    apply_update(one.propose(TrainingBatch(NEW[:2], [0, 1]), TrainingBatch([{}], [2]), predictions))
+    apply_update(other.propose(TrainingBatch(NEW[:2], [0, 1]), NO_REPLAY, predictions))
     np.testing.assert_array_equal(
         one.predict_many(NEW).probabilities, other.predict_many(NEW).probabilities
     )
 
 
 def test_texts_without_words() -> None:
-    """Where nothing was there to be counted, every label is as likely as another."""
+    """Without any counts, all labels are equally probable."""
     silent = extract(Ngrams(), [Document("", "!?"), Document("", "...")])
     learner = learned(silent, [0, 1], 2)
     assert learner.predict_many([*silent, *NEW]).probabilities == pytest.approx(0.5)
 
 
 def test_one_label() -> None:
-    """While there is but one label, it is certain."""
+    """A single label is certain."""
     learner = learned(FEATURES[:4], [0] * 4, 4)
     assert learner.predict_many(NEW).probabilities == pytest.approx(1)

@@ -1,12 +1,11 @@
-"""Fine-tuning: the layers that are to learn do, all others stay as they are."""
+"""Fine-tuning changes the trained layers, and leaves all others unchanged."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from helpers import accepted, documents
+from helpers import Build, Saved, apply_update, documents
 
 from consumer.features.encoder import Encoder, LayersError, Tokens
 from consumer.features.extractor import extract
@@ -15,20 +14,18 @@ from consumer.learners.factory import BuiltModel
 from consumer.learners.finetune import FineTune
 from consumer.learners.protocol import Predictions, TrainingBatch
 
-NOTHING = TrainingBatch([], [])
+NO_REPLAY = TrainingBatch([], [])
 
 
-def teach(assembled: BuiltModel, lessons: int = 3) -> None:
-    for number in range(lessons):
-        features = extract(assembled.extractor, documents(8, 8 * number))
-        lesson = TrainingBatch(features, [0, 1] * 4)
-        accepted(
-            assembled.learner.propose(lesson, NOTHING, assembled.learner.predict_many(features))
-        )
+def teach(model: BuiltModel, batches: int = 3) -> None:
+    for number in range(batches):
+        features = extract(model.extractor, documents(8, 8 * number))
+        batch = TrainingBatch(features, [0, 1] * 4)
+        apply_update(model.learner.propose(batch, NO_REPLAY, model.learner.predict_many(features)))
 
 
-def weights(assembled: BuiltModel) -> dict[str, torch.Tensor]:
-    learner = assembled.learner
+def weights(model: BuiltModel) -> dict[str, torch.Tensor]:
+    learner = model.learner
     assert isinstance(learner, FineTune)
     body = learner.steps._model.body
     return {name: tensor.detach().clone() for name, tensor in body.named_parameters()}
@@ -39,45 +36,45 @@ def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> 
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_top_layers_learn_and_the_others_do_not(build: Any, optimizer: str) -> None:
-    """Two layers of three: the top two change in every part, everything below stays as it was."""
-    assembled = build("finetune", layers=2, optimizer=optimizer)
-    before = weights(assembled)
-    teach(assembled)
-    trained = changed(before, weights(assembled))
+def test_top_layers(build: Build, optimizer: str) -> None:
+    """With two of three layers trained, all parts of these two change, and nothing below."""
+    model = build("finetune", layers=2, optimizer=optimizer)
+    before = weights(model)
+    teach(model)
+    trained = changed(before, weights(model))
     top = {name for name in before if ".layer.1." in name or ".layer.2." in name}
     assert trained <= top
     assert {name for name in top if name.endswith("weight")} <= trained
 
 
-def test_no_layers(build: Any) -> None:
-    """With no layer to train the encoder stays as it is, and the head alone learns."""
-    assembled = build("finetune", layers=0)
-    before = weights(assembled)
-    teach(assembled)
-    assert changed(before, weights(assembled)) == set()
-    assert assembled.learner.state_dict()["parameters"]["weight"].any()
+def test_no_layers(build: Build) -> None:
+    """Without a trained layer the encoder stays unchanged, and only the head learns."""
+    model = build("finetune", layers=0)
+    before = weights(model)
+    teach(model)
+    assert changed(before, weights(model)) == set()
+    assert model.learner.state_dict()["parameters"]["weight"].any()
 
 
-def test_all_layers(build: Any) -> None:
-    """With all layers to train, everything that feeds the output changes, embeddings too."""
-    assembled = build("finetune", layers=None)
-    before = weights(assembled)
-    teach(assembled)
-    trained = changed(before, weights(assembled))
+def test_all_layers(build: Build) -> None:
+    """With all layers trained, everything that feeds the output changes, embeddings included."""
+    model = build("finetune", layers=None)
+    before = weights(model)
+    teach(model)
+    trained = changed(before, weights(model))
     assert any("word_embeddings" in name for name in trained)
     assert {name for name in before if name.endswith("weight") and "pooler" not in name} <= trained
 
 
-def test_more_layers_than_there_are(build: Any) -> None:
-    """The error says how many layers there are, and which option to set."""
+def test_too_many_layers(build: Build) -> None:
+    """The error names the number of layers and the option to set."""
     with pytest.raises(LayersError, match=r"3 layers, 4 can't be trained; set --layers"):
         build("finetune", layers=4)
 
 
 @pytest.mark.parametrize("learner", ["finetune", "latent"])
-def test_adapters(build: Any, learner: str) -> None:
-    """With adapters the layers themselves stay as they are, and checkpoints are small."""
+def test_adapters(build: Build, learner: str) -> None:
+    """With adapters the layers stay unchanged, and checkpoints are small."""
     whole, adapted = build(learner, layers=2), build(learner, layers=2, adapters=2)
     body = adapted.learner.steps._model.body
     before = {name: tensor.clone() for name, tensor in body.named_parameters()}
@@ -90,8 +87,8 @@ def test_adapters(build: Any, learner: str) -> None:
 
 
 @pytest.mark.parametrize("learner", ["finetune", "latent"])
-def test_adapters_depend_on_the_seed_alone(build: Any, saved: Any, learner: str) -> None:
-    """Adapters begin the same with the same seed, whatever was random before, and stir nothing."""
+def test_adapters_depend_on_the_seed_alone(build: Build, saved: Saved, learner: str) -> None:
+    """Adapters depend on their seed only, and leave the global random generator unchanged."""
     torch.manual_seed(1)
     random = torch.get_rng_state()
     one = build(learner, adapters=2, seed=11, averaging=0.5)
@@ -100,8 +97,8 @@ def test_adapters_depend_on_the_seed_alone(build: Any, saved: Any, learner: str)
     same = build(learner, adapters=2, seed=11, averaging=0.25)
     other = build(learner, adapters=2, seed=12)
 
-    def beginning(assembled: BuiltModel) -> dict[str, torch.Tensor]:
-        parameters: dict[str, torch.Tensor] = dict(assembled.learner.steps._trained)
+    def beginning(model: BuiltModel) -> dict[str, torch.Tensor]:
+        parameters: dict[str, torch.Tensor] = dict(model.learner.steps._trained)
         return parameters
 
     assert changed(beginning(one), beginning(same)) == set()
@@ -109,23 +106,23 @@ def test_adapters_depend_on_the_seed_alone(build: Any, saved: Any, learner: str)
 
 
 @pytest.mark.parametrize("learner", ["finetune", "latent"])
-def test_adapters_of_no_layers(build: Any, learner: str) -> None:
-    """Without a layer to adapt, the head alone learns."""
-    assembled = build(learner, layers=0, adapters=2)
-    teach(assembled)
-    assert assembled.learner.state_dict()
+def test_adapters_of_no_layers(build: Build, learner: str) -> None:
+    """Without a layer to adapt, only the head learns."""
+    model = build(learner, layers=0, adapters=2)
+    teach(model)
+    assert model.learner.state_dict()
 
 
-def test_checkpoints_hold_only_what_was_trained(build: Any) -> None:
-    """Frozen weights, most of the model, are not in the state."""
-    assembled = build("finetune", layers=1)
-    teach(assembled, lessons=1)
-    stored = sum(t.numel() for t in assembled.learner.state_dict()["parameters"].values())
-    assert stored < sum(t.numel() for t in weights(assembled).values()) / 10
+def test_state_has_no_frozen_weights(build: Build) -> None:
+    """The state has no frozen weights, which are most of the model."""
+    model = build("finetune", layers=1)
+    teach(model, batches=1)
+    stored = sum(t.numel() for t in model.learner.state_dict()["parameters"].values())
+    assert stored < sum(t.numel() for t in weights(model).values()) / 10
 
 
-def test_describes_what_a_checkpoint_fits(build: Any) -> None:
-    """Learners whose checkpoints don't fit describe themselves differently."""
+def test_descriptions_differ(build: Build) -> None:
+    """Learners whose checkpoints are incompatible have different descriptions."""
     described = [
         build("finetune", layers=1).describes,
         build("finetune", layers=2).describes,
@@ -145,13 +142,13 @@ def test_describes_what_a_checkpoint_fits(build: Any) -> None:
 
 @pytest.mark.parametrize("name", ["roberta", "distilbert", "mpnet", "modernbert", "gpt2"])
 def test_other_architectures(tiny: Callable[[str], Path], name: str) -> None:
-    """In any architecture the top layers learn; embeddings and lower layers stay as they are."""
+    """In any architecture the top layers learn; embeddings and lower layers stay unchanged."""
     encoder = Encoder(str(tiny(name)), 16, "cpu", "fp32")
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     learner = FineTune(encoder, 1, 0, 0, TrainingConfig("sgd", 0.1, 0.1, 0.0, 0.0))
     features = extract(Tokens(encoder), documents(2))
     for _ in range(2):
-        accepted(learner.propose(TrainingBatch(features, [0, 1]), NOTHING, Predictions(None)))
+        apply_update(learner.propose(TrainingBatch(features, [0, 1]), NO_REPLAY, Predictions(None)))
     after = encoder.state_dict()
     trained = {name for name in before if not torch.equal(before[name], after[name])}
     layers = {name.split(".2.")[0] for name in trained if ".2." in name}

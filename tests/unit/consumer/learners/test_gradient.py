@@ -1,4 +1,4 @@
-"""Gradient steps: the loss that is meant, the average that predicts, and room for new labels."""
+"""Gradient steps: the adjusted loss, the average of the weights, and growing outputs."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import accepted
+from helpers import Restore, Saved, apply_update
 from torch import Tensor, nn
 
 from consumer.learners.config import TrainingConfig
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 class Linear(nn.Module):
-    """A body as small as can be."""
+    """A minimal body."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Linear(nn.Module):
         return vectors
 
 
-def make(**how: Any) -> GradientSteps:
+def make(**options: Any) -> GradientSteps:
     defaults: dict[str, Any] = {
         "optimizer": "adamw",
         "learning_rate": 1e-2,
@@ -44,11 +44,11 @@ def make(**how: Any) -> GradientSteps:
     }
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return GradientSteps(Linear(), WIDTH, CPU, TrainingConfig(**(defaults | how)))
+        return GradientSteps(Linear(), WIDTH, CPU, TrainingConfig(**(defaults | options)))
 
 
 def step(steps: GradientSteps, inputs: list[Tensor], targets: list[int]) -> float:
-    return accepted(steps.propose("latent", inputs, targets))
+    return apply_update(steps.propose("latent", inputs, targets))
 
 
 def batch(seed: int, count: int = 8, labels: int = 3) -> tuple[list[Tensor], list[int]]:
@@ -68,12 +68,12 @@ def averages(steps: GradientSteps) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_first_loss(optimizer: str) -> None:
-    """It begins without an opinion: the first loss is the logarithm of the number of labels."""
+    """The first loss is the logarithm of the number of labels: all are equally probable."""
     assert step(make(optimizer=optimizer), *batch(0)) == pytest.approx(math.log(3), abs=1e-5)
 
 
-def test_without_an_average_the_weights_predict() -> None:
-    """With an averaging of 0, predictions are those of the weights of the last step."""
+def test_without_an_average() -> None:
+    """With an averaging of 0, the weights of the last step predict."""
     steps = make(averaging=0.0)
     for seed in range(4):
         step(steps, *batch(seed))
@@ -83,22 +83,22 @@ def test_without_an_average_the_weights_predict() -> None:
     np.testing.assert_array_equal(steps.predict(inputs), expected)
 
 
-def test_average_follows_its_formula() -> None:
-    """After each step the average has moved toward the weights: faster while it is young."""
+def test_average_formula() -> None:
+    """After each step the average moves toward the weights, faster at first."""
     steps = make(averaging=0.5)
     step(steps, *batch(0))  # has grown, so that shapes stay the same from now on
     expected = averages(steps)
     for number in range(2, 12):
         step(steps, *batch(number))
-        kept = min(0.5, (1 + number) / (10 + number))
+        decay = min(0.5, (1 + number) / (10 + number))
         now = weights(steps)
-        expected = {n: kept * t + (1 - kept) * now[n] for n, t in expected.items()}
+        expected = {n: decay * t + (1 - decay) * now[n] for n, t in expected.items()}
     for name, tensor in averages(steps).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-4, atol=1e-6)
 
 
 def test_average_predicts() -> None:
-    """With an average, predictions are its own, and come to those of the weights in the end."""
+    """The average predicts, and converges to weights that no longer change."""
     steps = make(averaging=0.9)
     still = make(averaging=0.0)
     for seed in range(5):
@@ -111,8 +111,8 @@ def test_average_predicts() -> None:
     np.testing.assert_allclose(steps.predict(inputs), still.predict(inputs), atol=1e-4)
 
 
-def test_averaging_does_not_change_what_is_learned() -> None:
-    """The average follows the weights, and the weights don't follow the average."""
+def test_average_does_not_change_training() -> None:
+    """The average follows the weights, and the weights do not depend on the average."""
     averaged, plain = make(averaging=0.99), make(averaging=0.0)
     for seed in range(5):
         assert step(averaged, *batch(seed)) == step(plain, *batch(seed))
@@ -121,7 +121,7 @@ def test_averaging_does_not_change_what_is_learned() -> None:
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
 def test_logit_adjustment(strength: float) -> None:
-    """To each logit the loss adds the log of its label's share in what was learned lately."""
+    """The loss adds the log of the label's recent share to each logit."""
     steps = make(logit_adjustment=strength)
     prior = torch.zeros(3)
     for seed, targets in enumerate([[0, 0, 0, 0, 0, 1, 2, 0], [0, 1, 0, 2, 0, 0, 0, 0]] * 3):
@@ -136,7 +136,7 @@ def test_logit_adjustment(strength: float) -> None:
 
 
 def test_logit_adjustment_makes_up_for_imbalance() -> None:
-    """Inputs that tell nothing get the prior for an answer; adjusted, all labels alike."""
+    """Uninformative inputs lead to the prior; with the adjustment, to equal probabilities."""
     noise = [torch.zeros(WIDTH)] * 8
     answers = {}
     for strength in (0.0, 1.0):
@@ -150,21 +150,21 @@ def test_logit_adjustment_makes_up_for_imbalance() -> None:
 
 @pytest.mark.parametrize("labels", [3, 5])
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e6])
-def test_rejected(saved: Any, value: float, labels: int) -> None:
-    """A loss that is no number, or beyond all bounds, is never learned, nor are its labels."""
+def test_rejected(saved: Saved, value: float, labels: int) -> None:
+    """A loss that is not a number, or too large, is not learned, and adds no labels."""
     steps = make(averaging=0.9, logit_adjustment=1.0)
     step(steps, *batch(0))
-    before, said = saved(steps), steps.predict(batch(9)[0])
+    before, predicted = saved(steps), steps.predict(batch(9)[0])
     inputs, targets = batch(1, labels=labels)
     inputs[0] = torch.full((WIDTH,), value)
     with pytest.raises(RejectedError, match=r"^the mean loss is \S+ nats; up to 50 is"):
         steps.propose("latent", inputs, targets)
     assert saved(steps) == before
-    np.testing.assert_array_equal(steps.predict(batch(9)[0]), said)
+    np.testing.assert_array_equal(steps.predict(batch(9)[0]), predicted)
 
 
-def test_rejected_though_the_loss_is_a_number(saved: Any) -> None:
-    """A gradient that is no number is rejected, too, before it reaches the parameters."""
+def test_rejected_gradient(saved: Saved) -> None:
+    """A gradient that is not a number is rejected before it changes the parameters."""
     steps = make(averaging=0.9)
     step(steps, *batch(0))
     before = saved(steps)
@@ -181,7 +181,7 @@ def test_rejected_though_the_loss_is_a_number(saved: Any) -> None:
 
 
 def test_gradients_are_clipped() -> None:
-    """However large a loss, one step moves the weights by no more than the rate allows."""
+    """A step moves the weights by no more than the rate allows, however large the loss."""
     steps = make(optimizer="sgd", learning_rate=1e-1, head_learning_rate=1e-1)
     step(steps, *batch(0))
     before = weights(steps)
@@ -192,8 +192,8 @@ def test_gradients_are_clipped() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_growing_keeps_what_the_optimizer_knows(optimizer: str) -> None:
-    """Moments of the old rows outlive a new label; those of the new row begin at zero."""
+def test_growing_keeps_moments(optimizer: str) -> None:
+    """The moments of old rows stay when a label is added; those of the new row are zero."""
     steps = make(optimizer=optimizer)
     step(steps, *batch(0, count=5, labels=2))
     before = {name: dict(state) for name, state in steps.state_dict()["optimizer"].items()}
@@ -209,8 +209,8 @@ def test_growing_keeps_what_the_optimizer_knows(optimizer: str) -> None:
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_output_grows_and_old_rows_stay(averaging: float) -> None:
-    """A new label changes nothing between the old ones."""
+def test_growing_keeps_predictions(averaging: float) -> None:
+    """A new label does not change the ratios of the old labels' probabilities."""
     steps = make(averaging=averaging)
     for seed in range(6):
         step(steps, *batch(seed, labels=2))
@@ -225,23 +225,23 @@ def test_output_grows_and_old_rows_stay(averaging: float) -> None:
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_restored_goes_on(restore: Any, saved: Any, optimizer: str, averaging: float) -> None:
+def test_restored(restore: Restore, saved: Saved, optimizer: str, averaging: float) -> None:
     """With any optimizer, before and after new labels, a restart changes no bit."""
-    how = {"optimizer": optimizer, "averaging": averaging, "logit_adjustment": 1.0}
-    uninterrupted, stopped = make(**how), make(**how)
+    options = {"optimizer": optimizer, "averaging": averaging, "logit_adjustment": 1.0}
+    uninterrupted, stopped = make(**options), make(**options)
     for seed in range(6):
         labels = 2 + seed // 2
         assert step(uninterrupted, *batch(seed, labels=labels)) == step(
             stopped, *batch(seed, labels=labels)
         )
-        restored = make(**how)
+        restored = make(**options)
         restore(stopped, restored)
         stopped = restored
     assert saved(stopped) == saved(uninterrupted)
 
 
-def test_restored_with_other_rates(restore: Any) -> None:
-    """Rates are those of now, not those of the checkpoint."""
+def test_restored_with_other_rates(restore: Restore) -> None:
+    """Learning rates are those of this run, not those of the checkpoint."""
     steps, still = make(), make(learning_rate=0.0, head_learning_rate=0.0)
     step(steps, *batch(0))
     restore(steps, still)

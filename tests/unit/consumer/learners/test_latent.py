@@ -1,13 +1,12 @@
-"""Latent replay: the same as fine-tuning the top layers, without reading a text twice."""
+"""Latent replay equals fine-tuning of the top layers, and reads each text once."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from helpers import accepted, documents
+from helpers import Build, Restore, Saved, apply_update, documents
 
 from consumer.features.encoder import Encoder
 from consumer.features.extractor import extract
@@ -18,25 +17,25 @@ from consumer.learners.latent import LatentReplay
 from consumer.learners.protocol import TrainingBatch
 from newsreel.events.document import Document
 
-NOTHING = TrainingBatch([], [])
+NO_REPLAY = TrainingBatch([], [])
 
 LONG = Document(
     "long", "orbit rocket moon launch satellite shuttle nasa mars probe crater comet " * 3
 )
 
 
-def teach(assembled: BuiltModel, some: list[Document]) -> float:
-    features = extract(assembled.extractor, some)
+def teach(model: BuiltModel, some: list[Document]) -> float:
+    features = extract(model.extractor, some)
     targets = [["sport", "space"].index(str(document.label)) for document in some]
-    lesson = TrainingBatch(features, targets)
-    return accepted(
-        assembled.learner.propose(lesson, NOTHING, assembled.learner.predict_many(lesson.features))
+    batch = TrainingBatch(features, targets)
+    return apply_update(
+        model.learner.propose(batch, NO_REPLAY, model.learner.predict_many(batch.features))
     )
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2, 3])
-def test_learns_as_finetuning_does(build: Any, layers: int) -> None:
-    """As long as no token is left out, losses and predictions are those of fine-tuning."""
+def test_equals_finetuning(build: Build, layers: int) -> None:
+    """With all tokens of each text, losses and predictions equal those of fine-tuning."""
     latent = build("latent", layers=layers, learn_tokens=16)
     finetune = build("finetune", layers=layers)
     for number in range(6):
@@ -51,7 +50,7 @@ def test_learns_as_finetuning_does(build: Any, layers: int) -> None:
 
 
 def test_frozen_weights_stay(tiny: Callable[[str], Path]) -> None:
-    """Learning changes neither the encoder nor what is extracted from a text."""
+    """Learning changes neither the encoder nor the features of a text."""
     encoder = Encoder(str(tiny("bert")), 16, "cpu", "fp32")
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     frozen = FrozenLayers(encoder, 2, pooled=True)
@@ -59,9 +58,9 @@ def test_frozen_weights_stay(tiny: Callable[[str], Path]) -> None:
     (first,) = extract(frozen, [LONG])
     for number in range(3):
         features = extract(frozen, documents(4, 4 * number))
-        accepted(
+        apply_update(
             learner.propose(
-                TrainingBatch(features, [0, 1, 0, 1]), NOTHING, learner.predict_many(features)
+                TrainingBatch(features, [0, 1, 0, 1]), NO_REPLAY, learner.predict_many(features)
             )
         )
     assert all(torch.equal(tensor, encoder.state_dict()[n]) for n, tensor in before.items())
@@ -70,8 +69,8 @@ def test_frozen_weights_stay(tiny: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize("tokens", [2, 8, 15])
-def test_a_step_sees_some_tokens(build: Any, tokens: int) -> None:
-    """Of a long text so many tokens are learned, each once, in order, the first among them."""
+def test_sampled_tokens(build: Build, tokens: int) -> None:
+    """A step samples tokens of a long text without repetition, in order, the first included."""
     learner = build("latent", learn_tokens=tokens).learner
     hidden = torch.arange(16.0).unsqueeze(1)
     seen = torch.zeros(16)
@@ -85,8 +84,8 @@ def test_a_step_sees_some_tokens(build: Any, tokens: int) -> None:
     assert (seen[1:] / 200 - share).abs().max() < 0.2
 
 
-def test_a_short_text_is_seen_whole(build: Any) -> None:
-    """A text of no more tokens than are learned is learned as it is."""
+def test_short_text(build: Build) -> None:
+    """A text with no more tokens than a step learns is learned whole."""
     learner = build("latent", learn_tokens=8).learner
     before = learner._random.get_state()
     for length in (1, 2, 7, 8):
@@ -95,31 +94,31 @@ def test_a_short_text_is_seen_whole(build: Any) -> None:
     assert torch.equal(learner._random.get_state(), before)
 
 
-def test_predictions_see_all_tokens(build: Any) -> None:
-    """Tokens are left out of lessons only: the same text is always predicted the same."""
-    assembled = build("latent", learn_tokens=2)
-    teach(assembled, documents(8))
-    features = extract(assembled.extractor, [LONG])
-    first = assembled.learner.predict_many(features).probabilities
+def test_predictions_see_all_tokens(build: Build) -> None:
+    """Predictions use all tokens: the same text has always the same prediction."""
+    model = build("latent", learn_tokens=2)
+    teach(model, documents(8))
+    features = extract(model.extractor, [LONG])
+    first = model.learner.predict_many(features).probabilities
     for _ in range(3):
-        again = assembled.learner.predict_many(features).probabilities
+        again = model.learner.predict_many(features).probabilities
         np.testing.assert_array_equal(again, first)
     cut = [{"hidden": features[0]["hidden"][:-1]}]
-    assert (assembled.learner.predict_many(cut).probabilities != first).any()
+    assert (model.learner.predict_many(cut).probabilities != first).any()
 
 
-def test_seed(build: Any, saved: Any) -> None:
-    """The tokens that are chosen depend on the seed."""
+def test_seed(build: Build, saved: Saved) -> None:
+    """The sampled tokens depend on the seed."""
     states = []
     for seed in (0, 0, 1):
-        assembled = build("latent", learn_tokens=3, seed=seed)
-        teach(assembled, documents(8))
-        state = assembled.learner.steps
+        model = build("latent", learn_tokens=3, seed=seed)
+        teach(model, documents(8))
+        state = model.learner.steps
         states.append(saved(state))
     assert states[0] == states[1] != states[2]
 
 
-def test_choice_of_tokens_goes_on_after_a_restart(build: Any, restore: Any) -> None:
+def test_random_generator_is_restored(build: Build, restore: Restore) -> None:
     """The random generator is part of the state."""
     one, other = build("latent").learner, build("latent", seed=5).learner
     hidden = torch.arange(16.0).unsqueeze(1)
@@ -130,13 +129,13 @@ def test_choice_of_tokens_goes_on_after_a_restart(build: Any, restore: Any) -> N
     ]
 
 
-def test_what_the_buffer_keeps(build: Any) -> None:
-    """The buffer keeps activations of as many real tokens as are learned, in half precision."""
-    assembled = build("blend", learn_tokens=8)
-    short, long = extract(assembled.extractor, [Document("short", "moon"), LONG])
+def test_replay_features(build: Build) -> None:
+    """The buffer stores activations of as many tokens as a step learns, in half precision."""
+    model = build("blend", learn_tokens=8)
+    short, long = extract(model.extractor, [Document("short", "moon"), LONG])
     for features, tokens in ((short, 3), (long, 8)):
-        kept = assembled.learner.replay_features(features)
-        assert list(kept) == ["hidden"]
-        assert kept["hidden"].dtype == torch.float16
-        assert kept["hidden"].shape == (tokens, 32)
-        assert kept["hidden"].untyped_storage().nbytes() == 2 * 32 * tokens
+        replayed = model.learner.replay_features(features)
+        assert list(replayed) == ["hidden"]
+        assert replayed["hidden"].dtype == torch.float16
+        assert replayed["hidden"].shape == (tokens, 32)
+        assert replayed["hidden"].untyped_storage().nbytes() == 2 * 32 * tokens

@@ -1,11 +1,11 @@
-"""N-grams: how they are counted, weighed and kept; and softmax regression on them."""
+"""Count, weigh and store n-grams, and fit a softmax regression on them."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from helpers import accepted, documents
+from helpers import Restore, apply_update, documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ from consumer.learners.protocol import TrainingBatch
 from consumer.learners.sparse import DocumentFrequencies, Table, softmax
 from newsreel.events.document import Document
 
-NOTHING = TrainingBatch([], [])
+NO_REPLAY = TrainingBatch([], [])
 
 
 def ngrams(*texts: str) -> list[Any]:
@@ -25,7 +25,7 @@ def ngrams(*texts: str) -> list[Any]:
 
 
 def test_words_and_pairs() -> None:
-    """A text is its words and its pairs of words, each with the log of 1 + its count."""
+    """The n-grams of a text are its words and pairs of words, with the log of 1 + count."""
     one, pair, again, none = ngrams("a", "a b", "A, b. A", "!!!")
     assert len(one["ngrams"]) == 1
     assert len(pair["ngrams"]) == 3  # a, b, a b
@@ -38,7 +38,7 @@ def test_words_and_pairs() -> None:
 
 
 def test_document_frequencies() -> None:
-    """The rarer an n-gram was in the stream, the more it weighs; weights have norm 1."""
+    """The rarer an n-gram was in the stream, the larger its weight; weights have norm 1."""
     frequencies = DocumentFrequencies()
     for features in ngrams("common", "common", "common rare", "other"):
         frequencies.add(features)
@@ -55,8 +55,8 @@ def test_document_frequencies() -> None:
 TERMS = ("common", "rare", "unseen")
 
 
-def test_document_frequencies_survive_a_restart(restore: Any) -> None:
-    """After a restart n-grams weigh the same, and go on being counted."""
+def test_document_frequencies_are_restored(restore: Restore) -> None:
+    """After a restart n-grams have the same weights, and counting continues."""
     one, other = DocumentFrequencies(), DocumentFrequencies()
     some = ngrams("a b c", "a", "a c")
     for features in some:
@@ -77,8 +77,8 @@ changes = st.lists(
 
 @settings(deadline=None, max_examples=15)
 @given(changes=changes, stop=st.integers(0, 12))
-def test_table(restore: Any, changes: Any, stop: int) -> None:
-    """However it grows, and over a restart, a table holds what was written, else 0."""
+def test_table(restore: Restore, changes: Any, stop: int) -> None:
+    """A table holds the values written, else 0, however it grows and over a restart."""
     table, expected = Table(), {}
     for number, (label, ngram, value) in enumerate(changes):
         if number == stop:
@@ -96,8 +96,8 @@ def test_table(restore: Any, changes: Any, stop: int) -> None:
     assert (table.numbers != 0).sum() == written
 
 
-def test_table_keeps_what_changed() -> None:
-    """A checkpoint holds the numbers that are not 0, and no other."""
+def test_state_of_a_table() -> None:
+    """A checkpoint holds the numbers that are not 0, and no others."""
     table = Table()
     table.grow(3)
     table.numbers[[7, 9], [0, 2]] = 1.0
@@ -110,22 +110,22 @@ def test_table_keeps_what_changed() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 0), (3, 0), (0, 4)])
 def test_softmax_of_nothing(shape: tuple[int, int]) -> None:
-    """Where there is nothing there are no probabilities."""
+    """Without documents or labels there are no probabilities."""
     assert softmax(np.zeros(shape, dtype=np.float32)).shape == shape
 
 
 def test_softmax_of_large_scores() -> None:
-    """However large scores are, probabilities are numbers."""
+    """Probabilities are finite, however large the scores."""
     rows = softmax(np.array([[1000.0, 0.0], [-1000.0, -1000.0]], dtype=np.float32))
     np.testing.assert_allclose(rows, [[1, 0], [0.5, 0.5]])
 
 
 def test_steps_are_adagrad() -> None:
-    """The first step from zero weights is the gradient over the root of its square."""
+    """The first step from zero weights is the gradient divided by the root of its square."""
     (features,) = ngrams("word")
     learner = NgramSoftmax()
-    lesson = TrainingBatch([features], [1])
-    loss = accepted(learner.propose(lesson, NOTHING, learner.predict_many(lesson.features)))
+    batch = TrainingBatch([features], [1])
+    loss = apply_update(learner.propose(batch, NO_REPLAY, learner.predict_many(batch.features)))
     assert loss == pytest.approx(-np.log(LEAST_PROBABILITY))  # no label was known
     # One n-gram of value 1; error is p - y = (0.5, -0.5); squares begin with 0.01.
     step = 0.5 / np.sqrt(0.01 + 0.25)
@@ -135,11 +135,11 @@ def test_steps_are_adagrad() -> None:
 
 
 def test_replayed_documents_are_not_counted_again() -> None:
-    """Document frequencies are those of the stream, in which each document is once."""
+    """Document frequencies count each document of the stream once."""
     features = extract(Ngrams(), documents(6))
     learner = NgramSoftmax()
     for _ in range(3):
-        accepted(
+        apply_update(
             learner.propose(
                 TrainingBatch(features[:2], [0, 1]),
                 TrainingBatch([learner.replay_features(row) for row in features[2:]], [0, 1, 0, 1]),

@@ -1,4 +1,4 @@
-"""A model that is taught while it is asked: answers are of whole weights, and change nothing."""
+"""Ask a model while it is trained: answers use whole weights, and change nothing."""
 
 import threading
 import time
@@ -6,60 +6,60 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import documents
+from helpers import Build, Saved, documents
 
 from consumer.features.extractor import Features, extract
 from consumer.labels import LabelSet
 from consumer.learners.protocol import Predictions, StagedUpdate, TrainingBatch
 from consumer.learners.shared import BusyError, FairLock, SharedModel
 
-NOTHING = TrainingBatch([], [])
+NO_REPLAY = TrainingBatch([], [])
 
 
-def test_turns_are_given_in_order() -> None:
-    """Whoever asks first is first, even where the holder asks again at once."""
-    turns, order = FairLock(), []
+def test_lock_is_fair() -> None:
+    """Threads get the lock in the order of their requests, even if the holder requests it again."""
+    lock, order = FairLock(), []
     begun = [threading.Event() for _ in range(5)]
 
     def wait(number: int) -> None:
         begun[number].set()
-        with turns.acquired():
+        with lock.acquired():
             order.append(number)
 
-    with turns.acquired():
+    with lock.acquired():
         threads = []
         for number in range(5):
             threads.append(threading.Thread(target=wait, args=[number]))
             threads[-1].start()
             begun[number].wait()
             time.sleep(0.02)
-    with turns.acquired():
+    with lock.acquired():
         order.append(5)
     for thread in threads:
         thread.join()
     assert order == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_turn_that_does_not_come() -> None:
-    """Who has waited long enough gives up, and holds nobody up."""
-    turns = FairLock()
-    with turns.acquired(), pytest.raises(BusyError), turns.acquired(0.01):
+def test_timeout() -> None:
+    """A thread that times out leaves the queue, and blocks no other thread."""
+    lock = FairLock()
+    with lock.acquired(), pytest.raises(BusyError), lock.acquired(0.01):
         pass
-    with turns.acquired(0.01):
+    with lock.acquired(0.01):
         pass
 
 
-def test_a_failure_ends_a_turn() -> None:
-    """An error in a turn does not keep the others waiting."""
-    turns = FairLock()
-    with pytest.raises(ValueError, match="oops"), turns.acquired():
+def test_error_releases_the_lock() -> None:
+    """An error while the lock is held releases the lock."""
+    lock = FairLock()
+    with pytest.raises(ValueError, match="oops"), lock.acquired():
         raise ValueError("oops")
-    with turns.acquired(0.01):
+    with lock.acquired(0.01):
         pass
 
 
-class Halves:
-    """A learner whose weights are two numbers, which a step changes one after the other."""
+class TwoWeights:
+    """A learner with two weights, which a step changes one after the other."""
 
     def __init__(self) -> None:
         self.left = self.right = 0
@@ -80,8 +80,8 @@ class Halves:
         return StagedUpdate(0.0, apply)
 
 
-class Blind:
-    """Extracts nothing."""
+class NoFeatures:
+    """Extract nothing."""
 
     def tokenize_many(self, documents: Any) -> list[Features]:
         return [{} for _ in documents]
@@ -91,16 +91,16 @@ class Blind:
 
 
 def test_weights_are_never_half_updated() -> None:
-    """Answers while steps are taken are of weights before or after one, as they say."""
+    """Answers during training use the weights before or after a step, as they report."""
     labels = LabelSet(limit=2)
     labels.add("left")
     labels.add("right")
-    model = SharedModel(Blind(), Halves(), labels, separate_weights=True)  # type: ignore[arg-type]
+    model = SharedModel(NoFeatures(), TwoWeights(), labels, separate_weights=True)  # type: ignore[arg-type]
     over = threading.Event()
 
     def teach() -> None:
         while not over.is_set():
-            model.learner.propose(NOTHING, NOTHING, Predictions(np.zeros((0, 0)))).apply()
+            model.learner.propose(NO_REPLAY, NO_REPLAY, Predictions(np.zeros((0, 0)))).apply()
 
     thread = threading.Thread(target=teach)
     thread.start()
@@ -108,20 +108,24 @@ def test_weights_are_never_half_updated() -> None:
     over.set()
     thread.join()
     for predictions, steps in answers:
-        assert [dict(said.top) for said in predictions] == [{"left": steps, "right": steps}] * 2
+        assert [dict(prediction.top) for prediction in predictions] == [
+            {"left": steps, "right": steps}
+        ] * 2
     assert len({steps for _, steps in answers}) > 10
 
 
 @pytest.mark.parametrize("learner", ["blend", "latent", "analytic", "bayes", "ngram", "finetune"])
 @pytest.mark.parametrize("averaging", [0.9, 0.0])
-def test_to_ask_changes_nothing(build: Any, saved: Any, learner: str, averaging: float) -> None:
-    """A model that is asked all the time learns what one learns that is not, to the last bit."""
+def test_requests_change_nothing(
+    build: Build, saved: Saved, learner: str, averaging: float
+) -> None:
+    """A model that is asked all the time learns the same, bit for bit, as one that is not."""
     alone, asked = (build(learner, averaging=averaging) for _ in range(2))
-    apart = averaging > 0
+    separate = averaging > 0
     labels = LabelSet(limit=2)
     for one in documents(2):
         labels.add(one.label or "")
-    model = SharedModel(asked.extractor, asked.learner, labels, separate_weights=apart)
+    model = SharedModel(asked.extractor, asked.learner, labels, separate_weights=separate)
     over = threading.Event()
 
     def ask() -> None:
@@ -138,10 +142,10 @@ def test_to_ask_changes_nothing(build: Any, saved: Any, learner: str, averaging:
             (model.extractor, model.learner),
         ):
             features = extract(extractor, some)
-            proposal = taught.propose(
-                TrainingBatch(features, targets), NOTHING, taught.predict_many(features)
+            update = taught.propose(
+                TrainingBatch(features, targets), NO_REPLAY, taught.predict_many(features)
             )
-            proposal.apply()
+            update.apply()
             for row in features:
                 taught.replay_features(row)
     over.set()
@@ -149,4 +153,4 @@ def test_to_ask_changes_nothing(build: Any, saved: Any, learner: str, averaging:
     assert saved(model.learner) == saved(alone.learner)
     predictions, steps = model.ask(documents(4, start=900), 10)
     assert steps == 3
-    assert {said.predicted.label for said in predictions} <= {"sport", "space"}
+    assert {prediction.predicted.label for prediction in predictions} <= {"sport", "space"}

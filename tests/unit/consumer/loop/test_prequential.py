@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from helpers import accepted, documents
+from helpers import apply_update, documents
 from loops import build_loop, numbered, read
 
 from consumer.kafka.batch import Batch, DeadLetter, Origin
@@ -246,7 +246,7 @@ def test_predictions_of_a_label_not_learned_yet() -> None:
     )
     assert not before.correct
     arrived = predict(reader.classifier.extractor, reader.classifier.learner, documents[1:2])
-    accepted(
+    apply_update(
         reader.classifier.learner.propose(
             TrainingBatch(arrived.features, [1]), TrainingBatch([], []), arrived.predictions
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import accepted, documents
+from helpers import apply_update, documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops import RecordingLearner, build_loop, numbered, read, resume
@@ -136,7 +136,7 @@ def test_losses_out_of_bounds(refusing: Any, loss: float) -> None:
 
 def test_the_largest_loss_is_learned() -> None:
     """The bound itself is within bounds."""
-    assert accepted(StagedUpdate(MAX_LOSS, lambda: None)) == MAX_LOSS
+    assert apply_update(StagedUpdate(MAX_LOSS, lambda: None)) == MAX_LOSS
 
 
 DOCUMENTS = [
@@ -258,7 +258,7 @@ def test_all_experts_or_none(build: Any, saved: Any, experts: tuple[str, ...]) -
     features = extract(assembled.extractor, documents(16))
     targets = [number % 2 for number in range(8)]
     learner = assembled.learner
-    accepted(
+    apply_update(
         learner.propose(
             TrainingBatch(features[:8], targets), NOTHING, learner.predict_many(features[:8])
         )
@@ -270,5 +270,5 @@ def test_all_experts_or_none(build: Any, saved: Any, experts: tuple[str, ...]) -
     assert saved(learner) == before
     said = learner.predict_many(features[:8])
     assert said.probabilities.shape == (8, 2)
-    accepted(learner.propose(TrainingBatch(features[:8], [0, 1, 2, 3] * 2), NOTHING, said))
+    apply_update(learner.propose(TrainingBatch(features[:8], [0, 1, 2, 3] * 2), NOTHING, said))
     assert learner.predict_many(features[:8]).probabilities.shape == (8, 4)
