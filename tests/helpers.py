@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from forks import Fork
 from kafka import KafkaProducer
 
-from consumer.learners.protocol import StagedUpdate
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
 from newsreel.events.document import Document, encode
+
+if TYPE_CHECKING:
+    from consumer.learners.protocol import StagedUpdate
 
 ROOT = Path(__file__).parent.parent
 
@@ -48,7 +50,7 @@ def documents(count: int, start: int = 0) -> list[Document]:
     return made
 
 
-def accepted(proposal: StagedUpdate) -> float:
+def accepted(proposal: "StagedUpdate") -> float:
     """Take a learning step; returns its loss."""
     proposal.apply()
     return proposal.loss
