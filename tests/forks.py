@@ -16,9 +16,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from consumer.checkpoints import lease
-from consumer.features import hardware
-
 PRELOADED = (
     "pytest",  # imported again in each process that is forked from `python -m pytest`
     "transformers.models.bert.modeling_bert",
@@ -151,6 +148,9 @@ def _run(argv: list[str], environment: dict[str, str], stdout: str, stderr: str)
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
+    from consumer.checkpoints import lease  # noqa: PLC0415 - imported by the server
+    from consumer.features import hardware  # noqa: PLC0415
+
     hardware.run_when_idle = _take_a_share
     lease.MISSING_SECONDS = 0.0  # in a new folder there is nobody to wait for
     sys.argv = argv

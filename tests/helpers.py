@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from forks import Fork
 from kafka import KafkaProducer
 
-from consumer.checkpoints.state import Stateful
-from consumer.learners.factory import BuiltModel
-from consumer.learners.protocol import StagedUpdate
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
 from newsreel.events.document import Document, encode
+
+if TYPE_CHECKING:
+    from consumer.checkpoints.state import Stateful
+    from consumer.learners.factory import BuiltModel
+    from consumer.learners.protocol import StagedUpdate
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,7 +52,7 @@ def documents(count: int, start: int = 0) -> list[Document]:
     return made
 
 
-def apply_update(update: StagedUpdate) -> float:
+def apply_update(update: "StagedUpdate") -> float:
     """Apply a learning step, and return its loss."""
     update.apply()
     return update.loss
@@ -180,11 +182,11 @@ class Publish(Protocol):
 class Build(Protocol):
     """Build a model on a tiny transformer: ``build("latent", adapters=2)``."""
 
-    def __call__(self, learner: str, **options: Any) -> BuiltModel: ...
+    def __call__(self, learner: str, **options: Any) -> "BuiltModel": ...
 
 
-Saved = Callable[[Stateful], tuple[str, bytes]]
+Saved = Callable[["Stateful"], tuple[str, bytes]]
 """Return what the files of a checkpoint hold of a part."""
 
-Restore = Callable[[Stateful, Stateful], None]
+Restore = Callable[["Stateful", "Stateful"], None]
 """Restore the state of the first part in the second."""

@@ -119,7 +119,16 @@ Build = Callable[..., BuiltModel]
 
 
 @pytest.fixture(scope="session")
-def build(tiny: Callable[[str], Path]) -> Build:
+def _shared_tokenizers() -> Iterator[None]:
+    """Let copies of a learner share the tokenizer: to copy its vocabulary is slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        tokenizers = transformers.PreTrainedTokenizerBase
+        patch.setattr(tokenizers, "__deepcopy__", lambda self, memo: self, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def build(tiny: Callable[[str], Path], _shared_tokenizers: None) -> Build:
     """Assemble learners on the tiny transformer: ``build("latent", adapters=2)``."""
 
     @cache
