@@ -40,8 +40,11 @@ def test_a_checkpoint_of_version_0_1(connection: Connection, name: str, tmp_path
     assert found["state"].keys() | DROPPED == expected["state"].keys() | DROPPED
     assert found["tensors"].keys() == expected["tensors"].keys()
     assert len(found["predictions"]) == len(expected["predictions"])
-    if versions() != expected["versions"]:
-        pytest.skip(f"restored; the bits are compared with {expected['versions']} only")
+    assert versions() == expected["versions"], (
+        "The run was restored, but other versions of libraries may round differently, so its bits"
+        " cannot be compared. Install the versions of constraints.txt; after an upgrade there, write"
+        " the fixtures again: python tests/fixtures/make_checkpoint_0_1.py in a checkout of 0.1.0"
+    )
     differ = [
         f"{kind}: {part}"
         for kind in ("state", "tensors")
