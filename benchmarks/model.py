@@ -17,7 +17,7 @@ class Size:
     checkpoint_bytes: int | None
 
 
-class Classifier(Protocol):
+class Evaluable(Protocol):
     """A model that can be evaluated."""
 
     def predict_many(self, documents: Sequence[Document]) -> list[Prediction]:
@@ -33,7 +33,7 @@ class Classifier(Protocol):
         ...
 
 
-class Model(Classifier, Protocol):
+class Model(Evaluable, Protocol):
     """Learns a stream: each document is predicted once, then learned once."""
 
     @property
@@ -46,7 +46,7 @@ class Model(Classifier, Protocol):
         ...
 
 
-class Reference(Classifier, Protocol):
+class Reference(Evaluable, Protocol):
     """Learns the whole stream offline before it predicts: an upper reference for online rows."""
 
     def fit(self, documents: Sequence[Document]) -> None:

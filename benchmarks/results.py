@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.corpus import Corpus
+from benchmarks.corpus import NewsgroupsCorpus
 from newsreel.common.errors import UserError
 from newsreel.common.json_file import replace_file
 
@@ -72,7 +72,7 @@ class ResultsFile:
 
 
 def conditions(
-    corpus: Corpus, seed: int, libraries: Iterable[str] = machine.LIBRARIES
+    corpus: NewsgroupsCorpus, seed: int, libraries: Iterable[str] = machine.LIBRARIES
 ) -> dict[str, Any]:
     """Return what figures depend on: copy of the corpus, seed, machine, versions of libraries."""
     return {

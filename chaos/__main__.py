@@ -14,7 +14,7 @@ from rich.console import Console
 from chaos import damaged_checkpoints, kills, malformed_records, network, outage, producer, standby
 from chaos.settings import Settings
 from chaos.table import table
-from chaos.trial import Rig, Row, Trial, TrialError, stopwatch
+from chaos.trial import ResultRow, Rig, Trial, TrialError, stopwatch
 from harness.broker import EmbeddedKafka, find_kafka
 from newsreel.common import cli, logs
 from newsreel.common.errors import UserError
@@ -70,7 +70,7 @@ def chaos(argv: Sequence[str]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = FILE_WIDTH
-    rows: list[Row] = []
+    rows: list[ResultRow] = []
     name = f"chaos-{uuid.uuid4().hex[:8]}"
     folder = (settings.folder / name).absolute()
     with stopwatch() as seconds, ExitStack() as stack:
@@ -78,7 +78,7 @@ def chaos(argv: Sequence[str]) -> None:
         console.print(f"Kafka is at {connection.bootstrap_servers}; logs are in {folder}/")
         rig = Rig(name, connection, broker, folder, settings.seed)
 
-        def run(name: str) -> list[Row]:
+        def run(name: str) -> list[ResultRow]:
             console.print(f"{seconds():4.0f} s: {name}")
             return _run(name, chosen[name], rig)
 
@@ -104,12 +104,12 @@ def _kafka(folder: Path) -> Iterator[tuple[Connection, EmbeddedKafka | None]]:
         yield Connection(broker.bootstrap_servers), broker
 
 
-def _run(name: str, trial: Trial, rig: Rig) -> list[Row]:
+def _run(name: str, trial: Trial, rig: Rig) -> list[ResultRow]:
     with stopwatch() as seconds:
         try:
             return trial(rig)
         except TrialError as error:
-            return [Row(name, "-", "no error", str(error), passed=False, seconds=seconds())]
+            return [ResultRow(name, "-", "no error", str(error), passed=False, seconds=seconds())]
 
 
 def _choose(known: Mapping[str, Trial], only: str | None) -> dict[str, Trial]:

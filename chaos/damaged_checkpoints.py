@@ -11,7 +11,7 @@ from chaos import wire
 from chaos.consumer_process import Fault
 from chaos.kills import prepared, same
 from chaos.run import Run
-from chaos.trial import Checks, Rig, Row, TrialError, stopwatch
+from chaos.trial import Checks, ResultRow, Rig, TrialError, stopwatch
 
 DOCUMENTS = 64
 
@@ -20,7 +20,7 @@ FILES = ("manifest.json", "state.json", "tensors.safetensors")
 KINDS = ("bit", "bit", "byte", "zeros", "cut", "grown", "deleted")
 
 
-def fuzz(rig: Rig, mutations: int) -> list[Row]:
+def fuzz(rig: Rig, mutations: int) -> list[ResultRow]:
     """Change, cut, lengthen or delete each file of a checkpoint in turn, and restore it."""
     from chaos.restoring import Restoration  # noqa: PLC0415 - imports torch, which takes seconds
 
@@ -51,7 +51,7 @@ def fuzz(rig: Rig, mutations: int) -> list[Row]:
         return [checks.row("fuzz", done, seconds(), found)]
 
 
-def fallback(rig: Rig) -> list[Row]:
+def fallback(rig: Rig) -> list[ResultRow]:
     """Kill a consumer, damage its newest checkpoint, and start it again."""
     random = rig.random("fallback")
     items = wire.documents(8 * DOCUMENTS, random)

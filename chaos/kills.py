@@ -5,8 +5,8 @@ from random import Random
 
 from chaos import wire
 from chaos.consumer_process import POINTS, ConsumerProcess, Fault
-from chaos.run import BATCH, Outcome, Run
-from chaos.trial import Checks, Rig, Row, stopwatch
+from chaos.run import BATCH, Run, RunOutcome
+from chaos.trial import Checks, ResultRow, Rig, stopwatch
 from newsreel.events.document import Document
 
 EVERY = 2 * BATCH
@@ -31,12 +31,12 @@ LEARNERS = {
 }
 
 
-def one_partition(rig: Rig, documents: int, kills: int) -> list[Row]:
+def one_partition(rig: Rig, documents: int, kills: int) -> list[ResultRow]:
     """Compare a run that is killed many times with an undisturbed run, bit for bit."""
     return [_compare(rig, "one-partition", "blend", (), documents, kills)]
 
 
-def learner(rig: Rig, name: str, documents: int, kills: int) -> list[Row]:
+def learner(rig: Rig, name: str, documents: int, kills: int) -> list[ResultRow]:
     """Run the trials of one and of four partitions with one learner and fewer kills."""
     trial, options = f"learner-{name}", LEARNERS[name]
     return [
@@ -45,14 +45,14 @@ def learner(rig: Rig, name: str, documents: int, kills: int) -> list[Row]:
     ]
 
 
-def four_partitions(rig: Rig, documents: int, kills: int) -> list[Row]:
+def four_partitions(rig: Rig, documents: int, kills: int) -> list[ResultRow]:
     """Check that each document is predicted once and learned once; their order may differ."""
     return [_count(rig, "four-partitions", "blend", (), documents, kills)]
 
 
 def _count(
     rig: Rig, trial: str, learner: str, options: tuple[str, ...], documents: int, kills: int
-) -> Row:
+) -> ResultRow:
     random = rig.random(f"four {trial} {learner}")
     name = f"{rig.name}-{trial}-{learner}-four"
     with stopwatch() as seconds:
@@ -105,7 +105,7 @@ def endure(run: Run, random: Random, kills: int) -> tuple[int, int]:
     return points, instants
 
 
-def once(checks: Checks, outcome: Outcome, ids: set[str]) -> None:
+def once(checks: Checks, outcome: RunOutcome, ids: set[str]) -> None:
     """Check that each document has exactly one prediction."""
     predicted = outcome.last_predictions.keys()
     found = f"{len(ids - predicted)} missing, {len(predicted - ids)} unknown"
@@ -113,7 +113,7 @@ def once(checks: Checks, outcome: Outcome, ids: set[str]) -> None:
     checks.equal("once", outcome.multiplicities, {1: len(ids)})
 
 
-def same(checks: Checks, found: Outcome, expected: Outcome) -> None:
+def same(checks: Checks, found: RunOutcome, expected: RunOutcome) -> None:
     """Check that two runs have the same state and the same predictions."""
     same_state(checks, found, expected)
     once(checks, found, set(expected.last_predictions))
@@ -124,7 +124,7 @@ def same(checks: Checks, found: Outcome, expected: Outcome) -> None:
     checks.equal("same predictions", f"{differing} differ", "0 differ")
 
 
-def same_state(checks: Checks, found: Outcome, expected: Outcome) -> None:
+def same_state(checks: Checks, found: RunOutcome, expected: RunOutcome) -> None:
     """Check that two runs ended with the same checkpoint and offsets."""
     for name, digest in expected.digests.items():
         checks.equal(f"same {name}", found.digests[name], digest)
@@ -133,7 +133,7 @@ def same_state(checks: Checks, found: Outcome, expected: Outcome) -> None:
 
 def _compare(
     rig: Rig, trial: str, learner: str, options: tuple[str, ...], documents: int, kills: int
-) -> Row:
+) -> ResultRow:
     random = rig.random(f"{trial} {learner}")
     items = wire.documents(documents, random)
     options = ("--checkpoint-every", str(EVERY), *options)
@@ -156,7 +156,7 @@ def _compare(
         return checks.row(trial, done, seconds=seconds())
 
 
-def prepared(rig: Rig, trial: str, items: list[Document]) -> tuple[Run, Outcome]:
+def prepared(rig: Rig, trial: str, items: list[Document]) -> tuple[Run, RunOutcome]:
     """Return a run with a published stream, and the outcome of an undisturbed run on it."""
     options = ("--checkpoint-every", str(EVERY))
     expected = uninterrupted(rig, f"{rig.name}-{trial}-undisturbed", items, *options)
@@ -165,7 +165,7 @@ def prepared(rig: Rig, trial: str, items: list[Document]) -> tuple[Run, Outcome]
     return run, expected
 
 
-def uninterrupted(rig: Rig, topic: str, items: list[Document], *options: str) -> Outcome:
+def uninterrupted(rig: Rig, topic: str, items: list[Document], *options: str) -> RunOutcome:
     """Learn a stream in one process, without faults."""
     run = Run(rig, topic, *options)
     wire.publish(rig.connection, topic, items)

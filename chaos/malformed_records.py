@@ -6,7 +6,7 @@ from typing import Any
 from chaos import wire
 from chaos.kills import kill_at_random, once
 from chaos.run import BATCH, Run
-from chaos.trial import Checks, Rig, Row, stopwatch
+from chaos.trial import Checks, ResultRow, Rig, stopwatch
 from newsreel.common import kafka
 from newsreel.events import topics
 from newsreel.events.document import Document
@@ -18,7 +18,7 @@ COMMITS = 20
 KILLS = 3
 
 
-def malformed(rig: Rig, count: int) -> list[Row]:
+def malformed(rig: Rig, count: int) -> list[ResultRow]:
     """Feed malformed records to a consumer that is killed a few times; count dead letters."""
     from chaos import record_strategies  # noqa: PLC0415 - hypothesis is installed for developers only
 

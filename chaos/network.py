@@ -4,7 +4,7 @@ from chaos import wire
 from chaos.kills import EVERY, same, uninterrupted
 from chaos.proxy import Proxy
 from chaos.run import Run
-from chaos.trial import Checks, Rig, Row, skipped, stopwatch
+from chaos.trial import Checks, ResultRow, Rig, skipped, stopwatch
 from newsreel.common.kafka import Connection
 
 CHANCES = {"delay": 0.05, "reset": 0.01, "truncate": 0.01, "lose": 0.01}
@@ -26,7 +26,7 @@ CERTAIN = {
 MAX_STARTS = 5
 
 
-def faults(rig: Rig, documents: int) -> list[Row]:
+def faults(rig: Rig, documents: int) -> list[ResultRow]:
     """Learn through a faulty network, and start the consumer again after it gives up."""
     if rig.broker is None:
         return skipped("network", "the proxy needs the embedded broker, whose address it knows")

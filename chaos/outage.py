@@ -8,7 +8,7 @@ from chaos import wire
 from chaos.consumer_process import Fault
 from chaos.kills import EVERY, same, same_state, uninterrupted
 from chaos.run import Run
-from chaos.trial import FOREIGN_BROKER, Checks, Rig, Row, TrialError, skipped, stopwatch
+from chaos.trial import FOREIGN_BROKER, Checks, ResultRow, Rig, TrialError, skipped, stopwatch
 
 AWAY_SECONDS = 3.0
 
@@ -24,7 +24,7 @@ aborts an open transaction at its end, but confirms its commit after the restart
 not."""
 
 
-def paused(rig: Rig, documents: int, away: float) -> list[Row]:
+def paused(rig: Rig, documents: int, away: float) -> list[ResultRow]:
     """Pause the broker with SIGSTOP for some seconds."""
     if (broker := rig.broker) is None:
         return skipped("outage", FOREIGN_BROKER)
@@ -47,7 +47,7 @@ def paused(rig: Rig, documents: int, away: float) -> list[Row]:
     ]
 
 
-def restarted(rig: Rig, documents: int) -> list[Row]:
+def restarted(rig: Rig, documents: int) -> list[ResultRow]:
     """End the broker with SIGTERM and start it again with the same data and port."""
     if (broker := rig.broker) is None:
         return skipped("restart", FOREIGN_BROKER)
@@ -70,7 +70,7 @@ def _disturb(
     idle: float,
     disturb: Callable[[Callable[[], None]], None],
     how: str,
-) -> Row:
+) -> ResultRow:
     """Disturb the broker at failpoints of a commit, each in a run of its own.
 
     Parameters

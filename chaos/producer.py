@@ -10,7 +10,7 @@ from pathlib import Path
 from chaos import wire
 from chaos.kills import EVERY
 from chaos.run import Run
-from chaos.trial import Checks, Rig, Row, TrialError, stopwatch, wait_until
+from chaos.trial import Checks, ResultRow, Rig, TrialError, stopwatch, wait_until
 from harness.broker import program_environment
 from newsreel.common import kafka
 
@@ -22,7 +22,7 @@ KILLS = 3
 ROOT = Path(__file__).parent.parent
 
 
-def killed(rig: Rig, documents: int) -> list[Row]:
+def killed(rig: Rig, documents: int) -> list[ResultRow]:
     """Kill producer and consumer in turns; compare the topic's records with the predictions."""
     items = wire.documents(documents, rig.random("producer"))
     checks = Checks()

@@ -29,7 +29,7 @@ IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class PublishedPrediction:
     """The published prediction of a document, without fields that differ between runs."""
 
     id: str
@@ -38,7 +38,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """Checkpoint, committed offsets and predictions at the end of a run."""
 
     digests: dict[str, str]
@@ -46,10 +46,10 @@ class Outcome:
     committed: dict[int, int]
     learned: int
     scored: int
-    predictions: list[Prediction]
+    predictions: list[PublishedPrediction]
 
     @property
-    def last_predictions(self) -> dict[str, Prediction]:
+    def last_predictions(self) -> dict[str, PublishedPrediction]:
         """Last prediction of each document, by document id."""
         return {prediction.id: prediction for prediction in self.predictions}
 
@@ -118,13 +118,13 @@ class Run:
         """Return the folder of the newest checkpoint."""
         return max(self.checkpoints.glob("[!.]*/manifest.json")).parent
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RunOutcome:
         """Read checkpoint, committed offsets and predictions."""
         newest = self.newest()
         manifest = json.loads((newest / "manifest.json").read_text())
         state = json.loads((newest / "state.json").read_text())
         counts = state["progress"]["counts"]
-        return Outcome(
+        return RunOutcome(
             digests=manifest["sha256"],
             positions=manifest["positions"],
             committed=wire.committed(self._connection, self.topic, self.topic),
@@ -137,7 +137,7 @@ class Run:
         )
 
 
-def _prediction(value: bytes) -> Prediction:
+def _prediction(value: bytes) -> PublishedPrediction:
     fields: dict[str, Any] = json.loads(value)
     probabilities = tuple(sorted(fields["probabilities"].items()))
-    return Prediction(fields["id"], fields["label"], probabilities)
+    return PublishedPrediction(fields["id"], fields["label"], probabilities)

@@ -7,7 +7,7 @@ from chaos import wire
 from chaos.consumer_process import ConsumerProcess
 from chaos.kills import once, prepared, same
 from chaos.run import Run
-from chaos.trial import Checks, Rig, Row, TrialError, stopwatch, wait_until
+from chaos.trial import Checks, ResultRow, Rig, TrialError, stopwatch, wait_until
 
 PATIENCE = 15.0
 """Seconds allowed for a takeover."""
@@ -20,7 +20,7 @@ FENCED = "another consumer has taken over"
 USER_ERROR = 2
 
 
-def takeovers(rig: Rig, documents: int, rounds: int) -> list[Row]:
+def takeovers(rig: Rig, documents: int, rounds: int) -> list[ResultRow]:
     """Kill the leader in mid-stream several times; a standby takes over each time."""
     random = rig.random("standby")
     items = wire.documents(documents, random)
@@ -49,7 +49,7 @@ def takeovers(rig: Rig, documents: int, rounds: int) -> list[Row]:
         return [checks.row("standby", done, seconds(), found)]
 
 
-def zombie(rig: Rig, documents: int) -> list[Row]:
+def zombie(rig: Rig, documents: int) -> list[ResultRow]:
     """Pause the leader until the standby has taken over, then resume the leader."""
     random = rig.random("zombie")
     items = wire.documents(documents, random)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from chaos.trial import Row
+from chaos.trial import ResultRow
 
 VERDICTS = {True: "[green]pass[/]", False: "[bold red]FAIL[/]", None: "[yellow]skipped[/]"}
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[ResultRow]) -> Table:
     """Return a table of rows."""
     formatted = Table(
         "trial", "what was done", "what was checked", "found", "seconds", "", show_lines=True

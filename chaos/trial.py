@@ -17,7 +17,7 @@ class TrialError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResultRow:
     """A row of the table of results.
 
     Attributes
@@ -71,7 +71,7 @@ class Rig:
         return Random(f"{self.seed} {trial}")
 
 
-Trial = Callable[[Rig], list[Row]]
+Trial = Callable[[Rig], list[ResultRow]]
 
 
 @dataclass
@@ -92,15 +92,15 @@ class Checks:
         if not passed and not any(failure.startswith(f"{what}: ") for failure in self.failed):
             self.failed.append(f"{what}: {found}")
 
-    def row(self, trial: str, done: str, seconds: float, found: str = "as expected") -> Row:
+    def row(self, trial: str, done: str, seconds: float, found: str = "as expected") -> ResultRow:
         """Return the row of the table; failed checks replace ``found``."""
         found = "; ".join(self.failed) or found
-        return Row(trial, done, ", ".join(self.made), found, not self.failed, seconds)
+        return ResultRow(trial, done, ", ".join(self.made), found, not self.failed, seconds)
 
 
-def skipped(trial: str, reason: str) -> list[Row]:
+def skipped(trial: str, reason: str) -> list[ResultRow]:
     """Return the row of a skipped trial."""
-    return [Row(trial, "-", "-", f"skipped: {reason}", passed=None)]
+    return [ResultRow(trial, "-", "-", f"skipped: {reason}", passed=None)]
 
 
 FOREIGN_BROKER = "the trial stops the broker, and this one is not the embedded broker"

@@ -44,7 +44,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RateRow:
     """Options of newsreel, and the row's title in reports."""
 
     title: str
@@ -52,16 +52,18 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-ROWS: Mapping[str, Row] = {
-    "newsreel": Row("newsreel"),
-    "newsreel-lag": Row(f"newsreel, --target-lag {TARGET_LAG}", options={"target_lag": TARGET_LAG}),
-    "replay": Row(f"--replay-ratio {HIGH_REPLAY}", HIGH_REPLAY),
-    "replay-lag": Row(
+ROWS: Mapping[str, RateRow] = {
+    "newsreel": RateRow("newsreel"),
+    "newsreel-lag": RateRow(
+        f"newsreel, --target-lag {TARGET_LAG}", options={"target_lag": TARGET_LAG}
+    ),
+    "replay": RateRow(f"--replay-ratio {HIGH_REPLAY}", HIGH_REPLAY),
+    "replay-lag": RateRow(
         f"--replay-ratio {HIGH_REPLAY} --target-lag {TARGET_LAG}",
         HIGH_REPLAY,
         {"target_lag": TARGET_LAG},
     ),
-    "ngram": Row("--learner ngram", options={"learner": "ngram"}),
+    "ngram": RateRow("--learner ngram", options={"learner": "ngram"}),
 }
 
 
@@ -78,7 +80,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RateOutcome:
     """Whether each prediction at arrival was right, documents learned, documents replayed."""
 
     hits: Sequence[bool]
@@ -135,7 +137,7 @@ def stream(
     pace: Pace,
     documents: Sequence[Document],
     rate: float,
-) -> Outcome:
+) -> RateOutcome:
     """Predict documents that arrive at a rate per second, and learn them as time permits."""
     hits: list[bool] = []
 
@@ -161,13 +163,13 @@ def stream(
         learned += len(batch)
         replays += replayed
     predict_until(len(documents))
-    return Outcome(hits, learned, replays)
+    return RateOutcome(hits, learned, replays)
 
 
 def measure_paces(documents: Sequence[Document], seed: int) -> dict[str, Pace]:
     """Time the steps of each row with replay and without."""
 
-    def seconds(row: Row, ratio: float) -> float:
+    def seconds(row: RateRow, ratio: float) -> float:
         loop = newsreel.build_loop(seed=seed, replay_ratio=ratio, **row.options)
         steps = islice(newsreel.steps(loop, documents), WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS)
         timings = [(sum(step.seconds.values()), len(step.predictions)) for step in steps]

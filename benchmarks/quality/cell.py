@@ -7,8 +7,8 @@ from typing import Any
 
 import structlog
 
-from benchmarks.corpus import Corpus
-from benchmarks.model import Classifier, Model
+from benchmarks.corpus import NewsgroupsCorpus
+from benchmarks.model import Evaluable, Model
 from benchmarks.quality import rows, streams
 from benchmarks.quality.streams import Stream
 from consumer.evaluation.evaluator import Evaluator
@@ -66,7 +66,12 @@ class StreamFigures:
 
 
 def measure(
-    name: str, stream: Stream, corpus: Corpus, seed: int, documents: int | None, heldout: int | None
+    name: str,
+    stream: Stream,
+    corpus: NewsgroupsCorpus,
+    seed: int,
+    documents: int | None,
+    heldout: int | None,
 ) -> dict[str, Any]:
     """Return the figures of a cell, or the reason why it is skipped, as JSON values.
 
@@ -84,7 +89,7 @@ def measure(
         if name in rows.REFERENCES:
             reference = rows.REFERENCES[name].build(corpus.labels, seed)
             reference.fit(train)
-            model: Classifier = reference
+            model: Evaluable = reference
             figures: dict[str, Any] = {}
         else:
             online = rows.ROWS[name].build(corpus.labels, seed)
@@ -137,7 +142,7 @@ def learn(
     return StreamFigures(whole.scores().whole, recent.scores().whole, seconds, curve)
 
 
-def evaluate(model: Classifier, documents: Sequence[Document]) -> Scores:
+def evaluate(model: Evaluable, documents: Sequence[Document]) -> Scores:
     """Score a model on held-out documents."""
     evaluator = Evaluator()
     # Batches of similar length need less padding.

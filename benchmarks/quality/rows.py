@@ -14,7 +14,7 @@ Build = Callable[[Sequence[str], int], C]
 
 
 @dataclass(frozen=True)
-class Row(Generic[C]):
+class QualityRow(Generic[C]):
     """A learner: its title in reports, and its `Build` as ``module:name``."""
 
     title: str
@@ -33,41 +33,49 @@ class Row(Generic[C]):
         return build(labels, seed)
 
 
-ROWS: Mapping[str, Row[Model]] = {
-    "newsreel": Row("**newsreel** (default: blend)", "benchmarks.newsreel:default"),
-    "newsreel-thorough": Row(
+ROWS: Mapping[str, QualityRow[Model]] = {
+    "newsreel": QualityRow("**newsreel** (default: blend)", "benchmarks.newsreel:default"),
+    "newsreel-thorough": QualityRow(
         "newsreel, thorough: all activations, a replay for each document",
         "benchmarks.newsreel:thorough",
     ),
-    "newsreel-latent": Row("newsreel, latent replay alone", "benchmarks.newsreel:latent"),
-    "newsreel-analytic": Row("newsreel, analytic alone", "benchmarks.newsreel:analytic"),
-    "newsreel-bayes": Row("newsreel, naive Bayes alone", "benchmarks.newsreel:bayes"),
-    "newsreel-ngram": Row("newsreel, n-gram softmax alone", "benchmarks.newsreel:ngram"),
-    "newsreel-finetune": Row("newsreel, fine-tuning 2 layers", "benchmarks.newsreel:finetune"),
-    "newsreel-adapters": Row("newsreel, LoRA in all layers", "benchmarks.newsreel:adapters"),
-    "with-ngram": Row("blend with n-gram softmax in it", "benchmarks.newsreel:with_ngram"),
-    "without-gradients": Row(
+    "newsreel-latent": QualityRow("newsreel, latent replay alone", "benchmarks.newsreel:latent"),
+    "newsreel-analytic": QualityRow("newsreel, analytic alone", "benchmarks.newsreel:analytic"),
+    "newsreel-bayes": QualityRow("newsreel, naive Bayes alone", "benchmarks.newsreel:bayes"),
+    "newsreel-ngram": QualityRow("newsreel, n-gram softmax alone", "benchmarks.newsreel:ngram"),
+    "newsreel-finetune": QualityRow(
+        "newsreel, fine-tuning 2 layers", "benchmarks.newsreel:finetune"
+    ),
+    "newsreel-adapters": QualityRow("newsreel, LoRA in all layers", "benchmarks.newsreel:adapters"),
+    "with-ngram": QualityRow("blend with n-gram softmax in it", "benchmarks.newsreel:with_ngram"),
+    "without-gradients": QualityRow(
         "blend without gradient steps", "benchmarks.newsreel:without_gradients"
     ),
-    "without-balance": Row(
+    "without-balance": QualityRow(
         "blend with a reservoir that is not balanced", "benchmarks.newsreel:without_balance"
     ),
-    "without-replay": Row("blend without replay", "benchmarks.newsreel:without_replay"),
-    "without-adjustment": Row(
+    "without-replay": QualityRow("blend without replay", "benchmarks.newsreel:without_replay"),
+    "without-adjustment": QualityRow(
         "blend without logit adjustment", "benchmarks.newsreel:without_adjustment"
     ),
-    "without-average": Row("blend without weight averaging", "benchmarks.newsreel:without_average"),
-    "plain-loop": Row(
+    "without-average": QualityRow(
+        "blend without weight averaging", "benchmarks.newsreel:without_average"
+    ),
+    "plain-loop": QualityRow(
         "plain loop: SGD, one at a time, no replay, fp32", "benchmarks.newsreel:plain"
     ),
-    "river-softmax": Row("River, TF-IDF, softmax", "benchmarks.peers.river:softmax"),
-    "river-naive-bayes": Row("River, counts, naive Bayes", "benchmarks.peers.river:multinomial"),
-    "sklearn-sgd": Row("scikit-learn, hashing, SGD", "benchmarks.peers.scikit_learn:HashingSGD"),
-    "vowpal-wabbit": Row("Vowpal Wabbit", "benchmarks.peers.vowpal_wabbit:OneAgainstAll"),
+    "river-softmax": QualityRow("River, TF-IDF, softmax", "benchmarks.peers.river:softmax"),
+    "river-naive-bayes": QualityRow(
+        "River, counts, naive Bayes", "benchmarks.peers.river:multinomial"
+    ),
+    "sklearn-sgd": QualityRow(
+        "scikit-learn, hashing, SGD", "benchmarks.peers.scikit_learn:HashingSGD"
+    ),
+    "vowpal-wabbit": QualityRow("Vowpal Wabbit", "benchmarks.peers.vowpal_wabbit:OneAgainstAll"),
 }
 
-REFERENCES: Mapping[str, Row[Reference]] = {
-    "linear-svc": Row(
+REFERENCES: Mapping[str, QualityRow[Reference]] = {
+    "linear-svc": QualityRow(
         "scikit-learn, TF-IDF, LinearSVC (offline)", "benchmarks.peers.scikit_learn:OfflineSVC"
     ),
 }
@@ -86,5 +94,5 @@ QUICK_NAMES: tuple[str, ...] = tuple(name for name in NAMES if name not in SLOW_
 
 def title(name: str) -> str:
     """Return the title of a row, or its name if the row no longer exists."""
-    rows: Mapping[str, Row[Any]] = {**ROWS, **REFERENCES}
+    rows: Mapping[str, QualityRow[Any]] = {**ROWS, **REFERENCES}
     return rows[name].title if name in rows else name

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from benchmarks.corpus import Corpus
+from benchmarks.corpus import NewsgroupsCorpus
 from newsreel.events.document import Document
 from producer.corpus import raw_newsgroups
 from producer.scenarios import order
@@ -37,7 +37,7 @@ class Stream:
 
 
 def make(
-    corpus: Corpus, stream: Stream, seed: int, documents: int | None, heldout: int | None
+    corpus: NewsgroupsCorpus, stream: Stream, seed: int, documents: int | None, heldout: int | None
 ) -> tuple[list[Document], list[Document]]:
     """Return the documents of the stream, and the held-out documents.
 

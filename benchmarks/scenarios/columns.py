@@ -27,7 +27,7 @@ SCENARIOS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class BenchmarkScenario:
     """A stream and the changes in it.
 
     Attributes
@@ -69,7 +69,9 @@ class Scenario:
         ]
 
 
-def make(name: str, documents: Sequence[Document], seed: int, limit: int | None) -> Scenario:
+def make(
+    name: str, documents: Sequence[Document], seed: int, limit: int | None
+) -> BenchmarkScenario:
     """Make the stream of a scenario, with at most ``limit`` documents."""
     text = SCENARIOS[name]
     items, _ = plan.build(plan.parse(text), documents, seed, 1, lambda number, _: float(number))
@@ -89,4 +91,4 @@ def make(name: str, documents: Sequence[Document], seed: int, limit: int | None)
         else:
             indices[item.id] = len(stream)
             stream.append(item)
-    return Scenario(name, text, stream, changes, late)
+    return BenchmarkScenario(name, text, stream, changes, late)

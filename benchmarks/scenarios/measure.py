@@ -10,7 +10,7 @@ import structlog
 
 from benchmarks.model import Model
 from benchmarks.quality import cell
-from benchmarks.scenarios.columns import Scenario
+from benchmarks.scenarios.columns import BenchmarkScenario
 from consumer.drift.adaptation import ERROR, INPUTS, Drift
 from consumer.evaluation.forgetting import Forgetting
 from consumer.evaluation.scores import Scores
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 def measure(
-    model: Model, scenario: Scenario, some: Sequence[Document], heldout: Sequence[Document]
+    model: Model, scenario: BenchmarkScenario, some: Sequence[Document], heldout: Sequence[Document]
 ) -> dict[str, Any]:
     """Return the figures of a cell as JSON values.
 
@@ -83,7 +83,9 @@ def measure(
     )
 
 
-def _learn(model: Model, scenario: Scenario, evaluate: Callable[[int], None]) -> list[bool]:
+def _learn(
+    model: Model, scenario: BenchmarkScenario, evaluate: Callable[[int], None]
+) -> list[bool]:
     """Predict, then learn each batch; return whether each prediction was right."""
     hits: list[bool] = []
     for start, done, batch in _batches(model, scenario.documents):
@@ -96,7 +98,9 @@ def _learn(model: Model, scenario: Scenario, evaluate: Callable[[int], None]) ->
     return hits
 
 
-def _learn_late(model: Model, scenario: Scenario, evaluate: Callable[[int], None]) -> list[bool]:
+def _learn_late(
+    model: Model, scenario: BenchmarkScenario, evaluate: Callable[[int], None]
+) -> list[bool]:
     """Predict each batch, then learn the documents whose labels have arrived.
 
     Returns
@@ -133,7 +137,7 @@ def _batches(
         yield start, start + len(batch), batch
 
 
-def _is_due(start: int, done: int, scenario: Scenario) -> bool:
+def _is_due(start: int, done: int, scenario: BenchmarkScenario) -> bool:
     last = done == len(scenario.documents)
     return last or done // EVALUATE_EVERY > start // EVALUATE_EVERY
 

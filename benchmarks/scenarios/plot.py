@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 
 from benchmarks.quality.plot import COLOURS
 from benchmarks.results import Cell
-from benchmarks.scenarios.columns import Scenario
+from benchmarks.scenarios.columns import BenchmarkScenario
 from benchmarks.scenarios.measure import WINDOW
 from benchmarks.scenarios.rows import ROWS
 from consumer.drift.adaptation import ERROR
@@ -21,7 +21,7 @@ mpl.use("agg")
 BINS = 60
 
 
-def draw(scenario: Scenario, cells: Sequence[Cell], path: Path) -> None:
+def draw(scenario: BenchmarkScenario, cells: Sequence[Cell], path: Path) -> None:
     """Draw the mix of labels above the accuracy of each row measured on the scenario.
 
     Grey lines are changes, dotted lines are drifts that newsreel detected in its errors.
@@ -52,7 +52,7 @@ def draw(scenario: Scenario, cells: Sequence[Cell], path: Path) -> None:
     plt.close(figure)
 
 
-def _draw_mix(axes: Any, scenario: Scenario) -> None:
+def _draw_mix(axes: Any, scenario: BenchmarkScenario) -> None:
     """Draw a row for each label, darker where the label is more frequent."""
     stream = scenario.documents
     labels = sorted({document.label or "" for document in stream})

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the names of rows are needed where the memory of torch must
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ScenarioRow:
     """A learner: its title in reports, and newsreel's options or a peer as ``module:name``."""
 
     title: str
@@ -43,12 +43,14 @@ class Row:
         return newsreel.build(wrap, **self.options)([], seed)
 
 
-ROWS: Mapping[str, Row] = {
-    "newsreel": Row("**newsreel** (forget)"),
-    "nothing": Row("newsreel, no reaction", {"on_drift": "nothing"}),
-    "ngram": Row("newsreel, n-gram softmax", {"learner": "ngram", "on_drift": "nothing"}),
-    "river-adwin": Row("River, naive Bayes with ADWIN", peer="benchmarks.peers.river:retraining"),
-    "river-forest": Row(
+ROWS: Mapping[str, ScenarioRow] = {
+    "newsreel": ScenarioRow("**newsreel** (forget)"),
+    "nothing": ScenarioRow("newsreel, no reaction", {"on_drift": "nothing"}),
+    "ngram": ScenarioRow("newsreel, n-gram softmax", {"learner": "ngram", "on_drift": "nothing"}),
+    "river-adwin": ScenarioRow(
+        "River, naive Bayes with ADWIN", peer="benchmarks.peers.river:retraining"
+    ),
+    "river-forest": ScenarioRow(
         "River, adaptive random forest", peer="benchmarks.peers.river_forest:build"
     ),
 }

@@ -1,4 +1,4 @@
-"""What may interrupt the writing of checkpoints: a fence, a deadline, an injected fault."""
+"""Stop the writing of checkpoints: after a takeover, after a deadline, or by an injected fault."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Interrupts:
-    """Callables that everything which writes or commits a checkpoint consults; all return at once.
+    """Callables that are checked before a checkpoint is written or committed; none of them waits.
 
     The defaults never interrupt.
     """

@@ -13,7 +13,7 @@ from typing import IO
 
 from newsreel.common.errors import UserError
 
-PATIENCE_SECONDS = 6.0
+TAKEOVER_SECONDS = 6.0
 """Seconds without a sign of life of the holder after which another consumer takes over."""
 
 BEAT_SECONDS = 1.0
@@ -37,7 +37,7 @@ class LeaseError(UserError):
 
 
 class Lease:
-    """The right to learn with a folder of checkpoints, held by one consumer at a time.
+    """A lock on a folder of checkpoints: only the consumer that holds the lock learns and writes.
 
     The file ``.lease`` names the holder. Each consumer has a file of its own, which it keeps locked
     while its process lives, and in which the holder counts seconds. Another consumer takes over
@@ -66,7 +66,7 @@ class Lease:
     def __init__(
         self,
         folder: Path,
-        patience: float = PATIENCE_SECONDS,
+        patience: float = TAKEOVER_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder

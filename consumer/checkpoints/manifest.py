@@ -98,7 +98,8 @@ class Manifest:
             The message names each difference.
         """
         differences = [
-            f"{_option(name)} is {_shown(name, then)} there and {_shown(name, now)} here"
+            f"{_option(name)} is {_shown(name, then)} in the checkpoint and"
+            f" {_shown(name, now)} in the options"
             for name, now in describes.items()
             if (then := self.describes.get(name)) != now
         ]

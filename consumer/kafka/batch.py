@@ -1,4 +1,4 @@
-"""One read of Kafka: documents, labels, dead letters, and the positions after them."""
+"""Define what one read of Kafka returns: documents, labels, dead letters and offsets."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Documents in the order of the stream; without documents when none came for a while."""
+    """The records of one read, in the order of the stream; a read that timed out has none."""
 
     documents: Sequence[Document]
 

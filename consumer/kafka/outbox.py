@@ -19,7 +19,7 @@ CLOSE_SECONDS = 5.0
 MAX_BLOCK_MS = 100
 """Milliseconds to wait for room in the client's buffer; then the transaction sends the record."""
 
-RECORD_BYTES = 200
+RECORD_OVERHEAD_BYTES = 200
 """Estimated overhead of a record beside its key, value and headers."""
 
 
@@ -41,7 +41,7 @@ class Outgoing:
     def size(self) -> int:
         """Approximate size in bytes."""
         headers = cloudevents.size(self.headers) + cloudevents.size(self.about)
-        return RECORD_BYTES + len(self.key or b"") + len(self.value or b"") + headers
+        return RECORD_OVERHEAD_BYTES + len(self.key or b"") + len(self.value or b"") + headers
 
 
 def shortened(record: Outgoing, limit: int) -> Outgoing:

@@ -1,4 +1,4 @@
-"""When the label of a document is known: with the document, or later."""
+"""Pair documents with their labels, which arrive with the documents or later."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Documents of rejected learning steps become dead letters, and learning goes on without them."""
+"""Send the documents of rejected learning steps to the dead letters, and stop if many follow."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +17,7 @@ class DivergedError(UserError):
 
 
 class Quarantine:
-    """Turns the documents of rejected learning steps into dead letters.
+    """Turns documents into dead letters when their learning step has a loss that is not finite.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What one turn of the loop yields."""
+"""Define the result of one iteration of the loop: predictions, scores, learning and drift."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class DriftStatus:
-    """What is known of drift after a turn."""
+    """Detected drifts, and the distance of the inputs, after an iteration."""
 
     detected: Sequence[Drift]
-    """Drifts detected, and reactions to drift, in this turn."""
+    """Drifts detected, and reactions to drift, in this iteration."""
     input_distance: float
     """Distance of the last inputs from the reference window; 1 is the mean by chance."""
     last_detected: Mapping[str, int]
@@ -40,10 +40,9 @@ class DriftStatus:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One turn of the loop: all that metrics, progress and checkpoints need to know of a turn.
+    """Result of one iteration of the loop; metrics, progress and checkpoints are made from it.
 
-    A turn that read no documents has none of `tokens`, `expert_shares` and `seconds`: the step says
-    that time has passed.
+    After a read without documents, `tokens` is 0, and `expert_shares` and `seconds` are empty.
     """
 
     batch: Batch
@@ -69,6 +68,6 @@ class Step:
     expert_shares: Mapping[str, float]
     """Share of each expert in the blend; the shares add up to 1."""
     tokens: int
-    """Tokens that the encoder read in this turn."""
+    """Tokens that the encoder read in this iteration."""
     seconds: Mapping[str, float]
     """Seconds of each stage: fetch, tokenize, predict, learn."""

@@ -10,6 +10,12 @@ from typing import Literal
 MAX_LABEL_SERIES = 100
 """Number of labels with a series of their own: the first labels to appear in the stream."""
 
+FIRST_LABELS = f"first {MAX_LABEL_SERIES} labels"
+"""Phrase in the help of a metric that has a series for each of these labels."""
+
+MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
+"""Fields of `Scores` that are exported for each set of predictions."""
+
 Kind = Literal["gauge", "counter", "histogram"]
 
 Group = Literal[

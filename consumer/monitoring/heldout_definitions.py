@@ -1,10 +1,8 @@
 """Define the metrics of ``python -m consumer evaluate --watch``."""
 
-from consumer.monitoring.definitions import MAX_LABEL_SERIES, counter, gauge, histogram, scores
+from consumer.monitoring.definitions import FIRST_LABELS, counter, gauge, histogram, scores
 
 EVALUATION_SECONDS = (0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600)
-
-FIRST_LABELS = f"first {MAX_LABEL_SERIES} labels"
 
 HELD_OUT = (
     gauge(

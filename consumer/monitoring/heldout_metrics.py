@@ -7,12 +7,10 @@ from prometheus_client import CollectorRegistry
 
 from consumer.evaluation.forgetting import Forgetting
 from consumer.heldout.checkpoint_evaluator import Evaluation
-from consumer.monitoring.definitions import MAX_LABEL_SERIES
+from consumer.monitoring.definitions import MAX_LABEL_SERIES, MEASURES
 from consumer.monitoring.families import Families
 from consumer.monitoring.heldout_definitions import HELD_OUT
 from newsreel import __version__
-
-MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error", "documents")
 
 SCORES = [metric for metric in HELD_OUT if metric.group == "held-out" and metric.kind == "gauge"]
 """Gauges of an evaluation: they are not exported before the first one."""
@@ -42,7 +40,7 @@ class HeldOutMetrics:
         known = [label for label in evaluation.labels if label in scores.recall]
         unknown = sorted(scores.recall.keys() - set(known))
         series = [*known, *unknown][:MAX_LABEL_SERIES]
-        for measure in MEASURES:
+        for measure in (*MEASURES, "documents"):
             gauges.set(f"heldout_{measure}", getattr(scores, measure))
         by_label = {"heldout_recall": scores.recall, "forgetting": forgetting.by_label}
         for name, values in by_label.items():

@@ -2,7 +2,7 @@
 
 from consumer.evaluation.evaluator import CONFUSED
 from consumer.monitoring.definitions import (
-    MAX_LABEL_SERIES,
+    FIRST_LABELS,
     counter,
     gauge,
     histogram,
@@ -12,8 +12,6 @@ from consumer.monitoring.definitions import (
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 LATENCY_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 86400)
-
-FIRST_LABELS = f"first {MAX_LABEL_SERIES} labels"
 
 PREQUENTIAL = (
     gauge(

@@ -11,12 +11,10 @@ from consumer.evaluation.scores import Scores
 from consumer.loop.labelling import LabelOutcome
 from consumer.loop.step import Learned, Step
 from consumer.monitoring.counters import CounterFile
-from consumer.monitoring.definitions import MAX_LABEL_SERIES
+from consumer.monitoring.definitions import MAX_LABEL_SERIES, MEASURES
 from consumer.monitoring.families import Families
 from consumer.monitoring.learning_definitions import LEARNING
 from newsreel.events.errors import Reason
-
-MEASURES = ("accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
 
 
 class Metrics:

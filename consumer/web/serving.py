@@ -13,7 +13,7 @@ from newsreel.events.document import Document
 MAX_REQUESTS = 8
 """Number of requests at a time; further requests are answered that the model is busy."""
 
-PATIENCE_SECONDS = 10.0
+TURN_SECONDS = 10.0
 """Seconds that a request waits for its turn: several learning steps."""
 
 
@@ -76,7 +76,7 @@ class Serving:
         try:
             documents = [Document("", text[:MAX_TEXT_CHARACTERS]) for text in texts]
             checkpoint = self._progress.checkpoint
-            predictions, steps = self._model.ask(documents, PATIENCE_SECONDS)
+            predictions, steps = self._model.ask(documents, TURN_SECONDS)
         finally:
             self._slots.release()
         return Answer(predictions, checkpoint, self._steps_before + steps)

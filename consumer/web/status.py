@@ -30,7 +30,7 @@ class Health:
 
 
 class Status:
-    """Progress of the run, the last commit, and the curve of held-out scores.
+    """Builds the JSON of GET /progress and GET /model from progress, health and checkpoints.
 
     Parameters
     ----------

@@ -198,7 +198,7 @@ def _refuse_secrets(settings: type[BaseSettings], argv: Sequence[str]) -> None:
         for flag in difflib.get_close_matches(given, flags, 1, MIN_SIMILARITY):
             if _is_secret(settings, flags[flag]):
                 raise UsageError(
-                    f"a secret can't be an option, where other users see it: set"
+                    f"a secret must not be a flag, which other users of the machine can see: set"
                     f" {_variable(settings, flags[flag])}, or name a file with {flag}-file"
                 )
 

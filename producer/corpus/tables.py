@@ -21,7 +21,7 @@ _SHORT = reprlib.Repr()
 
 _SHORT.maxlist = 20  # columns that a message shows if one is missing
 
-Row = tuple[int, dict[str, Any]]
+TableRow = tuple[int, dict[str, Any]]
 """Line number, and the cells by the name of the column."""
 
 
@@ -87,14 +87,14 @@ def read(
         raise TableError(f"{path} contains no documents; give a file that does")
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _rows(path: Path) -> Iterator[TableRow]:
     try:
         yield from _FORMATS[path.suffix.lower()](path)
     except OSError as error:
         raise TableError(f"{path} can't be read: {error.strerror or error}") from error
 
 
-def _json_lines(path: Path) -> Iterator[Row]:
+def _json_lines(path: Path) -> Iterator[TableRow]:
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
@@ -112,7 +112,7 @@ def _json_lines(path: Path) -> Iterator[Row]:
         yield number, row
 
 
-def _separated(path: Path, delimiter: str) -> Iterator[Row]:
+def _separated(path: Path, delimiter: str) -> Iterator[TableRow]:
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     reader = csv.DictReader(_lines(path), delimiter=delimiter, restval="", strict=True)
     try:
@@ -178,7 +178,7 @@ def _require(column: str, option: str, row: dict[str, Any], path: Path) -> None:
         )
 
 
-_FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
+_FORMATS: dict[str, Callable[[Path], Iterator[TableRow]]] = {
     ".jsonl": _json_lines,
     ".csv": lambda path: _separated(path, ","),
     ".tsv": lambda path: _separated(path, "\t"),

@@ -38,9 +38,9 @@ def class_incremental(
     """
     if not 0 < groups <= len(context.labels) or not 0 <= returning <= 1:
         raise ScenarioError(
-            f"class-incremental: {len(context.labels)} labels can't come in {groups} groups, with a"
-            f" share of {returning:g} returning; choose 1 to {len(context.labels)} groups, and 0 to"
-            " 1"
+            f"class-incremental: groups={groups} and returning={returning:g} are not possible for a"
+            f" corpus with {len(context.labels)} labels; choose groups from 1 to"
+            f" {len(context.labels)}, and returning from 0 to 1"
         )
     shuffled = context.random.sample(context.labels, len(context.labels))
     group_of: dict[str | None, int] = {name: n % groups for n, name in enumerate(shuffled)}

@@ -237,6 +237,22 @@ def test_every_learner_has_a_row() -> None:
     assert described == set(get_args(LearnerName))
 
 
+def test_the_floors_of_the_consumer() -> None:
+    """docs/architecture.md and the import contract put each room on the same floor."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    described: dict[int, set[str]] = {}
+    for floor, room in re.findall(r"^\| (\d+) \| .*?\(\.\./consumer/(\w+)", page, re.MULTILINE):
+        described.setdefault(int(floor), set()).add(room)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (
+        contract["layers"]
+        for contract in contracts["contracts"]
+        if contract.get("containers") == ["consumer"]
+    )
+    checked = dict(enumerate(set(layer.split(" | ")) for layer in reversed(layers)))
+    assert described == checked
+
+
 def test_the_changelog_has_this_version() -> None:
     """The newest dated release of the changelog is the version of the package."""
     releases = re.findall(

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from boards.panels import DATA_SOURCE, Json
 from boards.promql import CONSUMER, WHOLE_STREAM
 
-Row = tuple[int, list[tuple[int, Json]]]
+PanelRow = tuple[int, list[tuple[int, Json]]]
 """Height of a row, and its panels with their widths in 24ths of the page."""
 
-Section = tuple[str, list[Row]]
+Section = tuple[str, list[PanelRow]]
 """Heading, and the rows below it."""
 
 TAG = "newsreel"

@@ -1,7 +1,7 @@
 """The home board: how well the model predicts, its errors, and what it forgets."""
 
 from boards import board
-from boards.board import Row
+from boards.board import PanelRow
 from boards.headline import alerts, behind
 from boards.measures import experts, measures
 from boards.panels import (
@@ -19,7 +19,7 @@ from boards.panels import (
 from boards.promql import CONSUMER, EVALUATOR, RECENT
 
 
-def _headline() -> list[Row]:
+def _headline() -> list[PanelRow]:
     accuracy = number(
         "Accuracy",
         "Share of the last 1000 documents whose label was predicted right before they were"
@@ -72,7 +72,7 @@ def _headline() -> list[Row]:
     ]
 
 
-def _labels() -> list[Row]:
+def _labels() -> list[PanelRow]:
     recall = heat_map(
         "Recall by label",
         "Share of each label's documents among the last 1000 that were predicted right, over time."

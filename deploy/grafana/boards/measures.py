@@ -1,11 +1,11 @@
 """Measures of the predictions, of the blend and of its experts."""
 
-from boards.board import Row
+from boards.board import PanelRow
 from boards.panels import GOOD_SHARE, SHARE, STACKED, graph, matrix, query, table
 from boards.promql import CONSUMER, EVALUATOR, RECENT
 
 
-def experts() -> list[Row]:
+def experts() -> list[PanelRow]:
     """Build the panels that compare the experts of a blend."""
     accuracy = graph(
         "Accuracy of each expert",
@@ -53,7 +53,7 @@ def experts() -> list[Row]:
     return [(8, [(12, accuracy), (12, shares)]), (9, [(12, compared), (12, by_label)])]
 
 
-def measures() -> list[Row]:
+def measures() -> list[PanelRow]:
     """Build the panels of other measures, gradients and learning rates."""
     balance = graph(
         "Macro-F1 and kappa",

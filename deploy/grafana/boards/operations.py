@@ -1,7 +1,7 @@
 """The operator's board: rate, lag, time, and use of the machine."""
 
 from boards import board
-from boards.board import Row
+from boards.board import PanelRow
 from boards.headline import alerts, behind
 from boards.panels import (
     GREEN,
@@ -20,7 +20,7 @@ from boards.promql import ALL, CONSUMER, PRODUCER, per_second, quantile
 from boards.upkeep import checkpoints, evaluator, faults, serving, versions
 
 
-def _pace() -> list[Row]:
+def _pace() -> list[PanelRow]:
     learners = number(
         "Learning",
         "Consumers that learn. There is one; others stand by.",
@@ -73,7 +73,7 @@ def _pace() -> list[Row]:
     ]
 
 
-def _time() -> list[Row]:
+def _time() -> list[PanelRow]:
     latency = graph(
         "From record to prediction",
         "Time from a record's timestamp, as its producer stamped it, to its prediction; median and"
@@ -124,7 +124,7 @@ def _time() -> list[Row]:
     ]
 
 
-def _machine() -> list[Row]:
+def _machine() -> list[PanelRow]:
     cores = graph(
         "Processor",
         "Cores that each process keeps busy.",

@@ -1,7 +1,7 @@
 """The stream's board: labels, text, dead letters, drift, and the replay buffer."""
 
 from boards import board
-from boards.board import Row
+from boards.board import PanelRow
 from boards.panels import (
     GREEN,
     RED,
@@ -19,7 +19,7 @@ from boards.panels import (
 from boards.promql import CONSUMER, PRODUCER, WHOLE_STREAM, per_second
 
 
-def _documents() -> list[Row]:
+def _documents() -> list[PanelRow]:
     labels = number(
         "Labels",
         "Labels discovered in the stream so far.",
@@ -75,7 +75,7 @@ def _documents() -> list[Row]:
     ]
 
 
-def _text() -> list[Row]:
+def _text() -> list[PanelRow]:
     tokens = graph(
         "Tokens per second",
         "Tokens that the encoder reads. It reads only the beginning of long texts.",
@@ -116,7 +116,7 @@ def _text() -> list[Row]:
     return [(8, [(6, tokens), (6, length), (6, published), (6, letters)])]
 
 
-def _replay() -> list[Row]:
+def _replay() -> list[PanelRow]:
     fill = graph(
         "Buffer",
         "Documents in the replay buffer, and its capacity.",
@@ -152,7 +152,7 @@ def _replay() -> list[Row]:
     return [(8, [(6, fill), (6, age), (6, balance), (6, ratio)])]
 
 
-def _drift() -> list[Row]:
+def _drift() -> list[PanelRow]:
     distance = graph(
         "Distance of the texts",
         "Squared distance of the last 200 texts from those after the last change, relative to its"
@@ -199,7 +199,7 @@ def _drift() -> list[Row]:
     return [(8, [(6, distance), (6, noticed), (6, drifts), (6, changes)])]
 
 
-def _late_labels() -> list[Row]:
+def _late_labels() -> list[PanelRow]:
     pending = graph(
         "Waiting for labels",
         "Documents that were predicted and wait for their labels (--late-labels), and records of"

@@ -1,6 +1,6 @@
 """What runs beside learning: checkpoints, serving, evaluation and faults."""
 
-from boards.board import Row
+from boards.board import PanelRow
 from boards.panels import (
     GREEN,
     LOGARITHMIC,
@@ -16,7 +16,7 @@ from boards.panels import (
 from boards.promql import CONSUMER, EVALUATOR, PRODUCER, in_five_minutes, per_second
 
 
-def checkpoints() -> list[Row]:
+def checkpoints() -> list[PanelRow]:
     """Build the panels of checkpoints and commits."""
     age = graph(
         "Age of the last checkpoint",
@@ -54,7 +54,7 @@ def checkpoints() -> list[Row]:
     return [(8, [(6, age), (6, duration), (6, size), (6, outcomes)])]
 
 
-def faults() -> list[Row]:
+def faults() -> list[PanelRow]:
     """Build the panels of dead letters, losses and retries."""
     letters = graph(
         "Dead letters per second",
@@ -103,7 +103,7 @@ def faults() -> list[Row]:
     return [(8, [(8, letters), (4, lost), (4, refused), (4, broker), (4, retries)])]
 
 
-def serving() -> list[Row]:
+def serving() -> list[PanelRow]:
     """Build the panels of requests to the model."""
     texts = graph(
         "Texts served per second",
@@ -123,7 +123,7 @@ def serving() -> list[Row]:
     return [(8, [(12, texts), (12, answer)])]
 
 
-def evaluator() -> list[Row]:
+def evaluator() -> list[PanelRow]:
     """Build the panels of the evaluator."""
     followed = graph(
         "Predicted and evaluated",
@@ -175,7 +175,7 @@ def evaluator() -> list[Row]:
     return [(8, [(6, followed), (5, lateness), (5, duration), (5, outcomes), (3, documents)])]
 
 
-def versions() -> list[Row]:
+def versions() -> list[PanelRow]:
     """Build the tables of versions."""
     consumer = facts(
         "Consumer",

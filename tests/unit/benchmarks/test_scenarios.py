@@ -14,7 +14,7 @@ from benchmarks.__main__ import main
 from benchmarks.model import Size, label_only
 from benchmarks.results import ResultsFile
 from benchmarks.scenarios import columns
-from benchmarks.scenarios.columns import SCENARIOS, Scenario
+from benchmarks.scenarios.columns import SCENARIOS, BenchmarkScenario
 from benchmarks.scenarios.measure import measure, recovery
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.evaluator import Prediction
@@ -65,13 +65,13 @@ class SlowLearner:
         return {}
 
 
-def swapped(count: int, at: int) -> Scenario:
+def swapped(count: int, at: int) -> BenchmarkScenario:
     stream = documents(("ab" * count)[:at] + ("ba" * count)[: 2 * count - at])
     texts = documents("ab" * count)
     named = [
         Document(one.id, text.text, one.label) for one, text in zip(stream, texts, strict=True)
     ]
-    return Scenario("label-swap", "label-swap", named, [(at, SWAP)])
+    return BenchmarkScenario("label-swap", "label-swap", named, [(at, SWAP)])
 
 
 def test_figures() -> None:
@@ -110,7 +110,7 @@ def test_forgetting() -> None:
     """After labels are exchanged, held-out documents with the old labels count as forgotten."""
     heldout = documents("ab" * 20)
     scenario = swapped(1500, 2000)
-    unchanged = Scenario(scenario.name, scenario.text, scenario.documents, [])
+    unchanged = BenchmarkScenario(scenario.name, scenario.text, scenario.documents, [])
     figures = measure(SlowLearner(3), unchanged, heldout, heldout)
     assert figures["heldout_accuracy"] == 0.0
     assert figures["forgetting"] == 1.0

@@ -13,7 +13,7 @@ from helpers import ROOT
 from benchmarks import corpus
 from benchmarks.model import Size, prediction
 from benchmarks.quality import cell, rows
-from benchmarks.quality.rows import Row
+from benchmarks.quality.rows import QualityRow
 from benchmarks.quality.streams import STREAMS
 from consumer.evaluation.evaluator import Prediction
 from newsreel.events.document import Document
@@ -105,7 +105,7 @@ def test_memory_without_torch() -> None:
 
 def test_missing_library(monkeypatch: pytest.MonkeyPatch, posts: Path) -> None:
     """A row whose library is not installed is skipped with the reason."""
-    monkeypatch.setattr(rows, "ROWS", {"x": Row("X", "no_such_library:Model")})
+    monkeypatch.setattr(rows, "ROWS", {"x": QualityRow("X", "no_such_library:Model")})
     figures = cell.measure("x", STREAMS["raw"], corpus.load(posts), 0, None, None)
     assert figures == {"skipped": "no_such_library is not installed"}
 

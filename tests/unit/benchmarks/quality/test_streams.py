@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import corpus
-from benchmarks.corpus import Corpus
+from benchmarks.corpus import NewsgroupsCorpus
 from benchmarks.quality import streams
 from benchmarks.quality.streams import STREAMS
 from newsreel.events.document import Document
@@ -18,7 +18,7 @@ from newsreel.events.document import Document
 seeds = st.integers(0, 1000)
 
 
-def made(labels: int = 5, each: int = 12) -> Corpus:
+def made(labels: int = 5, each: int = 12) -> NewsgroupsCorpus:
     def split(name: str) -> list[Document]:
         return [
             Document(f"{name}/{label}/{number}", f"text {number}", f"label {label}")
@@ -26,7 +26,7 @@ def made(labels: int = 5, each: int = 12) -> Corpus:
             for number in range(each)
         ]
 
-    return Corpus(split("train"), split("test"), "made up", "0", raw=True)
+    return NewsgroupsCorpus(split("train"), split("test"), "made up", "0", raw=True)
 
 
 def make(

@@ -16,7 +16,7 @@ from helpers import ROOT
 from consumer.checkpoints import lease as module
 from consumer.checkpoints.lease import Lease
 
-PATIENCE_SECONDS = 60.0
+TAKEOVER_SECONDS = 60.0
 
 
 class Clock:
@@ -41,7 +41,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     leases: list[Lease] = []
 
     def call(clock: Callable[[], float] | None = None) -> Lease:
-        leases.append(Lease(tmp_path, PATIENCE_SECONDS, clock or Clock()))
+        leases.append(Lease(tmp_path, TAKEOVER_SECONDS, clock or Clock()))
         return leases[-1]
 
     yield call
@@ -115,7 +115,7 @@ def test_successor_that_has_ended(make: Make) -> None:
     silence(sleeper)
     standby = Standby(successor)
     assert standby.waits.wait(5)
-    clock.now += PATIENCE_SECONDS + 1
+    clock.now += TAKEOVER_SECONDS + 1
     assert standby.outcome()
     successor.release()
     assert sleeper.fenced()
@@ -129,7 +129,7 @@ def test_live_holder(make: Make) -> None:
     standby = Standby(second)
     assert standby.waits.wait(5)
     for _ in range(5):
-        clock.now += PATIENCE_SECONDS / 2
+        clock.now += TAKEOVER_SECONDS / 2
         time.sleep(0.15)
     assert standby.acquired is None
     assert not first.fenced()
@@ -144,7 +144,7 @@ def test_silent_holder(make: Make) -> None:
     standby = Standby(second)
     assert standby.waits.wait(5)
     time.sleep(0.1)
-    clock.now += PATIENCE_SECONDS
+    clock.now += TAKEOVER_SECONDS
     time.sleep(0.1)
     assert standby.acquired is None
     clock.now += 0.1
@@ -165,12 +165,12 @@ def test_patience_starts_again_with_each_holder(make: Make) -> None:
     first._own.truncate(0)  # its count equals the first count of the successor
     waiting = Standby(third)
     assert waiting.waits.wait(5)
-    clock.now += PATIENCE_SECONDS / 2
+    clock.now += TAKEOVER_SECONDS / 2
     second._beat = lambda: None  # type: ignore[method-assign]
     second._thread = threading.Thread(target=second._beat)
     assert second._take()
     time.sleep(0.1)
-    clock.now += PATIENCE_SECONDS - 0.1
+    clock.now += TAKEOVER_SECONDS - 0.1
     time.sleep(0.1)
     assert waiting.acquired is None
     clock.now += 0.2
@@ -231,7 +231,7 @@ def test_one_of_several_learns(make: Make, vacant: str) -> None:
     rivals = [make(clock) for _ in range(4)]
     standbys = [Standby(rival) for rival in rivals]
     time.sleep(0.1)
-    clock.now += PATIENCE_SECONDS + 1
+    clock.now += TAKEOVER_SECONDS + 1
     time.sleep(0.5)
     holding = [
         rival

@@ -342,8 +342,11 @@ def test_another_model(saved: Path) -> None:
     manifest.require_fit(ABOUT["describes"])
     here = ABOUT["describes"] | {"model": "bert-base-uncased", "layers": None}
     message = refusal(lambda: manifest.require_fit(here))
-    assert "--model is all-MiniLM-L6-v2 there and bert-base-uncased here" in message
-    assert "--layers is 2 there and all here" in message
+    assert (
+        "--model is all-MiniLM-L6-v2 in the checkpoint and bert-base-uncased in the options"
+        in message
+    )
+    assert "--layers is 2 in the checkpoint and all in the options" in message
     assert "learner" not in message
 
 

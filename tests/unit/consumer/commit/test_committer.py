@@ -18,7 +18,7 @@ from consumer.checkpoints.store import CheckpointStore, restore_checkpoint
 from consumer.commit import committer as module
 from consumer.commit.committer import CommitSchedule, Committer
 from consumer.kafka.batch import DeadLetter
-from consumer.kafka.outbox import RECORD_BYTES, Outbox, Outgoing, TransactionalDelivery
+from consumer.kafka.outbox import RECORD_OVERHEAD_BYTES, Outbox, Outgoing, TransactionalDelivery
 from consumer.kafka.transaction import AbandonedError, SupersededError, superseded
 from consumer.loop.step import Step
 from consumer.monitoring.progress import Progress
@@ -184,7 +184,7 @@ def test_every_so_many_records(run: Run) -> None:
     assert len(run.observed.sizes) == 2
     assert min(run.observed.sizes) > 0
     assert run.points == POINTS * 2
-    assert run.outbox.size == RECORD_BYTES + 1
+    assert run.outbox.size == RECORD_OVERHEAD_BYTES + 1
 
 
 def test_after_so_many_seconds(run: Run) -> None:
@@ -322,8 +322,8 @@ def test_memory_is_bounded(
     run: Run, monkeypatch: pytest.MonkeyPatch, fault: str, request: pytest.FixtureRequest
 ) -> None:
     """With too much uncommitted, learning waits until some of it is, or it has to end."""
-    monkeypatch.setattr(module, "MAX_UNCOMMITTED_BYTES", 5 * RECORD_BYTES)
-    monkeypatch.setattr(module, "SOON_BYTES", 5 * RECORD_BYTES)
+    monkeypatch.setattr(module, "MAX_UNCOMMITTED_BYTES", 5 * RECORD_OVERHEAD_BYTES)
+    monkeypatch.setattr(module, "SOON_BYTES", 5 * RECORD_OVERHEAD_BYTES)
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
     mend = run.broker.away.set
     if fault == "broker":
@@ -354,14 +354,14 @@ def test_memory_is_bounded(
 
 def test_much_that_waits_is_committed_soon(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before learning has to wait, a commit is begun ahead of its time."""
-    monkeypatch.setattr(module, "SOON_BYTES", 3 * RECORD_BYTES)
+    monkeypatch.setattr(module, "SOON_BYTES", 3 * RECORD_OVERHEAD_BYTES)
     run.follow(run.committer(every=100), 4)
     assert run.broker.positions == [3]
 
 
 def test_nothing_before_what_was_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier life has committed is passed before anything new is, however much waits."""
-    monkeypatch.setattr(module, "MAX_UNCOMMITTED_BYTES", 2 * RECORD_BYTES)
+    monkeypatch.setattr(module, "MAX_UNCOMMITTED_BYTES", 2 * RECORD_OVERHEAD_BYTES)
     committer = run.committer(every=2, not_before={0: 5})
     run.follow(committer, 4)
     run.clock.now += 1000

@@ -117,7 +117,7 @@ def test_another_model(saved: Saved, broken: bool) -> None:  # noqa: FBT001
         saved.damage(saved.ids[-1])
     message = saved.refusal({0: 30, 1: 3}, DESCRIBES | {"max_tokens": 32})
     assert "of another model" in message
-    assert "--max-tokens is 16 there and 32 here" in message
+    assert "--max-tokens is 16 in the checkpoint and 32 in the options" in message
     assert saved.part.state is None
 
 

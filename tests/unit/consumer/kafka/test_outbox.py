@@ -4,7 +4,13 @@ from unittest.mock import Mock
 
 import pytest
 
-from consumer.kafka.outbox import RECORD_BYTES, Outbox, Outgoing, TransactionalDelivery, send
+from consumer.kafka.outbox import (
+    RECORD_OVERHEAD_BYTES,
+    Outbox,
+    Outgoing,
+    TransactionalDelivery,
+    send,
+)
 
 
 @pytest.mark.parametrize(("key", "value"), [(None, None), (b"k", None), (None, b"v")])
@@ -55,7 +61,7 @@ def test_transactional_delivery() -> None:
     waiting = outbox.waiting()
     outbox.put(records(1))
     assert outbox.undelivered(waiting) == records(3)
-    assert outbox.size == 4 * (RECORD_BYTES + 2)
+    assert outbox.size == 4 * (RECORD_OVERHEAD_BYTES + 2)
     outbox.drop(len(waiting))
     assert [record for record, _ in outbox.waiting()] == records(1)
     outbox.drop(1)
