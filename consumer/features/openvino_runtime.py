@@ -167,8 +167,8 @@ class Compiler:
 def _convert(module: nn.Module, example: tuple[Tensor, Tensor]) -> Any:
     """Trace a module and convert the trace to OpenVINO's model.
 
-    The model equals that of `openvino.convert_model`, which takes seconds longer: that function
-    traces three times, and sends usage data.
+    The model computes the same bits as that of `openvino.convert_model`, which takes seconds
+    longer: that function traces twice to compare the traces, and queues telemetry events.
     """
     from openvino._offline_transformations import (  # noqa: PLC0415 - an optional part
         apply_moc_transformations,
