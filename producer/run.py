@@ -8,6 +8,7 @@ from itertools import chain, islice
 from random import Random
 
 import structlog
+from kafka import KafkaAdminClient
 from prometheus_client import CollectorRegistry
 
 from newsreel.common import kafka
@@ -38,22 +39,8 @@ def run(settings: Settings) -> None:
         The options don't fit together, or the corpus or the broker can't be used.
     """
     # Quick checks come first: options and files, then addresses, then the whole corpus.
-    scenario = plan.parse(settings.scenario)
-    if settings.speedup is not None and not scenario.keeps_time:
-        raise UserError(
-            "--speedup needs documents in the order of their times: give --scenario chronological,"
-            " or as-is if the corpus has that order already"
-        )
-    corpus = find_corpus(
-        settings.corpus,
-        split=settings.split,
-        remove=settings.remove.split(",") if settings.remove else [],
-        text_column=settings.text_column,
-        label_column=settings.label_column,
-        id_column=settings.id_column,
-        time_column=settings.time_column,
-        dates=settings.dates,
-    )
+    scenario = _scenario(settings)
+    corpus = _corpus(settings)
     counts = PublishCounts()
     with ExitStack() as stack:
         if settings.metrics_port is not None:
@@ -62,18 +49,11 @@ def run(settings: Settings) -> None:
             serving = metrics.serve(registry, settings.metrics_host, settings.metrics_port)
             stack.enter_context(serving)
         timetable = Timetable(_schedule(settings), settings.speedup)
+        # The stream is built before any topic is created: a corpus that does not fit the scenario
+        # leaves no topic behind.
         with kafka.admin(settings.connection) as client:
-            # The stream is built before any topic is created: a corpus that does not fit the
-            # scenario leaves no topic behind.
             stream, total = _stream(settings, scenario, corpus, timetable)
-            partitions = kafka.ensure(client, settings.topic, settings.partitions)
-            record_bytes = connection.largest_record(client, settings.topic)
-            published = kafka.count(client, settings.topic) if settings.resume else 0
-            if scenario.separates_labels:
-                kafka.ensure(client, topics.labels(settings.topic), count=1)
-            if scenario.announces_changes:
-                kafka.ensure(client, topics.truth(settings.topic), count=1)
-        log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
+            record_bytes, published = _prepare_topics(client, settings, scenario)
         stream = order.resume(stream, published)
         remaining = None if total is None else max(0, total - published)
         shutdown = stack.enter_context(Shutdown())
@@ -103,6 +83,53 @@ def run(settings: Settings) -> None:
         _warn_of_missing_changes(scenario, counts)
     if counts.failed:
         sys.exit(1)
+
+
+def _scenario(settings: Settings) -> Scenario:
+    """Parse the scenario, and check that it suits the other options."""
+    scenario = plan.parse(settings.scenario)
+    if settings.speedup is not None and not scenario.keeps_time:
+        raise UserError(
+            "--speedup needs documents in the order of their times: give --scenario chronological,"
+            " or as-is if the corpus has that order already"
+        )
+    return scenario
+
+
+def _corpus(settings: Settings) -> Corpus:
+    """Find the corpus and check its first document."""
+    return find_corpus(
+        settings.corpus,
+        split=settings.split,
+        remove=settings.remove.split(",") if settings.remove else [],
+        text_column=settings.text_column,
+        label_column=settings.label_column,
+        id_column=settings.id_column,
+        time_column=settings.time_column,
+        dates=settings.dates,
+    )
+
+
+def _prepare_topics(
+    client: KafkaAdminClient, settings: Settings, scenario: Scenario
+) -> tuple[int, int]:
+    """Create missing topics of the stream.
+
+    Returns
+    -------
+    int, int
+        Largest record that the topic of documents accepts, in bytes; and the number of documents
+        that an earlier run has published, 0 without ``--resume``.
+    """
+    partitions = kafka.ensure(client, settings.topic, settings.partitions)
+    record_bytes = connection.largest_record(client, settings.topic)
+    published = kafka.count(client, settings.topic) if settings.resume else 0
+    if scenario.separates_labels:
+        kafka.ensure(client, topics.labels(settings.topic), count=1)
+    if scenario.announces_changes:
+        kafka.ensure(client, topics.truth(settings.topic), count=1)
+    log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
+    return record_bytes, published
 
 
 def _stream(

@@ -37,6 +37,8 @@ TENTH = 0.1
 
 LOG_SECONDS = 30
 
+UNDER_LOAD = "under-load"
+
 log = structlog.get_logger()
 
 
@@ -111,25 +113,10 @@ def measure(
         sent = math.ceil(rate * seconds / STEP) * STEP
         log.info("load", sustainable=f"{sustainable:.1f}", rate=f"{rate:.1f}", documents=sent)
         topic = _topic(broker, heldout)
-        port = free_port()
-        summary = folder / "under-load.json"
-        with processes.started(
-            "consumer",
-            *("--topic", topic, "--group", topic, "--checkpoint-dir", folder / "under-load"),
-            *("--http-port", port, "--stop-after", sent, "--stop-when-idle", IDLE_SECONDS),
-            *("--summary", summary),
-            connection=broker,
-            threads=spare,
-        ) as consumer:
-            _wait_until_ready(consumer, port)
-            with processes.started(
-                *("producer", "--topic", topic, "--rate", rate, "--limit", sent),
-                *("--repeat", math.ceil(sent / documents) + 1, *arguments),
-                connection=broker,
-            ) as producer:
-                samples, loaded, caught_up = _watch(consumer, producer, port)
-            consumer.wait()
-        under_load = _outcome(broker, topic, summary, sent, documents)
+        repeats = math.ceil(sent / documents) + 1
+        load = ("--rate", rate, "--limit", sent, "--repeat", repeats, *arguments)
+        samples, loaded, caught_up = _overload(broker, topic, folder, sent, spare, load)
+        under_load = _outcome(broker, topic, folder / f"{UNDER_LOAD}.json", sent, documents)
 
     return {
         "threads": spare,
@@ -146,6 +133,43 @@ def measure(
         "under_load": under_load,
         "samples": _columns(samples),
     }
+
+
+def _overload(
+    broker: Connection,
+    topic: str,
+    folder: Path,
+    sent: int,
+    threads: int,
+    load: Sequence[object],
+) -> tuple[list[Sample], float, float]:
+    """Let a consumer learn all documents of a producer; return what `_watch` returns.
+
+    Parameters
+    ----------
+    folder
+        Folder of the consumer's checkpoints and summary, both named `UNDER_LOAD`.
+    sent
+        Number of documents that the producer sends.
+    threads
+        Number of threads of the consumer.
+    load
+        Options of the producer: rate, number of documents, corpus.
+    """
+    port = free_port()
+    with processes.started(
+        "consumer",
+        *("--topic", topic, "--group", topic, "--checkpoint-dir", folder / UNDER_LOAD),
+        *("--http-port", port, "--stop-after", sent, "--stop-when-idle", IDLE_SECONDS),
+        *("--summary", folder / f"{UNDER_LOAD}.json"),
+        connection=broker,
+        threads=threads,
+    ) as consumer:
+        _wait_until_ready(consumer, port)
+        with processes.started("producer", "--topic", topic, *load, connection=broker) as producer:
+            watched = _watch(consumer, producer, port)
+        consumer.wait()
+    return watched
 
 
 def _memory(samples: Sequence[Sample], part: float) -> dict[str, float]:

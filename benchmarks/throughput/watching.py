@@ -1,6 +1,6 @@
 """Measure the cost of watching: the consumer with evaluator and live page, and alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks import machine
 from benchmarks.throughput import processes, streaming
@@ -65,13 +65,19 @@ def compare(
         f"{len(documents):,} documents a round over Kafka, a commit every {OFTEN}. The evaluator"
         f" scores each checkpoint on {len(heldout):,} held-out documents with one thread. A client"
         f" requests progress every {PAGE_SECONDS} s, as an open page does, and a prediction too."
-        f" The consumer computes with {{}} of {cores} cores."
     )
+    return _comparisons(figures, about, cores, spare)
+
+
+def _comparisons(
+    figures: Mapping[str, Sequence[float]], about: str, cores: int, spare: int
+) -> list[Comparison]:
+    """Build the comparison with a spare core, and the comparison without one."""
     return [
         Comparison(
             "watching",
             "Learning beside evaluator and page, with a core to spare",
-            about.format(spare),
+            f"{about} The consumer computes with {spare} of {cores} cores.",
             "documents/s",
             "alone",
             {side: figures[side] for side in ("alone", "evaluator", "evaluator and page")},
@@ -79,7 +85,7 @@ def compare(
         Comparison(
             "watching-crowded",
             "Learning beside evaluator and page, without a core to spare",
-            about.format(cores),
+            f"{about} The consumer computes with {cores} of {cores} cores.",
             "documents/s",
             "alone",
             {side: figures[f"{side}, all cores"] for side in ("alone", "evaluator and page")},

@@ -46,6 +46,9 @@ HEADERS = {
     "cache-control": "no-cache",
 }
 
+UNAUTHORIZED: dict[int | str, dict[str, Any]] = {401: {"description": "token missing or wrong"}}
+"""Response without a valid token, for the OpenAPI document."""
+
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 Predict = Callable[[list[str]], Answer]
@@ -102,6 +105,15 @@ class ErrorResponse(BaseModel):
     detail: str
 
 
+PREDICT_ERRORS = UNAUTHORIZED | {
+    400: {"model": ErrorResponse, "description": "body is not UTF-8"},
+    413: {"description": "body over 1 MiB"},
+    422: {"model": ErrorResponse, "description": "body is not a valid request"},
+    503: {"model": ErrorResponse, "description": "loading, standing by, or busy"},
+}
+"""Responses of POST /predict that report an error."""
+
+
 def app(
     monitoring: list[Route],
     progress: Callable[[], dict[str, Any]],
@@ -135,13 +147,41 @@ def app(
         redoc_url=None,
     )
     application.router.routes.extend(monitoring)
-    closed: dict[int | str, dict[str, Any]] = {401: {"description": "token missing or wrong"}}
-    problems = closed | {
-        400: {"model": ErrorResponse, "description": "body is not UTF-8"},
-        413: {"description": "body over 1 MiB"},
-        422: {"model": ErrorResponse, "description": "body is not a valid request"},
-        503: {"model": ErrorResponse, "description": "loading, standing by, or busy"},
-    }
+    _add_handlers(application)
+    _add_page(application)
+
+    @application.post("/predict", responses=PREDICT_ERRORS)
+    def ask(body: PredictRequest) -> PredictResponse:
+        """Predict texts with the current weights, while learning continues."""
+        texts = [body.text] if isinstance(body.text, str) else body.text
+        started = time.perf_counter()
+        answer = predict(texts)
+        served(len(texts), time.perf_counter() - started)
+        return PredictResponse(
+            predictions=[
+                LabelProbabilities(
+                    label=prediction.predicted.label, probabilities=dict(prediction.top)
+                )
+                for prediction in answer.predictions
+            ],
+            model=ModelVersion(checkpoint=answer.checkpoint, step=answer.step),
+        )
+
+    @application.get("/model", responses=UNAUTHORIZED)
+    def describe() -> ModelInfo:
+        """Describe the current model."""
+        return ModelInfo(**model())
+
+    @application.get("/progress", responses=UNAUTHORIZED)
+    def show() -> dict[str, Any]:
+        """Return counts, scores, the accuracy curve, lag and the latest mistakes."""
+        return progress()
+
+    return application
+
+
+def _add_handlers(application: FastAPI) -> None:
+    """Answer errors with JSON, and add the security headers to each response."""
 
     @application.exception_handler(NotReadyError)
     @application.exception_handler(BusyError)
@@ -166,39 +206,15 @@ def app(
         response.headers.update(HEADERS)
         return response
 
-    @application.post("/predict", responses=problems)
-    def ask(body: PredictRequest) -> PredictResponse:
-        """Predict texts with the current weights, while learning continues."""
-        texts = [body.text] if isinstance(body.text, str) else body.text
-        started = time.perf_counter()
-        answer = predict(texts)
-        served(len(texts), time.perf_counter() - started)
-        return PredictResponse(
-            predictions=[
-                LabelProbabilities(
-                    label=prediction.predicted.label, probabilities=dict(prediction.top)
-                )
-                for prediction in answer.predictions
-            ],
-            model=ModelVersion(checkpoint=answer.checkpoint, step=answer.step),
-        )
 
-    @application.get("/model", responses=closed)
-    def describe() -> ModelInfo:
-        """Describe the current model."""
-        return ModelInfo(**model())
-
-    @application.get("/progress", responses=closed)
-    def show() -> dict[str, Any]:
-        """Return counts, scores, the accuracy curve, lag and the latest mistakes."""
-        return progress()
+def _add_page(application: FastAPI) -> None:
+    """Serve the files of the live page."""
 
     def send_file(request: Request) -> Response:
         return FileResponse(PAGE / FILES[request.url.path])
 
     for path in FILES:
         application.add_route(path, send_file, include_in_schema=False)
-    return application
 
 
 def _where(location: Sequence[str | int]) -> str:

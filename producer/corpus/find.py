@@ -1,4 +1,4 @@
-"""Finding a corpus by its name: 20 Newsgroups, or a file of the user."""
+"""Find a corpus by its name: 20 Newsgroups, or a file of the user."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -75,10 +75,7 @@ def find_corpus(
     splits = ("train", "test") if split == "all" else (split or "train",)
     known_times = {} if dates is None else times.read(dates.expanduser())
     if name == NEWSGROUPS:
-        return Corpus(
-            f"newsreel/{NEWSGROUPS}",
-            _with_times(partial(newsgroups.read, splits, remove), known_times),
-        )
+        return _newsgroups(partial(newsgroups.read, splits, remove), known_times)
     path = Path(name).expanduser()
     if not path.exists():
         raise CorpusError(
@@ -86,26 +83,26 @@ def find_corpus(
             f" or {NEWSGROUPS!r} for the corpus of that name"
         )
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
-        raw = partial(raw_newsgroups.read, path, splits, remove)
-        corpus = Corpus(f"newsreel/{NEWSGROUPS}", _with_times(raw, known_times))
-    elif path.suffix.lower() in tables.SUFFIXES:
-        if split or remove or dates:
-            raise CorpusError(
-                f"corpus {name!r}: --split, --remove and --dates are for 20 Newsgroups; leave them"
-                " out"
-            )
-        table = partial(tables.read, path, text_column, label_column, id_column, time_column)
-        corpus = Corpus(quote(path.name), table)
-    else:
+        corpus = _newsgroups(partial(raw_newsgroups.read, path, splits, remove), known_times)
+    elif path.suffix.lower() not in tables.SUFFIXES:
         raise CorpusError(
             f"corpus {name!r}: newsreel reads {', '.join(tables.SUFFIXES)} files, and 20 Newsgroups"
             " as a folder or .tar.gz; convert it to one of them"
         )
+    elif split or remove or dates:
+        raise CorpusError(
+            f"corpus {name!r}: --split, --remove and --dates are for 20 Newsgroups; leave them out"
+        )
+    else:
+        table = partial(tables.read, path, text_column, label_column, id_column, time_column)
+        corpus = Corpus(quote(path.name), table)
     next(iter(corpus))  # raises an error if there is no document, or a broken one
     return corpus
 
 
-def _with_times(
+def _newsgroups(
     read: Callable[[], Iterator[Document]], known_times: Mapping[str, datetime]
-) -> Callable[[], Iterator[Document]]:
-    return (lambda: times.add(read(), known_times)) if known_times else read
+) -> Corpus:
+    """Return 20 Newsgroups, with the times of its documents where they are known."""
+    timed = (lambda: times.add(read(), known_times)) if known_times else read
+    return Corpus(f"newsreel/{NEWSGROUPS}", timed)

@@ -1,7 +1,7 @@
 """Measures of the predictions, of the blend and of its experts."""
 
 from boards.board import PanelRow
-from boards.panels import GOOD_SHARE, SHARE, STACKED, graph, matrix, query, table
+from boards.panels import GOOD_SHARE, SHARE, STACKED, Json, graph, matrix, query, table
 from boards.promql import CONSUMER, EVALUATOR, RECENT
 
 
@@ -55,6 +55,11 @@ def experts() -> list[PanelRow]:
 
 def measures() -> list[PanelRow]:
     """Build the panels of other measures, gradients and learning rates."""
+    return [(8, _scores()), (8, _training())]
+
+
+def _scores() -> list[tuple[int, Json]]:
+    """Build the panels that score predictions: balance over labels, loss, calibration."""
     balance = graph(
         "Macro-F1 and kappa",
         "Macro-F1 weights every label equally, however rare; Cohen's kappa subtracts what guessing"
@@ -86,6 +91,11 @@ def measures() -> list[PanelRow]:
         unit="percentunit",
         min=0,
     )
+    return [(8, balance), (8, loss), (8, calibration)]
+
+
+def _training() -> list[tuple[int, Json]]:
+    """Build the panels of overfitting, gradients and learning rates."""
     gap = graph(
         "Prequential minus held-out accuracy",
         "Over the last 1000 documents at the evaluated checkpoint. Documents resemble their"
@@ -112,7 +122,4 @@ def measures() -> list[PanelRow]:
         unit="sci",
         min=0,
     )
-    return [
-        (8, [(8, balance), (8, loss), (8, calibration)]),
-        (8, [(8, gap), (8, gradients), (8, rates)]),
-    ]
+    return [(8, gap), (8, gradients), (8, rates)]
