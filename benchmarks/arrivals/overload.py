@@ -101,14 +101,12 @@ def measure(
     spare = max(1, machine.cores() - 1)  # a core for broker and producer
     with processes.broker() as (broker, folder):
         topic = _topic(broker, heldout)
-        processes.run(
-            "producer", "--topic", topic, "--limit", documents, *arguments, connection=broker
-        )
+        first = ("--topic", topic, "--limit", documents, *arguments)
+        processes.run("producer", *first, connection=broker)
         sustainable, _ = streaming.consume(
             broker, folder, topic, "in-time", documents, threads=spare
         )
         in_time = _outcome(broker, topic, folder / "in-time.json", documents, documents)
-
         rate = times * sustainable
         sent = math.ceil(rate * seconds / STEP) * STEP
         log.info("load", sustainable=f"{sustainable:.1f}", rate=f"{rate:.1f}", documents=sent)
@@ -117,7 +115,6 @@ def measure(
         load = ("--rate", rate, "--limit", sent, "--repeat", repeats, *arguments)
         samples, loaded, caught_up = _overload(broker, topic, folder, sent, spare, load)
         under_load = _outcome(broker, topic, folder / f"{UNDER_LOAD}.json", sent, documents)
-
     return {
         "threads": spare,
         "first": documents,

@@ -157,15 +157,7 @@ def app(
         started = time.perf_counter()
         answer = predict(texts)
         served(len(texts), time.perf_counter() - started)
-        return PredictResponse(
-            predictions=[
-                LabelProbabilities(
-                    label=prediction.predicted.label, probabilities=dict(prediction.top)
-                )
-                for prediction in answer.predictions
-            ],
-            model=ModelVersion(checkpoint=answer.checkpoint, step=answer.step),
-        )
+        return _response(answer)
 
     @application.get("/model", responses=UNAUTHORIZED)
     def describe() -> ModelInfo:
@@ -178,6 +170,16 @@ def app(
         return progress()
 
     return application
+
+
+def _response(answer: Answer) -> PredictResponse:
+    return PredictResponse(
+        predictions=[
+            LabelProbabilities(label=each.predicted.label, probabilities=dict(each.top))
+            for each in answer.predictions
+        ],
+        model=ModelVersion(checkpoint=answer.checkpoint, step=answer.step),
+    )
 
 
 def _add_handlers(application: FastAPI) -> None:

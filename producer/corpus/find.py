@@ -79,8 +79,7 @@ def find_corpus(
     path = Path(name).expanduser()
     if not path.exists():
         raise CorpusError(
-            f"corpus {name!r}: there is no such file or folder; give the path of one,"
-            f" or {NEWSGROUPS!r} for the corpus of that name"
+            f"corpus {name!r}: no such file or folder; give the path of one, or {NEWSGROUPS!r}"
         )
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
         corpus = _newsgroups(partial(raw_newsgroups.read, path, splits, remove), known_times)

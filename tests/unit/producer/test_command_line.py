@@ -84,7 +84,7 @@ def test_unknown_option(fail: Callable[..., str]) -> None:
 
 def test_missing_file(fail: Callable[..., str]) -> None:
     """A corpus that does not exist is reported before Kafka is needed."""
-    assert "there is no such file or folder" in fail("--corpus", "nowhere.csv")
+    assert "no such file or folder" in fail("--corpus", "nowhere.csv")
 
 
 def test_busy_metrics_port(fail: Callable[..., str], tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_bydate_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("nowhere.csv", {}, "there is no such file or folder; give the path of one, or '20news"),
+        ("nowhere.csv", {}, "no such file or folder; give the path of one, or '20news"),
         ("own.xlsx", {}, "newsreel reads .jsonl, .csv, .tsv files, and 20 Newsgroups as a folder"),
         ("own.csv", {"split": "test"}, "--split, --remove and --dates are for 20 Newsgroups"),
         ("own.csv", {"remove": ("quotes",)}, "--split, --remove and --dates are for 20 Newsgroups"),
