@@ -8,6 +8,7 @@ from chaos.consumer_process import ConsumerProcess
 from chaos.kills import once, prepared, same
 from chaos.run import Run
 from chaos.trial import Checks, ResultRow, Rig, TrialError, stopwatch, wait_until
+from newsreel.common.errors import USER_ERROR
 
 PATIENCE = 15.0
 """Seconds allowed for a takeover."""
@@ -16,8 +17,6 @@ GRACE = 60.0
 """Seconds after which the wait for a takeover is given up."""
 
 FENCED = "another consumer has taken over"
-
-USER_ERROR = 2
 
 
 def takeovers(rig: Rig, documents: int, rounds: int) -> list[ResultRow]:

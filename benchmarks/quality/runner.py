@@ -11,9 +11,7 @@ import structlog
 
 from benchmarks import results
 from benchmarks.results import ResultsFile
-from newsreel.common.errors import UserError
-
-USER_ERROR = 2
+from newsreel.common.errors import USER_ERROR, UserError
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, CliApp, CliSettingsSource, SettingsError
 
 from newsreel import __version__
-from newsreel.common.errors import UserError
+from newsreel.common.errors import USER_ERROR, UserError
 
 MIN_SIMILARITY = 0.7
 """Least similarity of an unknown option to a known one that is suggested instead, from 0 to 1."""
@@ -114,7 +114,7 @@ def run(program: str, main: Callable[[Sequence[str]], None], argv: Sequence[str]
 
 def _fail(line: str) -> int:
     print(line, file=sys.stderr)  # noqa: T201
-    return 2
+    return USER_ERROR
 
 
 def _flag(name: str) -> str:

@@ -1,4 +1,7 @@
-"""The base class of errors that end a program with one line instead of a traceback."""
+"""Define the base class of errors that end a program with one line, and its exit code."""
+
+USER_ERROR = 2
+"""Exit code of a program that ends with a `UserError`."""
 
 
 class UserError(Exception):
