@@ -1,4 +1,4 @@
-"""Send the documents of rejected learning steps to the dead letters, and stop if many follow."""
+"""Send the documents of rejected learning steps to the dead letters; stop after a few in a row."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +17,7 @@ class DivergedError(UserError):
 
 
 class Quarantine:
-    """Turns documents into dead letters when their learning step has a loss that is not finite.
+    """Turns documents into dead letters when their learning step was rejected: its loss diverged.
 
     Parameters
     ----------
