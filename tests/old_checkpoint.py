@@ -42,7 +42,7 @@ ALWAYS = (
 
 
 class Connection(Protocol):
-    """The part of a Kafka connection that older versions have, too."""
+    """The fields of a Kafka connection that older versions have, too."""
 
     bootstrap_servers: str
 
@@ -51,7 +51,7 @@ class Connection(Protocol):
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that compute, without the name of their build."""
+    """Return the versions of the numerical libraries, without the name of their build."""
     return {name: metadata.version(name).partition("+")[0] for name in LIBRARIES}
 
 

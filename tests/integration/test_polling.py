@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from helpers import Polled, Publish, documents
+from helpers import CountPolls, Publish, documents
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.record.default_records import DefaultRecordBatch
 
@@ -24,7 +24,7 @@ def polling(
 ) -> Iterator[RecordQueue]:
     consumer = connect({"bootstrap_servers": servers})
     start = beginnings(consumer, topic)
-    poller = Poller(consumer, topic, start, capacity, lost_offsets, Polled())
+    poller = Poller(consumer, topic, start, capacity, lost_offsets, CountPolls())
     poller.start()
     try:
         yield poller.queue
@@ -142,7 +142,7 @@ def test_records_that_are_gone(
     publish(topic, documents(12))
     consumer = connect({"bootstrap_servers": bootstrap_servers})
     delete(bootstrap_servers, topic, before=5)
-    observer = Polled()
+    observer = CountPolls()
     poller = Poller(consumer, topic, {0: 2}, 16, lost_offsets, observer)
     poller.start()
     try:
