@@ -16,8 +16,6 @@ from consumer.kafka import patches
 from consumer.kafka.source import _dead_letter, read_document
 from newsreel.events.errors import DecodeError, Reason
 
-GZIP = 1
-
 
 @pytest.fixture(autouse=True)
 def _restored(monkeypatch: pytest.MonkeyPatch) -> None:

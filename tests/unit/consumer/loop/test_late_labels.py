@@ -159,7 +159,7 @@ def test_outcomes_of_labels(read: Read) -> None:
         Label("d1", "a"),
         Label("d1", "a"),
         Label("d1", "b"),
-        Label("nobody", "a"),
+        Label("unknown", "a"),
         document(2, "a"),
         Label("d2", "a"),
     ]

@@ -288,7 +288,7 @@ def test_endless_body(path: bytes) -> None:
     ids=["length-word", "length-negative", "headers", "tls", "method"],
 )
 def test_invalid_request(request_: bytes) -> None:
-    """Invalid lengths, endless headers and other protocols answer 400; the server goes on."""
+    """Invalid lengths, endless headers and other protocols answer 400; the server continues."""
     with serving() as address:
         answer = answer_to(address, request_)
         assert answer.startswith(b"HTTP/1.1 400") or answer == b""
