@@ -164,6 +164,6 @@ def test_nothing_to_evaluate(
     assert f"python -m producer --topic {topics.heldout(topic)}" in line
     assert "is required" in complain(main=program.evaluate)
 
-    one = newest_checkpoint(tmp_path / "checkpoints")
-    line = complain("--watch", "--checkpoint", one, main=program.evaluate)
+    checkpoint = newest_checkpoint(tmp_path / "checkpoints")
+    line = complain("--watch", "--checkpoint", checkpoint, main=program.evaluate)
     assert "--watch follows a folder of them" in line

@@ -118,13 +118,17 @@ def test_resume_after_kills(
 def test_labels_in_a_live_stream(connection: Connection, consumer: Start, topic: str) -> None:
     """In a live stream, a document is predicted at arrival and learned when its label arrives."""
     first, second = documents(16), documents(16, start=16)
-    publish(connection, topic, [(0, replace(one, label=None)) for one in first])
+    publish(connection, topic, [(0, replace(document, label=None)) for document in first])
     with consumer(topic, "--late-labels") as running:
         running.wait_for(lambda: running.progress()["documents"] == 16)
         assert running.progress()["learned"] == 0
-        publish(connection, topic, [(500, Label(one.id, str(one.label))) for one in first])
+        publish(
+            connection,
+            topic,
+            [(500, Label(document.id, str(document.label))) for document in first],
+        )
         running.wait_for(lambda: running.progress()["learned"] == 16)
-        publish(connection, topic, [(900, replace(one, label=None)) for one in second])
+        publish(connection, topic, [(900, replace(document, label=None)) for document in second])
         running.wait_for(lambda: running.progress()["documents"] == 32)
         shown = running.get("/metrics")
     assert 'newsreel_late_labels_total{fate="joined"} 16.0' in shown
@@ -134,11 +138,11 @@ def test_labels_in_a_live_stream(connection: Connection, consumer: Start, topic:
 
 def test_unusable_labels(connection: Connection, learn: Learn, topic: str) -> None:
     """Unusable records of the topic of labels become dead letters; usable labels are learned."""
-    one, other = documents(2)
-    publish(connection, topic, [(0, replace(one, label=None)), (5, Label(one.id, "a"))])
+    first, second = documents(2)
+    publish(connection, topic, [(0, replace(first, label=None)), (5, Label(first.id, "a"))])
     producer = KafkaProducer(**connection.options)
     for value in (b"{", b'{"label": ""}', b'{"text": "x"}', None):
-        producer.send(topics.labels(topic), key=other.id.encode(), value=value)
+        producer.send(topics.labels(topic), key=second.id.encode(), value=value)
     producer.send(topics.labels(topic), value=b'{"label": "a"}')  # without the id of a document
     producer.close()
     summary = learn(topic, "--late-labels", "--stop-when-idle", 3)
@@ -152,7 +156,7 @@ def test_from_the_producer(run: Run, learn: Learn, topic: str, tmp_path: Path) -
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
-        rows.writerows([one.text, one.label] for one in documents(200))
+        rows.writerows([document.text, document.label] for document in documents(200))
     scenario = ("--scenario", "delayed-labels:mean=20:missing=0.2")
     published = run("producer", "--corpus", table, "--topic", topic, *scenario)
     assert published.returncode == 0, published.stderr
@@ -167,7 +171,7 @@ def test_from_the_producer(run: Run, learn: Learn, topic: str, tmp_path: Path) -
 
 def test_missing_labels_are_reported(connection: Connection, learn: Learn, topic: str) -> None:
     """If no document has a label, one warning names the topic of labels and the option."""
-    publish(connection, topic, [(0, replace(one, label=None)) for one in documents(250)])
+    publish(connection, topic, [(0, replace(document, label=None)) for document in documents(250)])
     with structlog.testing.capture_logs() as entries:
         summary = learn(topic, "--learner", "bayes", "--stop-when-idle", 3)
     assert summary["unlabelled_documents"] == 250

@@ -35,7 +35,7 @@ DEPLOYED = ROOT / "deploy" / "prometheus"
 
 LEARNED = 160
 
-ODD = 0.2
+WRONG = 0.2
 """Share of wrong labels, so that the confusion of labels has data."""
 
 RATE = 40
@@ -146,9 +146,10 @@ def write_table(table: Path) -> None:
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
-        odd = Random(0)
+        random = Random(0)
         rows.writerows(
-            [one.text, "space" if odd.random() < ODD else one.label] for one in documents(12_000)
+            [document.text, "space" if random.random() < WRONG else document.label]
+            for document in documents(12_000)
         )
 
 
@@ -221,21 +222,21 @@ def prometheus(
             scraping = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         stack.enter_context(running(scraping, log))
         addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-        made = Prometheus(addresses["prometheus"], addresses["consumer"], restart)
-        wait_until(lambda: reachable(made.address + "/-/ready"))
-        made.wait_for(f"newsreel_learned_documents_total >= {LEARNED}")
+        prometheus = Prometheus(addresses["prometheus"], addresses["consumer"], restart)
+        wait_until(lambda: reachable(prometheus.address + "/-/ready"))
+        prometheus.wait_for(f"newsreel_learned_documents_total >= {LEARNED}")
         for _ in range(3):
             question = urllib.request.Request(
-                made.consumer + "/predict",
+                prometheus.consumer + "/predict",
                 b'{"text": "goal"}',
                 {"content-type": "application/json"},
             )
             urllib.request.urlopen(question, timeout=30).read()
             time.sleep(1.2)  # a rate needs two scrapes
-        made.wait_for("newsreel_heldout_evaluations_total >= 2")
-        made.wait_for("count_over_time(newsreel_heldout_accuracy[1m]) >= 2")
+        prometheus.wait_for("newsreel_heldout_evaluations_total >= 2")
+        prometheus.wait_for("count_over_time(newsreel_heldout_accuracy[1m]) >= 2")
         time.sleep(3)
-        yield made
+        yield prometheus
 
 
 @pytest.mark.parametrize("expr", [*BOARDS, *NOTES])

@@ -1,5 +1,6 @@
 """Positions and checkpoint of a start, by the commits of the group and the folder."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka import OffsetAndMetadata
 
-from consumer.commit.recovery import GroupError, starting_point
+from consumer.commit.recovery import GroupError, StartingPoint, starting_point
 from consumer.kafka.offsets import FRESH
 
 IDS = ["000000000010-aa", "000000000020-bb", "000000000030-cc"]
@@ -21,7 +22,11 @@ commits = st.dictionaries(
 )
 
 
-def find_start(committed: Any, beginnings: Any, checkpoints: list[str]) -> Any:
+def find_start(
+    committed: Mapping[int, OffsetAndMetadata],
+    beginnings: Mapping[int, int],
+    checkpoints: Sequence[str],
+) -> StartingPoint:
     return starting_point("newsreel", "documents", committed, beginnings, checkpoints)
 
 
@@ -83,7 +88,7 @@ def test_missing_checkpoint() -> None:
 
 
 @pytest.mark.parametrize("committed", [{}, {0: commit(10, "")}])
-def test_checkpoints_of_another_group(committed: Any) -> None:
+def test_checkpoints_of_another_group(committed: dict[int, OffsetAndMetadata]) -> None:
     """A folder with checkpoints is refused for a group that has committed none of them."""
     message = refusal(committed, {0: 0}, IDS)
     assert "'newsreel'" in message

@@ -36,14 +36,14 @@ def save(tmp_path: Path) -> Save:
     def call(model: BuiltModel, learned: Sequence[Document]) -> Path:
         labels, evaluator = LabelSet(9), Evaluator()
         for start in range(0, len(learned), 16):
-            some = learned[start : start + 16]
-            features = extract(model.extractor, some)
-            targets = [labels.add(str(document.label)) for document in some]
+            batch_documents = learned[start : start + 16]
+            features = extract(model.extractor, batch_documents)
+            targets = [labels.add(str(document.label)) for document in batch_documents]
             batch = TrainingBatch(features, targets)
             predictions = model.learner.predict_many(features)
             apply_update(model.learner.propose(batch, TrainingBatch([], []), predictions))
             guess = LabelProbability("sport", 1.0, 1.0)
-            evaluator.update(Prediction(document, guess) for document in some)
+            evaluator.update(Prediction(document, guess) for document in batch_documents)
         parts = {"labels": labels, "learner": model.learner, "evaluator": evaluator}
         about: dict[str, Any] = {"topic": "t", "group": "g", "positions": {}}
         id_ = store.save(

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ from consumer.kafka.batch import Batch, LabelRecord, Origin
 from consumer.labels import LabelSet
 from consumer.loop.labelling import ImmediateLabels, LabelOutcome, PendingDocumentsError
 from consumer.loop.late_labels import LateLabels
+from consumer.loop.prequential import Loop
 from consumer.loop.step import Step
 from newsreel.events.document import Document
 from newsreel.events.label import Label
@@ -75,12 +75,12 @@ def outcomes(steps: Sequence[Step]) -> Counter[LabelOutcome]:
     return sum((Counter(step.labelled.outcomes) for step in steps), Counter[LabelOutcome]())
 
 
-Read = Callable[..., tuple[Any, list[Step]]]
+Read = Callable[..., tuple[Loop, list[Step]]]
 
 
 @pytest.fixture(scope="session")
 def read() -> Read:
-    def call(events: Iterable[Event], *sizes: int, capacity: int = 100) -> tuple[Any, list[Step]]:
+    def call(events: Iterable[Event], *sizes: int, capacity: int = 100) -> tuple[Loop, list[Step]]:
         loop = build_loop(batch_size=4, replay_ratio=0.0, labelling=LateLabels(capacity))
         return loop, list(loop.run(EventSource(events, loop.classifier.labels, *sizes)))
 

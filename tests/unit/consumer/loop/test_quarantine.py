@@ -13,15 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops import RecordingLearner, build_loop, numbered, read, resume
 
-from consumer.features.extractor import Features, extract
+from consumer.features.extractor import Extractor, Features, extract
 from consumer.kafka.batch import Origin
 from consumer.learners.protocol import (
     MAX_LOSS,
+    Learner,
     Predictions,
     RejectedError,
     StagedUpdate,
     TrainingBatch,
 )
+from consumer.loop.prequential import Loop
 from consumer.loop.quarantine import LARGEST_STREAK, DivergedError, Quarantine
 from consumer.monitoring.progress import Progress
 from consumer.monitoring.summary import summarize
@@ -32,11 +34,13 @@ NOTHING = TrainingBatch([], [])
 
 BLEND = ("latent", "analytic", "bayes")
 
+Diverging = Callable[..., Loop]
+
 
 class DivergingLearner:
     """A learner whose training batches with some ids have a loss out of bounds."""
 
-    def __init__(self, learner: Any, bad: Iterable[str], loss: float = math.nan) -> None:
+    def __init__(self, learner: Learner, bad: Iterable[str], loss: float = math.nan) -> None:
         self._learner = learner
         self._bad = set(bad)
         self._loss = loss
@@ -57,7 +61,7 @@ class DivergingLearner:
 class NanExtractor:
     """An extractor that sets a feature of some documents to NaN."""
 
-    def __init__(self, extractor: Any, bad: Iterable[str], feature: str) -> None:
+    def __init__(self, extractor: Extractor, bad: Iterable[str], feature: str) -> None:
         self._extractor = extractor
         self._bad = set(bad)
         self._feature = feature
@@ -78,10 +82,10 @@ class NanExtractor:
 
 
 @pytest.fixture(scope="session")
-def diverging() -> Callable[..., Any]:
+def diverging() -> Diverging:
     """Build a loop whose learner diverges on some ids."""
 
-    def call(bad: Iterable[str], loss: float = math.nan, **options: Any) -> Any:
+    def call(bad: Iterable[str], loss: float = math.nan, **options: Any) -> Loop:
         return build_loop(learner=DivergingLearner(RecordingLearner(), bad, loss), **options)
 
     return call
@@ -95,7 +99,7 @@ def diverging() -> Callable[..., Any]:
     bad=st.sets(st.integers(0, 39), max_size=3),
 )
 def test_micro_batches_are_learned_or_dead_letters(
-    diverging: Any,
+    diverging: Diverging,
     labels: list[str | None],
     groups: list[int],
     size: int,
@@ -124,7 +128,7 @@ def test_micro_batches_are_learned_or_dead_letters(
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, MAX_LOSS * 1.01])
-def test_losses_out_of_bounds(diverging: Any, loss: float) -> None:
+def test_losses_out_of_bounds(diverging: Diverging, loss: float) -> None:
     """A step whose loss is NaN or too large is not learned; its dead letters have the loss."""
     loop = diverging(["2"], loss, batch_size=2)
     steps = read(loop, numbered("abab"))
@@ -163,7 +167,7 @@ def test_dead_letters_are_documents() -> None:
             assert letter.value == b'{"text":" \\n","label":"a"}'
 
 
-def test_five_rejected_steps_in_a_row(diverging: Any) -> None:
+def test_five_rejected_steps_in_a_row(diverging: Diverging) -> None:
     """Five rejected micro-batches in a row end the run with the options to change."""
     bad = list(map(str, range(4, 40)))
     steps = read(diverging(bad, batch_size=2), numbered("ab" * 6))
@@ -174,21 +178,21 @@ def test_five_rejected_steps_in_a_row(diverging: Any) -> None:
         read(diverging(bad, batch_size=2), numbered("ab" * 7))
 
 
-def test_applied_step_resets_the_count(diverging: Any) -> None:
+def test_applied_step_resets_the_count(diverging: Diverging) -> None:
     """Rejected micro-batches with applied ones between them do not end a run."""
     bad = [str(number) for number in range(60) if number % LARGEST_STREAK]
     steps = read(diverging(bad, batch_size=1), numbered("abc" * 20))
     assert sum(step.learned is not None for step in steps) == 60 / LARGEST_STREAK
 
 
-def test_unlabelled_micro_batch_does_not_reset_the_count(diverging: Any) -> None:
+def test_unlabelled_micro_batch_does_not_reset_the_count(diverging: Diverging) -> None:
     """A micro-batch without labels does not count as applied."""
     loop = diverging(map(str, range(10)), batch_size=1)
     with pytest.raises(DivergedError):
         read(loop, numbered(["a", None] * LARGEST_STREAK))
 
 
-def test_count_survives_a_restart(diverging: Any) -> None:
+def test_count_survives_a_restart(diverging: Diverging) -> None:
     """Three rejected steps before a restart and two after it are five in a row."""
     stopped = diverging(map(str, range(40)), batch_size=2)
     read(stopped, numbered("ab" * 3), ends=False)
