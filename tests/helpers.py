@@ -1,4 +1,4 @@
-"""A stream that is quickly learned, and a consumer process to ask."""
+"""A stream that is learned quickly, and a consumer process with HTTP requests."""
 
 import json
 import os
@@ -35,21 +35,22 @@ SMALL = (
     *("--latent-tokens", 10, "--learn-tokens", 8),
     *("--batch-size", 16, "--replay-ratio", 0.25, "--http-port", 0),
 )
-"""Options that keep a test short; fp32, so that predictions don't depend on their company.
+"""Options that keep a test short.
 
-Texts of `documents` have more tokens than are kept of them, and more are kept than are learned.
+In fp32, predictions do not depend on the other documents of a batch. Texts of `documents` have more
+than 16 tokens, of which latent replay stores 10 and trains on 8.
 """
 
 
 def documents(count: int, start: int = 0) -> list[Document]:
-    """Documents of two labels in turn, no two alike."""
-    made = []
+    """Return documents of two labels in turn, with different texts."""
+    result = []
     for number in range(start, start + count):
         label = ("sport", "space")[number % 2]
         words = TOPICS[label]
         chosen = [words[(number * step) % len(words)] for step in (1, 2, 4, 5, 7)]
-        made.append(Document(f"doc-{number}", f"{' '.join(chosen)} number {number}", label))
-    return made
+        result.append(Document(f"doc-{number}", f"{' '.join(chosen)} number {number}", label))
+    return result
 
 
 def apply_update(update: "StagedUpdate") -> float:
@@ -58,8 +59,8 @@ def apply_update(update: "StagedUpdate") -> float:
     return update.loss
 
 
-class Polled:
-    """Told by a poller of reads that failed and of records that are gone."""
+class CountPolls:
+    """Counts failed polls and lost records."""
 
     def __init__(self) -> None:
         self.retries = 0
@@ -73,7 +74,7 @@ class Polled:
 
 
 class Consumer:
-    """A consumer process and what can be asked of it."""
+    """A consumer process with its log and its HTTP server."""
 
     def __init__(self, process: Fork, log: Path) -> None:
         self.process = process
@@ -85,12 +86,12 @@ class Consumer:
 
     @property
     def address(self) -> str:
-        """Where it serves HTTP."""
+        """Return the address of the consumer's HTTP server."""
         found: re.Match[str] = self.wait_for(lambda: re.search(r"http=(http://\S+)", self.log))
         return found.group(1)
 
     def get(self, path: str) -> str:
-        """Fetch a page from its HTTP server."""
+        """Fetch a page from the consumer's HTTP server."""
         with urllib.request.urlopen(self.address + path, timeout=10) as answer:
             return str(answer.read().decode())
 
@@ -106,7 +107,7 @@ class Consumer:
                 return found
             assert self.process.poll() is None, self.log
             time.sleep(0.1)
-        raise AssertionError(f"waited {seconds} s in vain\n{self.log}")
+        raise AssertionError(f"no success within {seconds} s\n{self.log}")
 
     def end(self, number: int) -> int:
         """Send a signal and wait for the exit code."""

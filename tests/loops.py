@@ -1,4 +1,4 @@
-"""The loop with parts that tests can look into, and a source of documents at hand."""
+"""A loop with a learner that records its calls, and a source of listed documents."""
 
 import json
 from collections import Counter
@@ -10,26 +10,22 @@ import numpy as np
 import safetensors.torch
 import torch
 
+from consumer import composition
 from consumer.checkpoints.state import pack_state, unpack_state
-from consumer.drift.adaptation import DriftAdaptation
-from consumer.drift.detectors import DETECTORS, ErrorDriftDetector
 from consumer.features.extractor import Extractor, Features
 from consumer.kafka.batch import Batch, DeadLetter, Origin
 from consumer.labels import LabelSet
 from consumer.learners.classifier import TextClassifier
 from consumer.learners.protocol import Learner, Predictions, StagedUpdate, TrainingBatch
-from consumer.loop.labelling import ImmediateLabels, Labelling
-from consumer.loop.micro_batch import MicroBatch
+from consumer.loop.labelling import Labelling
 from consumer.loop.prequential import Loop
-from consumer.loop.quarantine import Quarantine
 from consumer.loop.step import Step
-from consumer.replay.buffer import Reservoir
-from consumer.replay.ratio import FixedRatio
+from consumer.settings import Settings
 from newsreel.events.document import Document
 
 
 class IdExtractor:
-    """Extracts ``id``: the bytes of the document's id, so that a learner can name what it gets."""
+    """Extracts one feature, ``id``: the bytes of the document's id."""
 
     def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
         return [
@@ -42,12 +38,12 @@ class IdExtractor:
 
 
 def ids(features: Iterable[Features]) -> list[str]:
-    """Ids of the documents of `IdExtractor`'s features."""
+    """Return the ids of the documents from features of `IdExtractor`."""
     return [bytes(row["id"].tolist()).decode() for row in features]
 
 
 class RecordingLearner:
-    """Predicts how often each label was learned, and records each call."""
+    """Predicts the share of each label among the learned documents, and records each call."""
 
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()
@@ -56,7 +52,7 @@ class RecordingLearner:
 
     @property
     def learned(self) -> list[list[str]]:
-        """Ids of the documents of each learning step, the replayed ones last."""
+        """Return the ids of the documents of each learning step, the replayed ones last."""
         return [ids for call, ids in self.calls if call == "learn"]
 
     def predict_many(self, features: Sequence[Features]) -> Predictions:
@@ -91,7 +87,7 @@ class RecordingLearner:
 
 
 class ListedSource:
-    """Delivers documents in groups of the given sizes, then in groups of any size."""
+    """A source of documents in batches of the given sizes, then in batches of any size."""
 
     def __init__(
         self,
@@ -102,25 +98,25 @@ class ListedSource:
         *,
         ends: bool = True,
     ) -> None:
-        self._left = list(documents)
+        self._documents = list(documents)
         self._labels = labels
         self._groups = iter(groups)
         self._dead_letters = dead_letters
         self._ends = ends
         self._read = 0
-        self._over = False
+        self._ended = False
 
     def read(self, at_most: int) -> Batch | None:
-        if self._over or at_most < 1 or (not self._left and not self._ends):
+        if self._ended or at_most < 1 or (not self._documents and not self._ends):
             return None
         count = min(at_most, next(self._groups, at_most))
-        documents, self._left = self._left[:count], self._left[count:]
+        documents, self._documents = self._documents[:count], self._documents[count:]
         for document in documents:
             if document.label is not None:
                 self._labels.add(document.label)
         origins = [Origin(0, self._read + number) for number in range(len(documents))]
         self._read += len(documents)
-        self._over = not self._left and self._ends
+        self._ended = not self._documents and self._ends
         dead_letters, self._dead_letters = self._dead_letters, ()
         return Batch(
             documents,
@@ -128,9 +124,9 @@ class ListedSource:
             [float(origin.offset) for origin in origins],
             dead_letters,
             {0: self._read},
-            {0: len(self._left)},
+            {0: len(self._documents)},
             {0: float(self._read)},
-            last=self._over,
+            last=self._ended,
         )
 
 
@@ -143,16 +139,20 @@ def build_loop(
     extractor: Extractor | None = None,
     labelling: Labelling | None = None,
 ) -> Loop:
-    """Build a loop of a `RecordingLearner`, or of the given parts."""
-    return Loop(
-        TextClassifier(extractor or IdExtractor(), learner or RecordingLearner(), LabelSet(1000)),
-        Reservoir(capacity, seed=0),
-        FixedRatio(replay_ratio),
-        MicroBatch(batch_size),
-        Quarantine("documents"),
-        DriftAdaptation(ErrorDriftDetector(DETECTORS["adwin"]), "forget"),
-        labelling or ImmediateLabels(),
+    """Build a loop with a `RecordingLearner`, or with the given parts."""
+    settings = Settings(
+        batch_size=batch_size,
+        replay="reservoir",
+        replay_ratio=replay_ratio,
+        replay_capacity=capacity,
+        drift_detector="adwin",
+        on_drift="forget",
     )
+    classifier = TextClassifier(
+        extractor or IdExtractor(), learner or RecordingLearner(), LabelSet(1000)
+    )
+    loop = composition.build_loop(settings, classifier)
+    return loop if labelling is None else replace(loop, labelling=labelling)
 
 
 def read(
@@ -167,18 +167,18 @@ def read(
 
 
 def with_batch(step: Step, dead_letters: Sequence[DeadLetter] = (), **batch: Any) -> Step:
-    """Return a step as if it had read another batch: ``positions``, ``lag`` and so on."""
+    """Return a copy of a step with other fields of its batch: ``positions``, ``lag`` and so on."""
     letters = dead_letters or step.dead_letters
     return replace(step, dead_letters=letters, batch=replace(step.batch, **batch))
 
 
 def numbered(labels: Iterable[str | None]) -> list[Document]:
-    """Make documents of the given labels; their ids count from 0."""
+    """Return documents with the given labels; their ids count from 0."""
     return [Document(str(number), f"text {number}", label) for number, label in enumerate(labels)]
 
 
 def resume(loop: Loop, stopped: Loop) -> None:
-    """Load the state of a stopped loop, through what the files of a checkpoint hold."""
+    """Load the state of a stopped loop, encoded as in the files of a checkpoint."""
     saved = stopped.parts()
     for name, part in loop.parts().items():
         tensors: dict[str, torch.Tensor] = {}

@@ -11,7 +11,7 @@ SIZES = {"train": 40, "test": 10}
 
 
 def write_posts(folder: Path) -> Path:
-    """Write posts of two groups with headers and a quote; return the bydate folder."""
+    """Write posts of two groups with headers and a quote; return their folder."""
     posts = folder / "20news-bydate"
     start = 0
     for split, size in SIZES.items():
@@ -21,6 +21,11 @@ def write_posts(folder: Path) -> Path:
             file.write_text(f"From: me\nSubject: x | y:1\n\n> quoted\n{document.text}\n")
         start += size
     return posts
+
+
+def use_tiny_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Path) -> None:
+    """Make the tiny encoder the default model, run by torch, which compiles nothing."""
+    use_consumer_options(monkeypatch, model=str(encoder), runtime="torch", precision="fp32")
 
 
 def use_consumer_options(monkeypatch: pytest.MonkeyPatch, **options: str) -> None:

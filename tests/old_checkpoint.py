@@ -42,7 +42,7 @@ ALWAYS = (
 
 
 class Connection(Protocol):
-    """The part of a Kafka connection that older versions have, too."""
+    """The fields of a Kafka connection that older versions have, too."""
 
     bootstrap_servers: str
 
@@ -51,7 +51,7 @@ class Connection(Protocol):
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that compute, without the name of their build."""
+    """Return the versions of the numerical libraries, without the name of their build."""
     return {name: metadata.version(name).partition("+")[0] for name in LIBRARIES}
 
 
@@ -66,9 +66,13 @@ def publish(connection: Connection, topic: str, records: list[list[Any]]) -> Non
             admin.delete_topics(old, raise_errors=False)
             time.sleep(0.2)
         # The broker would delete records with such old timestamps.
-        made = {"num_partitions": 1, "replication_factor": -1, "configs": {"retention.ms": "-1"}}
+        settings = {
+            "num_partitions": 1,
+            "replication_factor": -1,
+            "configs": {"retention.ms": "-1"},
+        }
         names = sorted({topic + record[0] for record in records})
-        admin.create_topics(dict.fromkeys(names, made))
+        admin.create_topics(dict.fromkeys(names, settings))
         admin.wait_for_topics(names)
     finally:
         admin.close()
@@ -152,11 +156,11 @@ def _values(connection: Connection, topic: str) -> Iterator[dict[str, Any]]:
     consumer = KafkaConsumer(
         **connection.options, isolation_level="read_committed", enable_auto_commit=False
     )
-    here = TopicPartition(topic, 0)
-    consumer.assign([here])
+    partition = TopicPartition(topic, 0)
+    consumer.assign([partition])
     consumer.seek_to_beginning()
-    end = consumer.end_offsets([here])[here]
-    while consumer.position(here) < end:
+    end = consumer.end_offsets([partition])[partition]
+    while consumer.position(partition) < end:
         for records in consumer.poll(timeout_ms=500).values():
             yield from (json.loads(record.value) for record in records)
     consumer.close()

@@ -1,4 +1,4 @@
-"""A gate that asks for TLS and a password, in front of a Kafka that asks for neither."""
+"""A proxy that requires TLS and a password, in front of a Kafka that requires neither."""
 
 import socket
 import socketserver
@@ -16,11 +16,11 @@ USER, PASSWORD = "newsreel", "correct horse battery"
 SASL_HANDSHAKE, SASL_AUTHENTICATE, API_VERSIONS = 17, 36, 18
 
 REFUSED = 58
-"""Kafka's number for SASL_AUTHENTICATION_FAILED."""
+"""Error code of Kafka for SASL_AUTHENTICATION_FAILED."""
 
 
 def certificate(folder: Path, host: str = "IP:127.0.0.1") -> tuple[Path, Path]:
-    """Make a certificate that is signed with its own key; returns both files."""
+    """Make a self-signed certificate and return the files of certificate and key."""
     pem, key = folder / "certificate.pem", folder / "key.pem"
     subprocess.run(
         [
@@ -35,26 +35,26 @@ def certificate(folder: Path, host: str = "IP:127.0.0.1") -> tuple[Path, Path]:
 
 
 class Gate(socketserver.ThreadingTCPServer):
-    """Ends TLS, checks SASL PLAIN, passes the rest on, and puts itself for the broker in answers.
+    """Proxy that terminates TLS, checks SASL PLAIN, and replaces the broker's port by its own.
 
-    ``asked`` has the numbers of the Kafka APIs that were asked for behind it.
+    ``requested`` has the numbers of the Kafka APIs whose requests were passed to the broker.
     """
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self, broker: str, pem: Path, key: Path, *, sasl: bool) -> None:
-        super().__init__(("127.0.0.1", 0), _Passage)
+        super().__init__(("127.0.0.1", 0), _Connection)
         host, _, port = broker.rpartition(":")
         self.broker = (host, int(port))
         self.port = int(self.server_address[1])
         self.sasl = sasl
-        self.asked: set[int] = set()
+        self.requested: set[int] = set()
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(pem, key)
 
     def rewritten(self, answer: bytes) -> bytes:
-        """Put the gate's port for the broker's, wherever it stands behind the host's name."""
+        """Replace the broker's port behind each occurrence of its host name by the gate's."""
         host = self.broker[0].encode()
         theirs, ours = (host + struct.pack(">i", port) for port in (self.broker[1], self.port))
         return answer.replace(theirs, ours)
@@ -62,7 +62,7 @@ class Gate(socketserver.ThreadingTCPServer):
 
 @contextmanager
 def gate(broker: str, pem: Path, key: Path, *, sasl: bool = True) -> Iterator[Gate]:
-    """Open a gate to a broker on the loopback interface."""
+    """Start a gate to a broker on the loopback interface, and stop it when the block ends."""
     with Gate(broker, pem, key, sasl=sasl) as opened:
         thread = threading.Thread(target=opened.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -73,7 +73,9 @@ def gate(broker: str, pem: Path, key: Path, *, sasl: bool = True) -> Iterator[Ga
             thread.join()
 
 
-class _Passage(socketserver.BaseRequestHandler):
+class _Connection(socketserver.BaseRequestHandler):
+    """Passes the requests and responses of one client, after its authentication."""
+
     server: Gate
     QUIET: ClassVar = (OSError, EOFError)
 
@@ -81,18 +83,18 @@ class _Passage(socketserver.BaseRequestHandler):
         try:
             client = self.server.tls.wrap_socket(self.request, server_side=True)
             with client, socket.create_connection(self.server.broker) as broker:
-                if self._let_in(client, broker):
+                if self._authenticate(client, broker):
                     threading.Thread(
-                        target=self._answers, args=(broker, client), daemon=True
+                        target=self._pass_responses, args=(broker, client), daemon=True
                     ).start()
                     while True:
                         frame = _frame(client)
-                        self.server.asked.add(int.from_bytes(frame[:2]))
+                        self.server.requested.add(int.from_bytes(frame[:2]))
                         _send(broker, frame)
         except self.QUIET:
             pass
 
-    def _let_in(self, client: ssl.SSLSocket, broker: socket.socket) -> bool:
+    def _authenticate(self, client: ssl.SSLSocket, broker: socket.socket) -> bool:
         while self.server.sasl:
             frame = _frame(client)
             key, version = struct.unpack(">hh", frame[:4])
@@ -104,14 +106,16 @@ class _Passage(socketserver.BaseRequestHandler):
                 _send(client, correlation + struct.pack(">hih5s", 0, 1, 5, b"PLAIN"))
             elif key == SASL_AUTHENTICATE:
                 right = frame.rstrip(b"\0").endswith(f"\0{USER}\0{PASSWORD}".encode())
-                _send(client, correlation + _verdict(version, 0 if right else REFUSED))
+                _send(
+                    client, correlation + _authenticate_response(version, 0 if right else REFUSED)
+                )
                 if right:
                     return True
             else:
                 return False
         return True
 
-    def _answers(self, broker: socket.socket, client: ssl.SSLSocket) -> None:
+    def _pass_responses(self, broker: socket.socket, client: ssl.SSLSocket) -> None:
         try:
             while True:
                 _send(client, self.server.rewritten(_frame(broker)))
@@ -119,8 +123,8 @@ class _Passage(socketserver.BaseRequestHandler):
             client.close()
 
 
-def _verdict(version: int, error: int) -> bytes:
-    """Body of a SaslAuthenticateResponse: error, no message, no bytes, no lifetime, no tags."""
+def _authenticate_response(version: int, error: int) -> bytes:
+    """Encode a SaslAuthenticateResponse with an error code and otherwise empty fields."""
     if version >= 2:
         return b"\0" + struct.pack(">hBBqB", error, 0, 1, 0, 0)
     return struct.pack(">hhi", error, -1, 0) + (struct.pack(">q", 0) if version else b"")

@@ -1,4 +1,4 @@
-"""The live page in headless Chromium, of a consumer that learns."""
+"""The live page of a learning consumer, in headless Chromium."""
 
 import json
 import re
@@ -27,12 +27,12 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-ge
 def learning(
     connection: Connection, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Consumer]:
-    """Run a consumer that has learned some documents, and waits for more."""
+    """Start a consumer that has learned all documents of its topic."""
     folder, topic = tmp_path_factory.mktemp("page"), f"test-{uuid.uuid4().hex[:12]}"
-    some = documents(150)
-    # Labels that are wrong now and then: mistakes to show.
+    right = documents(150)
+    # Documents with an unusual label are mistakes that the page shows.
     wrong = [Document(f"odd-{n}", f"{HOSTILE} hockey goal {n}", HOSTILE) for n in range(10)]
-    write(connection, topic, [*some, *wrong])
+    write(connection, topic, [*right, *wrong])
     (folder / "checkpoints").mkdir()
     curve = {"curve": [[60, 0.8, 0.8, 0.0], [150, 0.9, 0.9, 0.01]], "stride": 1.0}
     (folder / "checkpoints" / ".heldout.json").write_text(json.dumps(curve))
@@ -40,7 +40,7 @@ def learning(
     log = folder / "consumer.log"
     with started(log, connection.bootstrap_servers, *options, *SMALL) as consumer:
         consumer.wait_for(lambda: "learning" in consumer.log)
-        consumer.wait_for(lambda: consumer.monitoring.progress()["documents"] == 160)
+        consumer.wait_for(lambda: consumer.progress()["documents"] == 160)
         yield consumer
 
 
@@ -58,35 +58,35 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Seen:
-    """What a page has asked for, and what it complained about."""
+class Activity:
+    """Requests and errors of a page."""
 
     def __init__(self, page: Page) -> None:
         self.errors: list[str] = []
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         page.on(
-            "console", lambda said: self.errors.append(said.text) if said.type == "error" else 0
+            "console", lambda line: self.errors.append(line.text) if line.type == "error" else 0
         )
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("request", lambda request: self.requests.append(request.url))
 
 
-def opened(browser: Browser, address: str, **how: Any) -> tuple[Page, Seen]:
-    page = browser.new_page(**how)
-    seen = Seen(page)
+def open_page(browser: Browser, address: str, **options: Any) -> tuple[Page, Activity]:
+    page = browser.new_page(**options)
+    activity = Activity(page)
     page.goto(address)
     expect(page.locator("#status")).to_have_text("learning")
-    return page, seen
+    return page, activity
 
 
-def picture(page: Page, name: str) -> None:
+def screenshot(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
-def test_it_shows_how_learning_goes(browser: Browser, learning: Consumer) -> None:
-    """Accuracy, curve, recall and mistakes are there, and nothing was asked of anybody else."""
-    page, seen = opened(browser, learning.address, viewport={"width": 1280, "height": 900})
+def test_contents(browser: Browser, learning: Consumer) -> None:
+    """The page shows accuracy, curve, recall and mistakes, without requests to other hosts."""
+    page, activity = open_page(browser, learning.address, viewport={"width": 1280, "height": 900})
     expect(page.locator("#accuracy")).to_have_text(re.compile(r"^\d+\.\d %$"))
     expect(page.locator("#heldout")).to_have_text("90.0 %")
     expect(page.locator("#documents")).to_have_text("160 so far")
@@ -96,23 +96,23 @@ def test_it_shows_how_learning_goes(browser: Browser, learning: Consumer) -> Non
     assert page.locator("#experts li").count() == 3
     mistakes = page.locator("#mistakes li").count()
     assert 10 <= mistakes <= 50
-    picture(page, "light")
-    assert seen.errors == []
-    assert {url.startswith((learning.address, "data:")) for url in seen.asked} == {True}
+    screenshot(page, "light")
+    assert activity.errors == []
+    assert {url.startswith((learning.address, "data:")) for url in activity.requests} == {True}
 
 
-def test_the_stream_can_run_nothing(browser: Browser, learning: Consumer) -> None:
+def test_markup_is_not_interpreted(browser: Browser, learning: Consumer) -> None:
     """Markup in a text or a label is shown as text."""
-    page, seen = opened(browser, learning.address)
+    page, activity = open_page(browser, learning.address)
     expect(page.locator("#mistakes li").first).to_contain_text("<script>")
     expect(page).to_have_title("newsreel")
     assert page.locator("main img, main script").count() == 0
-    assert seen.errors == []
+    assert activity.errors == []
 
 
 def test_mistakes_of_a_label(browser: Browser, learning: Consumer) -> None:
-    """Chosen by label, only its recall and the mistakes that concern it are shown."""
-    page, _ = opened(browser, learning.address)
+    """The selection of a label limits recall and mistakes to the label."""
+    page, _ = open_page(browser, learning.address)
     page.get_by_label("of label").select_option(HOSTILE)
     assert page.locator("#recall li").count() == 1
     for verdict in page.locator("#mistakes .verdict").all_text_contents():
@@ -121,41 +121,41 @@ def test_mistakes_of_a_label(browser: Browser, learning: Consumer) -> None:
     assert page.locator("#recall li").count() == 3
 
 
-def test_the_model_can_be_asked(browser: Browser, learning: Consumer) -> None:
-    """A text that is typed gets a prediction, with the likeliest labels; nothing is an error."""
-    page, seen = opened(browser, learning.address)
+def test_prediction_of_a_text(browser: Browser, learning: Consumer) -> None:
+    """The form shows the prediction of a text with the most probable labels."""
+    page, activity = open_page(browser, learning.address)
     page.get_by_label("A text").fill("orbit rocket moon launch satellite")
     page.get_by_role("button", name="Predict").click()
     expect(page.locator("#answer p")).to_have_text("space")
     assert page.locator("#answer li").count() == 3
-    assert seen.errors == []
+    assert activity.errors == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone(browser: Browser, learning: Consumer, scheme: Any) -> None:
-    """On a narrow screen nothing has to be pushed aside to be read, by day or by night."""
+def test_narrow_screen(browser: Browser, learning: Consumer, scheme: Any) -> None:
+    """A narrow screen needs no horizontal scrolling, in light and dark colours."""
     size = {"width": 360, "height": 740}
-    page, _ = opened(browser, learning.address, viewport=size, color_scheme=scheme)
+    page, _ = open_page(browser, learning.address, viewport=size, color_scheme=scheme)
     expect(page.locator("#mistakes li").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 19, 27)"
     assert dark == (scheme == "dark")
-    picture(page, f"phone-{scheme}")
+    screenshot(page, f"phone-{scheme}")
 
 
-def test_it_updates_by_itself(browser: Browser, learning: Consumer) -> None:
-    """What the consumer says next is shown without a reload; when it is gone, that is shown."""
-    page, _ = opened(browser, learning.address, color_scheme="dark")
+def test_updates(browser: Browser, learning: Consumer) -> None:
+    """New progress appears without a reload; a stopped consumer is reported."""
+    page, _ = open_page(browser, learning.address, color_scheme="dark")
     page.set_viewport_size({"width": 1280, "height": 900})
-    picture(page, "dark")
+    screenshot(page, "dark")
     page.route("**/progress", lambda route: route.abort())
     expect(page.locator("#status")).to_have_text("the consumer does not answer")
     page.unroute("**/progress")
     expect(page.locator("#status")).to_have_text("learning")
 
 
-def test_a_token(browser: Browser, learning: Consumer) -> None:
-    """A page that is told to come with a token asks for it, and goes on once it has it."""
+def test_token(browser: Browser, learning: Consumer) -> None:
+    """A page that gets 401 asks for the token and continues with it."""
     page = browser.new_page()
 
     def refuse(route: Any) -> None:
@@ -172,15 +172,15 @@ def test_a_token(browser: Browser, learning: Consumer) -> None:
     expect(page.locator("#token")).to_be_hidden()
 
 
-def test_the_api_is_explained(browser: Browser, learning: Consumer) -> None:
-    """/docs says what can be asked, offline."""
+def test_api_documentation(browser: Browser, learning: Consumer) -> None:
+    """The page /docs describes the API without requests to other hosts."""
     page = browser.new_page()
-    seen = Seen(page)
+    activity = Activity(page)
     page.goto(learning.address + "/docs")
     expect(page.locator("h2").first).to_have_text("POST /predict")
     expect(page.locator("pre")).to_contain_text("/predict")
     expect(page.locator("#operations")).to_contain_text("401 without the token")
     expect(page.locator("#operations")).to_contain_text("413 more than 1 MiB")
-    picture(page, "docs")
-    assert seen.errors == []
-    assert {url.startswith((learning.address, "data:")) for url in seen.asked} == {True}
+    screenshot(page, "docs")
+    assert activity.errors == []
+    assert {url.startswith((learning.address, "data:")) for url in activity.requests} == {True}

@@ -1,4 +1,4 @@
-"""A consumer as its user runs it."""
+"""Consumers with the options of a user, in a process of their own or in this one."""
 
 import json
 import time
@@ -25,7 +25,7 @@ def consumer(bootstrap_servers: str, encoder: Path, tmp_path: Path) -> Start:
     """Start a consumer; it is killed when the block ends."""
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    (folder / lease.LEASE).write_text(lease.RELEASED)  # nobody to wait for
+    (folder / lease.LEASE).write_text(lease.RELEASED)  # no holder to wait for
 
     def start(topic: str, *options: object) -> AbstractContextManager[Consumer]:
         log = tmp_path / f"consumer-{time.monotonic_ns()}.log"
@@ -41,7 +41,7 @@ def learn(
 ) -> Learn:
     """Run a consumer to its end and return its summary.
 
-    It runs in this process, which has torch loaded: that saves seconds each time.
+    The consumer runs in this process, in which torch is loaded: that saves seconds for each run.
     """
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
 

@@ -1,4 +1,4 @@
-"""Each mistake a user can make gives one line that says what to do, exit code 2, no traceback."""
+"""A mistake of a user gives one error line with a remedy, and exit code 2."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def complain(
     topic: str,
     tmp_path: Path,
 ) -> Complain:
-    """Run the consumer with a mistake, check its manners, and return what it says."""
+    """Run the consumer with a wrong option and return its one error line."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
 
     def call(*options: object, main: Callable[..., None] = program.learn) -> str:
@@ -34,17 +34,17 @@ def complain(
         argv = [*usual, *SMALL, "--model", encoder, *options] if main is program.learn else options
         capsys.readouterr()
         assert cli.run("consumer", main, [str(word) for word in argv]) == 2
-        said = capsys.readouterr().err
-        line = said.strip().splitlines()[-1]
+        errors = capsys.readouterr().err
+        line = errors.strip().splitlines()[-1]
         assert line.startswith("consumer: ")
-        assert "Traceback" not in said
+        assert "Traceback" not in errors
         return line
 
     return call
 
 
 def test_unknown_option(run: Run) -> None:
-    """An unknown option is named, with the one that was probably meant."""
+    """The error about an unknown option names the most similar one."""
     result = run("consumer", "--bacth-size", 3)
     assert result.returncode == 2
     assert result.stderr.strip() == (
@@ -53,7 +53,7 @@ def test_unknown_option(run: Run) -> None:
 
 
 def test_impossible_value(complain: Complain) -> None:
-    """An impossible value is named with its option and what would be possible."""
+    """The error about impossible values names each value with its option."""
     line = complain("--batch-size", 0, "--layers", "some")
     assert "--batch-size (or CONSUMER_BATCH_SIZE) is '0'" in line
     assert "--layers (or CONSUMER_LAYERS) is 'some'" in line
@@ -61,7 +61,7 @@ def test_impossible_value(complain: Complain) -> None:
 
 
 def test_unreachable_broker(complain: Complain, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unreachable broker is named with the ways to name another."""
+    """The error about an unreachable broker has its address and the option that changes it."""
     monkeypatch.setattr(kafka, "CONNECT_TIMEOUT_MS", 1000)
     line = complain("--bootstrap-servers", "127.0.0.1:1")
     assert "no Kafka broker answers at '127.0.0.1:1'" in line
@@ -69,14 +69,14 @@ def test_unreachable_broker(complain: Complain, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_missing_topic(complain: Complain, topic: str) -> None:
-    """A topic that does not exist is not silently created."""
+    """A missing topic is an error; the topic is not created."""
     line = complain()
     assert f"topic '{topic}' does not exist" in line
     assert "--topic" in line
 
 
 def test_unknown_model(complain: Complain, publish: Publish, topic: str, tmp_path: Path) -> None:
-    """A model that is neither a folder nor on the hub is named."""
+    """The error about a model that is neither a folder nor on the hub names the model."""
     publish(topic, documents(1))
     line = complain("--model", tmp_path / "no-model")
     assert "no-model' can't be used as an encoder" in line
@@ -84,21 +84,21 @@ def test_unknown_model(complain: Complain, publish: Publish, topic: str, tmp_pat
 
 
 def test_unwritable_folder(complain: Complain, tmp_path: Path) -> None:
-    """A folder that can't be written is found before anything is learned."""
+    """A folder without write access is an error before anything is learned."""
     (tmp_path / "file").write_text("")
     assert "--checkpoint-dir" in complain("--checkpoint-dir", tmp_path / "file" / "folder")
     assert "--summary" in complain("--summary", tmp_path / "file" / "summary.json")
 
 
-def test_taken_port(
+def test_port_in_use(
     complain: Complain, publish: Publish, consumer: Start, topic: str, tmp_path: Path
 ) -> None:
-    """A taken port is named."""
+    """The error about a port in use names the option that changes it."""
     publish(topic, documents(1))
     with consumer(topic) as running:
         port = running.address.rpartition(":")[2]
-        elsewhere = ("--checkpoint-dir", tmp_path / "other", "--group", f"{topic}-other")
-        assert "--http-port" in complain("--http-port", port, *elsewhere)
+        another = ("--checkpoint-dir", tmp_path / "other", "--group", f"{topic}-other")
+        assert "--http-port" in complain("--http-port", port, *another)
 
 
 def test_unfit_checkpoints(
@@ -129,8 +129,8 @@ def test_unfit_checkpoints(
     state.write_bytes(whole[:-1])
     assert "broken or incomplete" in complain()
 
-    elsewhere = tmp_path / "elsewhere"
-    assert "which is missing" in complain("--checkpoint-dir", elsewhere)
+    other = tmp_path / "other"
+    assert "which is missing" in complain("--checkpoint-dir", other)
     assert "has committed none of them" in complain("--group", f"{topic}-other")
     fresh = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=f"{topic}-fresh")
     fresh.commit({TopicPartition(topic, 0): OffsetAndMetadata(0, FRESH, -1)})
@@ -138,10 +138,10 @@ def test_unfit_checkpoints(
     assert f"of group {topic!r}" in complain("--group", f"{topic}-fresh")
 
     moved = KafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=topic)
-    here = TopicPartition(topic, 0)
-    committed = moved.committed(here, metadata=True)
+    partition = TopicPartition(topic, 0)
+    committed = moved.committed(partition, metadata=True)
     state.write_bytes(whole)
-    moved.commit({here: committed._replace(offset=3)})
+    moved.commit({partition: committed._replace(offset=3)})
     moved.close()
     assert "were moved since checkpoint" in complain()
 
@@ -151,10 +151,10 @@ def test_unfit_checkpoints(
     assert "has committed none of them" in complain()
 
 
-def test_nothing_to_examine(
+def test_nothing_to_evaluate(
     complain: Complain, publish: Publish, learn: Learn, topic: str, tmp_path: Path
 ) -> None:
-    """Evaluating without a checkpoint, or without held-out documents, says how to get them."""
+    """Evaluation without a checkpoint, or without held-out documents, is an error with a remedy."""
     options = ("--checkpoint", tmp_path / "checkpoints", "--topic", topics.heldout(topic))
     assert "holds no checkpoint" in complain(*options, main=program.evaluate)
     publish(topic, documents(16))
@@ -164,6 +164,6 @@ def test_nothing_to_examine(
     assert f"python -m producer --topic {topics.heldout(topic)}" in line
     assert "is required" in complain(main=program.evaluate)
 
-    one = newest_checkpoint(tmp_path / "checkpoints")
-    line = complain("--watch", "--checkpoint", one, main=program.evaluate)
+    checkpoint = newest_checkpoint(tmp_path / "checkpoints")
+    line = complain("--watch", "--checkpoint", checkpoint, main=program.evaluate)
     assert "--watch follows a folder of them" in line

@@ -1,4 +1,4 @@
-"""Learned once, predicted once: over stops, takeovers, broken checkpoints and lost records."""
+"""Documents are learned and predicted once, over stops, takeovers, and broken checkpoints."""
 
 import json
 import shutil
@@ -28,8 +28,8 @@ NEVER = ("--checkpoint-every", 1_000_000, "--checkpoint-seconds", 1_000_000)
 Read = Callable[..., list[Any]]
 
 
-class LearnWatched(Protocol):
-    """Run a consumer to its end, telling of the points that a fault may follow."""
+class LearnWithFailpoint(Protocol):
+    """Run a consumer to its end and report its failpoints."""
 
     def __call__(
         self, topic: str, *options: object, failpoint: Callable[[str], None]
@@ -37,12 +37,12 @@ class LearnWatched(Protocol):
 
 
 @pytest.fixture
-def watched(learn: Learn, monkeypatch: pytest.MonkeyPatch) -> LearnWatched:
-    plain = program.learn
+def learn_with_failpoint(learn: Learn, monkeypatch: pytest.MonkeyPatch) -> LearnWithFailpoint:
+    original = program.learn
 
     def call(topic: str, *options: object, failpoint: Callable[[str], None]) -> dict[str, Any]:
         with monkeypatch.context() as patch:
-            patch.setattr(program, "learn", lambda argv: plain(argv, failpoint))
+            patch.setattr(program, "learn", lambda argv: original(argv, failpoint))
             return learn(topic, *options)
 
     return call
@@ -60,11 +60,11 @@ def read(bootstrap_servers: str) -> Read:
             enable_auto_commit=False,
         )
         try:
-            here = TopicPartition(topic, 0)
-            consumer.assign([here])
-            (end,) = consumer.end_offsets([here]).values()
+            partition = TopicPartition(topic, 0)
+            consumer.assign([partition])
+            (end,) = consumer.end_offsets([partition]).values()
             found = []
-            while consumer.position(here) < end:
+            while consumer.position(partition) < end:
                 for records in consumer.poll(timeout_ms=200).values():
                     found += records
             return found
@@ -76,10 +76,10 @@ def read(bootstrap_servers: str) -> Read:
 
 @pytest.fixture
 def predicted(read: Read) -> Callable[..., list[tuple[int, int]]]:
-    """Partition and offset of each document that was predicted, in order."""
+    """Return partition and offset of each published prediction, in order."""
 
     def call(topic: str, isolation: str = "read_committed") -> list[tuple[int, int]]:
-        values = [json.loads(x.value) for x in read(topics.predictions(topic), isolation)]
+        values = [json.loads(record.value) for record in read(topics.predictions(topic), isolation)]
         return [(value["partition"], value["offset"]) for value in values]
 
     return call
@@ -88,7 +88,7 @@ def predicted(read: Read) -> Callable[..., list[tuple[int, int]]]:
 Predicted = Callable[..., list[tuple[int, int]]]
 
 
-def places(*offsets: int) -> list[tuple[int, int]]:
+def partition_0(*offsets: int) -> list[tuple[int, int]]:
     return [(0, offset) for offset in offsets]
 
 
@@ -99,7 +99,7 @@ def checkpoints(folder: Path) -> list[Path]:
 def test_one_prediction_for_each_document(
     publish: Publish, learn: Learn, topic: str, tmp_path: Path, read: Read
 ) -> None:
-    """Over a stop and a resume, with all that a reader needs to know of it."""
+    """After a stop and a resume each document has one complete prediction."""
     publish(topic, documents(50))
     learn(topic, *BAYES, "--stop-after", 20)
     (first,) = checkpoints(tmp_path)
@@ -123,64 +123,64 @@ def test_one_prediction_for_each_document(
     assert all(datetime.fromisoformat(value["time"]).tzinfo for value in values)
 
 
-def test_nothing_is_seen_before_the_commit(
-    publish: Publish, watched: LearnWatched, topic: str, predicted: Predicted
+def test_exactly_once_predictions_appear_with_the_commit(
+    publish: Publish, learn_with_failpoint: LearnWithFailpoint, topic: str, predicted: Predicted
 ) -> None:
-    """Exactly once: until then a reader of committed records sees none of them."""
+    """With exactly-once, readers of committed records see predictions only after the commit."""
     publish(topic, documents(20))
-    seen = {}
+    published = {}
 
     def failpoint(point: str) -> None:
         if point in {"transaction-sent", "committed"}:
-            seen[point] = len(predicted(topic, "read_uncommitted")), len(predicted(topic))
+            published[point] = len(predicted(topic, "read_uncommitted")), len(predicted(topic))
 
-    watched(topic, *BAYES, *NEVER, "--stop-after", 20, failpoint=failpoint)
-    assert seen["committed"] == (20, 20)
-    assert seen["transaction-sent"][1] == 0
+    learn_with_failpoint(topic, *BAYES, *NEVER, "--stop-after", 20, failpoint=failpoint)
+    assert published["committed"] == (20, 20)
+    assert published["transaction-sent"][1] == 0
 
 
-def test_at_least_once_they_are_seen_at_once(
-    publish: Publish, watched: LearnWatched, topic: str, predicted: Predicted
+def test_at_least_once_predictions_appear_at_once(
+    publish: Publish, learn_with_failpoint: LearnWithFailpoint, topic: str, predicted: Predicted
 ) -> None:
-    """Predictions leave before the commit, and none of them leaves with it again."""
+    """With at-least-once, predictions are published before the commit, and not again with it."""
     publish(topic, documents(20))
-    seen = []
+    published = []
 
     def failpoint(point: str) -> None:
         if point == "snapshot":
             deadline = time.monotonic() + 20
             while len(predicted(topic)) < 20 and time.monotonic() < deadline:
                 time.sleep(0.1)
-            seen.extend(predicted(topic))
+            published.extend(predicted(topic))
 
     options = ("--delivery", "at-least-once", "--stop-after", 20)
-    watched(topic, *BAYES, *NEVER, *options, failpoint=failpoint)
-    assert seen == places(*range(20))
-    assert predicted(topic) == places(*range(20))
+    learn_with_failpoint(topic, *BAYES, *NEVER, *options, failpoint=failpoint)
+    assert published == partition_0(*range(20))
+    assert predicted(topic) == partition_0(*range(20))
 
 
-def test_a_broken_checkpoint(
+def test_broken_checkpoint(
     publish: Publish, learn: Learn, topic: str, tmp_path: Path, predicted: Predicted
 ) -> None:
-    """It falls back to the one before, learns again, and publishes no prediction twice."""
+    """The consumer restores the previous checkpoint and publishes no prediction twice."""
     publish(topic, documents(72))
     learn(topic, *BAYES, "--stop-after", 20)
     learn(topic, *BAYES, "--stop-after", 20)
     _, newest = checkpoints(tmp_path)
     (newest / "tensors.safetensors").write_bytes(b"")
-    # Too few to reach what was published: this run must leave all as it was.
+    # This run ends before the published predictions, so it must not commit.
     assert learn(topic, *BAYES, "--stop-after", 10)["documents"] == 30
     assert checkpoints(tmp_path)[-1] == newest
     assert learn(topic, *BAYES, "--stop-after", 40, "--checkpoint-every", 1)["documents"] == 60
-    assert predicted(topic) == places(*range(60))
+    assert predicted(topic) == partition_0(*range(60))
     assert learn(topic, *BAYES, "--stop-after", 12)["documents"] == 72
-    assert predicted(topic) == places(*range(72))
+    assert predicted(topic) == partition_0(*range(72))
 
 
-def test_records_that_are_gone(
+def test_deleted_records(
     publish: Publish, learn: Learn, topic: str, bootstrap_servers: str, predicted: Predicted
 ) -> None:
-    """Records deleted before they were read stop the run, unless it shall go on without them."""
+    """Deleted records stop the run, unless --lost-offsets is continue."""
     publish(topic, documents(40))
     learn(topic, *BAYES, "--stop-after", 16)
     admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers)
@@ -190,19 +190,19 @@ def test_records_that_are_gone(
         learn(topic, *BAYES, "--stop-after", 16)
     options = ("--lost-offsets", "continue", "--stop-after", 16)
     assert learn(topic, *BAYES, *options)["documents"] == 32
-    assert predicted(topic) == places(*range(16), *range(24, 40))
+    assert predicted(topic) == partition_0(*range(16), *range(24, 40))
 
 
-def test_partitions_gained(
+def test_added_partition(
     publish: Publish,
-    watched: LearnWatched,
+    learn_with_failpoint: LearnWithFailpoint,
     topic: str,
     tmp_path: Path,
     bootstrap_servers: str,
     predicted: Predicted,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A partition that the topic gains in mid-stream is read from its beginning, and committed."""
+    """A partition that is added in mid-stream is read from its beginning, and committed."""
     monkeypatch.setattr("consumer.kafka.poller.METADATA_MS", 500)
     publish(topic, documents(16))
 
@@ -213,41 +213,41 @@ def test_partitions_gained(
             publish(topic, documents(16, start=16), partitions=2)
 
     options = ("--checkpoint-every", 16, "--stop-after", 32, "--stop-when-idle", 20)
-    watched(topic, *BAYES, *options, failpoint=failpoint)
+    learn_with_failpoint(topic, *BAYES, *options, failpoint=failpoint)
     both = [(partition, offset) for partition in (0, 1) for offset in range(8)]
-    assert sorted(predicted(topic)) == sorted([*both, *places(*range(8, 24))])
+    assert sorted(predicted(topic)) == sorted([*both, *partition_0(*range(8, 24))])
     manifest = json.loads((checkpoints(tmp_path)[-1] / "manifest.json").read_text())
     assert manifest["positions"] == {"0": 24, "1": 8}
 
 
 @pytest.mark.parametrize("when", ["snapshot", "checkpoint-draft", "transaction-sent", "pruned"])
-def test_a_deleted_folder(
+def test_deleted_folder(
     publish: Publish,
-    watched: LearnWatched,
+    learn_with_failpoint: LearnWithFailpoint,
     learn: Learn,
     topic: str,
     tmp_path: Path,
     predicted: Predicted,
     when: str,
 ) -> None:
-    """Deleted at any time, it is made anew; at the end all is there to go on from."""
+    """A folder deleted during the run is created again, and the next start resumes."""
     publish(topic, documents(80))
-    left = [when]
+    remaining = [when]
 
     def failpoint(point: str) -> None:
-        if point in left:
-            left.clear()
+        if point in remaining:
+            remaining.clear()
             shutil.rmtree(tmp_path / "checkpoints")
 
     options = ("--stop-after", 64, "--checkpoint-every", 16)
-    watched(topic, *BAYES, *options, failpoint=failpoint)
-    assert not left
+    learn_with_failpoint(topic, *BAYES, *options, failpoint=failpoint)
+    assert not remaining
     assert learn(topic, *BAYES, "--stop-after", 16)["documents"] == 80
-    assert predicted(topic) == places(*range(80))
+    assert predicted(topic) == partition_0(*range(80))
 
 
 class Name(str):
-    """A name whose bytes are no UTF-8."""
+    """A header name that is not UTF-8."""
 
     __slots__ = ()
 
@@ -255,10 +255,10 @@ class Name(str):
         return b"odd \xff"
 
 
-def test_a_header_name_that_is_no_utf8(
+def test_header_name_that_is_not_utf8(
     publish: Publish, learn: Learn, topic: str, bootstrap_servers: str, read: Read
 ) -> None:
-    """Its record becomes a dead letter, and those beside it are learned."""
+    """A record with a header name that is not UTF-8 becomes a dead letter; others are learned."""
     publish(topic, documents(4))
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
     producer.send(topic, value=b'{"text":"x"}', headers=[(Name("odd"), b"x")]).get(timeout=30)
@@ -272,44 +272,44 @@ def test_a_header_name_that_is_no_utf8(
     assert b"not valid UTF-8" in headers["dl_detail"]
 
 
-def test_a_standby_takes_over(
+def test_standby_takes_over(
     publish: Publish, consumer: Start, topic: str, predicted: Predicted
 ) -> None:
-    """It waits with its model loaded, is not ready, and goes on at once where the other died."""
+    """A standby waits with its model loaded, is not ready, and takes over at once."""
     publish(topic, documents(40))
     always = (*BAYES, "--linger", 0)
     with (
         consumer(topic, *always, "--checkpoint-every", 16) as first,
         consumer(topic, *always, "--stop-after", 60) as second,
     ):
-        one, other = first, second
-        one.wait_for(lambda: "learning" in first.log or "learning" in second.log)
+        holder, standby = first, second
+        holder.wait_for(lambda: "learning" in first.log or "learning" in second.log)
         if "learning" in second.log:
-            one, other = second, first
-        other.wait_for(lambda: "standing by" in other.log)
-        assert other.get("/healthz") == "ok"
+            holder, standby = second, first
+        standby.wait_for(lambda: "standing by" in standby.log)
+        assert standby.get("/healthz") == "ok"
         with pytest.raises(urllib.error.HTTPError, match="503"):
-            other.get("/readyz")
-        one.wait_for(lambda: one.progress()["documents"] == 40)
-        one.end(signal.SIGKILL)
+            standby.get("/readyz")
+        holder.wait_for(lambda: holder.progress()["documents"] == 40)
+        holder.end(signal.SIGKILL)
         publish(topic, documents(30, start=40))
-        other.wait_for(lambda: other.progress()["documents"] >= 60)
-        assert other.end(signal.SIGTERM) == 0
+        standby.wait_for(lambda: standby.progress()["documents"] >= 60)
+        assert standby.end(signal.SIGTERM) == 0
     found = predicted(topic)
-    assert found == places(*range(len(found)))
+    assert found == partition_0(*range(len(found)))
     assert len(found) >= 60
 
 
-def test_a_zombie_changes_nothing(
+def test_zombie_changes_nothing(
     publish: Publish,
     consumer: Start,
-    watched: LearnWatched,
+    learn_with_failpoint: LearnWithFailpoint,
     learn: Learn,
     topic: str,
     predicted: Predicted,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One that was stopped and taken over from says so when it wakes up, and ends with code 2."""
+    """A consumer that wakes up after a takeover reports that and exits with code 2."""
     monkeypatch.setattr("consumer.learn.Lease", partial(Lease, patience=2.0))
     publish(topic, documents(40))
     with consumer(topic, *BAYES, *NEVER, "--linger", 0) as zombie:
@@ -320,10 +320,10 @@ def test_a_zombie_changes_nothing(
             if point == "committed":
                 assert zombie.end(signal.SIGCONT) == 2
 
-        summary = watched(topic, *BAYES, "--stop-after", 32, failpoint=failpoint)
+        summary = learn_with_failpoint(topic, *BAYES, "--stop-after", 32, failpoint=failpoint)
         assert summary["documents"] == 32
         last = zombie.log.strip().splitlines()[-1]
         assert last.startswith(f"consumer: another consumer has taken over group '{topic}'")
         assert "Traceback" not in zombie.log
     assert learn(topic, *BAYES, "--stop-after", 8)["documents"] == 40
-    assert predicted(topic) == places(*range(40))
+    assert predicted(topic) == partition_0(*range(40))

@@ -1,4 +1,4 @@
-"""Labels on a topic of their own: read beside the documents, and learned exactly once."""
+"""Labels on a separate topic are joined with their documents and learned exactly once."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ from newsreel.events.document import Document, encode
 from newsreel.events.label import Label
 
 BEGIN_MS = round(time.time() * 1000) - 60_000
-"""Not long ago: brokers delete what is old."""
+"""First timestamp: recent, as brokers delete old records."""
 
 COUNT = 480
 
@@ -34,26 +34,26 @@ DELAY = 40
 
 
 def events(count: int) -> list[tuple[int, Document | Label]]:
-    """Documents, one each ten milliseconds, and labels of most of them, later."""
+    """Return a document each ten milliseconds, and later labels of most of them."""
     random = Random(0)
     found: list[tuple[int, Document | Label]] = []
-    for number, one in enumerate(documents(count)):
-        found.append((10 * number, replace(one, label=None)))
-        if number % 10 and one.label is not None:
+    for number, document in enumerate(documents(count)):
+        found.append((10 * number, replace(document, label=None)))
+        if number % 10 and document.label is not None:
             due = 10 * number + round(10 * random.expovariate(1 / DELAY)) + 1
-            found.append((due, Label(one.id, one.label)))
+            found.append((due, Label(document.id, document.label)))
     return sorted(found, key=lambda pair: pair[0])
 
 
 def publish(
-    connection: Connection, topic: str, happened: Iterable[tuple[int, Document | Label]]
+    connection: Connection, topic: str, timed_events: Iterable[tuple[int, Document | Label]]
 ) -> None:
-    """Write each record with the time at which it came about."""
+    """Write each record with its timestamp."""
     with kafka.admin(connection) as admin:
         for name in (topic, topics.labels(topic)):
             kafka.ensure(admin, name, 1)
     producer = KafkaProducer(**connection.options)
-    for moment, event in happened:
+    for milliseconds, event in timed_events:
         late = isinstance(event, Label)
         record = wire.encode(event, "tests") if isinstance(event, Label) else encode(event, "tests")
         producer.send(
@@ -61,7 +61,7 @@ def publish(
             key=record.key,
             value=record.value,
             headers=record.headers,
-            timestamp_ms=BEGIN_MS + moment,
+            timestamp_ms=BEGIN_MS + milliseconds,
         )
     producer.close()
 
@@ -72,19 +72,19 @@ def checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     return state, safetensors.torch.load_file(newest / "tensors.safetensors")
 
 
-def test_killed_in_the_middle(
+def test_resume_after_kills(
     connection: Connection, consumer: Start, learn: Learn, topic: str, tmp_path: Path
 ) -> None:
-    """What waits survives SIGKILL; the end is that of a run that was not killed, bit for bit."""
-    happened = events(COUNT)
-    publish(connection, topic, happened)
-    whole, parted = tmp_path / "whole", tmp_path / "checkpoints"
+    """Pending documents survive SIGKILL; the result equals an uninterrupted run."""
+    timed_events = events(COUNT)
+    publish(connection, topic, timed_events)
+    whole, killed = tmp_path / "whole", tmp_path / "checkpoints"
     options = ("--late-labels", "--checkpoint-every", 48)
     summary = learn(
         *(topic, *options, "--stop-when-idle", 3),
         *("--checkpoint-dir", whole, "--group", f"{topic}-whole"),
     )
-    labelled = sum(isinstance(event, Label) for _, event in happened)
+    labelled = sum(isinstance(event, Label) for _, event in timed_events)
     assert summary["documents"] == summary["unlabelled_documents"] == COUNT
     assert summary["learned_documents"] == labelled
     assert summary["pending_documents"] == COUNT - labelled
@@ -97,7 +97,7 @@ def test_killed_in_the_middle(
     assert summary["documents"] == COUNT
     assert summary["learned_documents"] == labelled
     assert summary["pending_documents"] == COUNT - labelled
-    (state, tensors), (expected, expected_tensors) = checkpoint(parted), checkpoint(whole)
+    (state, tensors), (expected, expected_tensors) = checkpoint(killed), checkpoint(whole)
     assert len(expected["waiting"]["documents"]) == COUNT - labelled
     assert expected["waiting"]["positions"] == {"0": labelled}
     for part in (
@@ -115,16 +115,20 @@ def test_killed_in_the_middle(
         assert torch.equal(tensor, expected_tensors[name]), name
 
 
-def test_labels_as_they_come(connection: Connection, consumer: Start, topic: str) -> None:
-    """In a live stream, a document is predicted at once, and learned when its label comes."""
+def test_labels_in_a_live_stream(connection: Connection, consumer: Start, topic: str) -> None:
+    """In a live stream, a document is predicted at arrival and learned when its label arrives."""
     first, second = documents(16), documents(16, start=16)
-    publish(connection, topic, [(0, replace(one, label=None)) for one in first])
+    publish(connection, topic, [(0, replace(document, label=None)) for document in first])
     with consumer(topic, "--late-labels") as running:
         running.wait_for(lambda: running.progress()["documents"] == 16)
         assert running.progress()["learned"] == 0
-        publish(connection, topic, [(500, Label(one.id, str(one.label))) for one in first])
+        publish(
+            connection,
+            topic,
+            [(500, Label(document.id, str(document.label))) for document in first],
+        )
         running.wait_for(lambda: running.progress()["learned"] == 16)
-        publish(connection, topic, [(900, replace(one, label=None)) for one in second])
+        publish(connection, topic, [(900, replace(document, label=None)) for document in second])
         running.wait_for(lambda: running.progress()["documents"] == 32)
         shown = running.get("/metrics")
     assert 'newsreel_late_labels_total{fate="joined"} 16.0' in shown
@@ -132,14 +136,14 @@ def test_labels_as_they_come(connection: Connection, consumer: Start, topic: str
     assert "newsreel_label_delay_seconds_sum 8.0" in shown
 
 
-def test_what_is_no_label(connection: Connection, learn: Learn, topic: str) -> None:
-    """A record of the topic of labels that can't be used is a dead letter; the others count."""
-    one, other = documents(2)
-    publish(connection, topic, [(0, replace(one, label=None)), (5, Label(one.id, "a"))])
+def test_unusable_labels(connection: Connection, learn: Learn, topic: str) -> None:
+    """Unusable records of the topic of labels become dead letters; usable labels are learned."""
+    first, second = documents(2)
+    publish(connection, topic, [(0, replace(first, label=None)), (5, Label(first.id, "a"))])
     producer = KafkaProducer(**connection.options)
     for value in (b"{", b'{"label": ""}', b'{"text": "x"}', None):
-        producer.send(topics.labels(topic), key=other.id.encode(), value=value)
-    producer.send(topics.labels(topic), value=b'{"label": "a"}')  # of what?
+        producer.send(topics.labels(topic), key=second.id.encode(), value=value)
+    producer.send(topics.labels(topic), value=b'{"label": "a"}')  # without the id of a document
     producer.close()
     summary = learn(topic, "--late-labels", "--stop-when-idle", 3)
     assert summary["learned_documents"] == 1
@@ -147,13 +151,13 @@ def test_what_is_no_label(connection: Connection, learn: Learn, topic: str) -> N
 
 
 def test_from_the_producer(run: Run, learn: Learn, topic: str, tmp_path: Path) -> None:
-    """The producer parts labels from documents, and the consumer puts them together again."""
+    """Documents and delayed labels of the producer are joined by the consumer."""
     table = tmp_path / "table.csv"
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
-        rows.writerows([one.text, one.label] for one in documents(200))
-    scenario = ("--scenario", "delayed-labels:mean=20:missing=.2")
+        rows.writerows([document.text, document.label] for document in documents(200))
+    scenario = ("--scenario", "delayed-labels:mean=20:missing=0.2")
     published = run("producer", "--corpus", table, "--topic", topic, *scenario)
     assert published.returncode == 0, published.stderr
     options = ("--learner", "bayes", "--late-labels")
@@ -165,11 +169,11 @@ def test_from_the_producer(run: Run, learn: Learn, topic: str, tmp_path: Path) -
         learn(topic, "--learner", "bayes", "--stop-when-idle", 3)
 
 
-def test_whoever_forgets_to_wait(connection: Connection, learn: Learn, topic: str) -> None:
-    """Where no document has a label, it is said once which topic they may be on, and the option."""
-    publish(connection, topic, [(0, replace(one, label=None)) for one in documents(250)])
-    with structlog.testing.capture_logs() as said:
+def test_missing_labels_are_reported(connection: Connection, learn: Learn, topic: str) -> None:
+    """If no document has a label, one warning names the topic of labels and the option."""
+    publish(connection, topic, [(0, replace(document, label=None)) for document in documents(250)])
+    with structlog.testing.capture_logs() as entries:
         summary = learn(topic, "--learner", "bayes", "--stop-when-idle", 3)
     assert summary["unlabelled_documents"] == 250
-    (warning,) = [entry for entry in said if "--late-labels" in entry["event"]]
+    (warning,) = [entry for entry in entries if "--late-labels" in entry["event"]]
     assert warning["topic"] == f"{topic}.labels"

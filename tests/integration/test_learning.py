@@ -22,14 +22,14 @@ from newsreel.events import topics
 from newsreel.events.errors import Reason
 
 
-def test_labels_are_discovered_and_learned(publish: Publish, learn: Learn, topic: str) -> None:
-    """Two labels that nobody announced are told apart after some dozens of documents."""
+def test_labels_are_learned(publish: Publish, learn: Learn, topic: str) -> None:
+    """Two labels are classified well after some dozens of documents."""
     publish(topic, documents(96))
     publish(topics.heldout(topic), documents(40, start=1000))
     summary = learn(topic, "--stop-after", 96)
     assert summary["documents"] == summary["learned_documents"] == 96
     assert summary["labels"] == 2
-    assert summary["replayed_documents"] == 20  # one for four new ones after the first 16
+    assert summary["replayed_documents"] == 20  # a quarter of the documents after the first 16
     assert summary["dead_letters"] == 0
     assert summary["prequential_accuracy"] > 0.7
     assert summary["heldout_documents"] == 40
@@ -39,7 +39,7 @@ def test_labels_are_discovered_and_learned(publish: Publish, learn: Learn, topic
 def test_unlabelled_documents_are_predicted_and_not_learned(
     publish: Publish, learn: Learn, topic: str
 ) -> None:
-    """A document without a label counts as predicted, and leaves accuracy and model alone."""
+    """A document without a label is predicted, but neither scored nor learned."""
     unlabelled = [replace(document, label=None) for document in documents(10, start=500)]
     publish(topic, documents(32) + unlabelled)
     summary = learn(topic, "--stop-when-idle", 2)
@@ -48,22 +48,18 @@ def test_unlabelled_documents_are_predicted_and_not_learned(
     assert summary["learned_documents"] == 32
 
 
-def test_the_rest_is_learned_when_the_stream_is_over(
-    publish: Publish, learn: Learn, topic: str
-) -> None:
+def test_last_documents_are_learned(publish: Publish, learn: Learn, topic: str) -> None:
     """Documents that don't fill a micro-batch are learned once the stream has ended."""
     publish(topic, documents(21))
-    # The commit at 21 documents comes before the rest is learned: it must not be the last.
+    # The commit at 21 documents precedes the last learning step, which needs another commit.
     options = ("--stop-when-idle", 2, "--checkpoint-every", 21)
     assert learn(topic, *options)["learned_documents"] == 21
     publish(topic, documents(11, start=21))
     assert learn(topic, *options)["learned_documents"] == 32
 
 
-def test_any_labelled_csv_goes_through_producer_and_consumer(
-    run: Run, learn: Learn, topic: str, tmp_path: Path
-) -> None:
-    """A user's own file with other columns and labels needs no code."""
+def test_csv_file_of_a_user(run: Run, learn: Learn, topic: str, tmp_path: Path) -> None:
+    """A CSV file with other columns and labels is published and learned without code."""
     path = tmp_path / "tickets.csv"
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
@@ -78,9 +74,7 @@ def test_any_labelled_csv_goes_through_producer_and_consumer(
     assert set(summary["recall_last_1000"]) == {"Facturación", "42"}
 
 
-def test_the_methods_of_the_mission_can_be_chosen(
-    publish: Publish, learn: Learn, topic: str
-) -> None:
+def test_options_of_learning(publish: Publish, learn: Learn, topic: str) -> None:
     """SGD, full fine-tuning, bf16 and a class-balanced buffer work together."""
     publish(topic, documents(48))
     summary = learn(
@@ -92,14 +86,12 @@ def test_the_methods_of_the_mission_can_be_chosen(
     assert summary["replayed_documents"] == 16 + 32
 
 
-def test_drift_is_noticed_told_and_answered(
-    publish: Publish, learn: Learn, topic: str, connection: Connection
-) -> None:
-    """Two labels change places: that is told once on its topic, and both are learned anew."""
+def test_drift(publish: Publish, learn: Learn, topic: str, connection: Connection) -> None:
+    """After two labels are exchanged, one drift is published, and both labels are learned again."""
     other = {"sport": "space", "space": "sport"}
     before, after = documents(1600), documents(800, start=2000)
     publish(topic, before)
-    publish(topic, [replace(one, label=other[one.label or ""]) for one in after])
+    publish(topic, [replace(document, label=other[document.label or ""]) for document in after])
     learn(topic, "--learner", "bayes", "--stop-after", 1900)
     summary = learn(topic, "--learner", "bayes", "--stop-after", 500)
     assert summary["documents"] == 2400
@@ -110,29 +102,29 @@ def test_drift_is_noticed_told_and_answered(
         consumer_timeout_ms=3000,
         isolation_level="read_committed",
     )
-    told = [json.loads(record.value) for record in consumer if record.key == b"error"]
+    drifts = [json.loads(record.value) for record in consumer if record.key == b"error"]
     consumer.close()
-    noticed, *others = told
-    assert 1600 < noticed["documents"] < 1700
-    assert abs(noticed["since"] - 1600) < 20
-    assert noticed["group"] == topic
-    assert sorted(label for one in others for label in one["forgotten"]) == ["space", "sport"]
+    detected, *others = drifts
+    assert 1600 < detected["documents"] < 1700
+    assert abs(detected["since"] - 1600) < 20
+    assert detected["group"] == topic
+    assert sorted(label for drift in others for label in drift["forgotten"]) == ["space", "sport"]
     assert min(summary["recall_last_1000"].values()) > 0.7
 
 
-def test_a_checkpoint_is_examined_on_the_heldout_topic(
+def test_evaluation_of_a_checkpoint(
     publish: Publish, learn: Learn, run: Run, topic: str, tmp_path: Path
 ) -> None:
-    """``consumer evaluate`` needs nothing but the checkpoint, and agrees with the run's end."""
+    """``consumer evaluate`` needs only the checkpoint, and agrees with the summary of the run."""
     publish(topic, documents(48))
     publish(topics.heldout(topic), [*documents(30, start=1000), b"not a document"])
     summary = learn(topic, "--stop-after", 48)
-    examined = run(
+    evaluated = run(
         *("consumer", "evaluate", "--checkpoint", tmp_path / "checkpoints"),
         *("--topic", topics.heldout(topic), "--precision", "fp32"),
     )
-    assert examined.returncode == 0, examined.stderr
-    report = json.loads(examined.stdout)
+    assert evaluated.returncode == 0, evaluated.stderr
+    report = json.loads(evaluated.stdout)
     assert report["heldout_accuracy"] == summary["heldout_accuracy"]
     assert report["heldout_documents"] == summary["heldout_documents"] == 30
     assert report["documents_read"] == 48
@@ -141,7 +133,7 @@ def test_a_checkpoint_is_examined_on_the_heldout_topic(
 def test_unusable_records_become_dead_letters(
     publish: Publish, learn: Learn, topic: str, bootstrap_servers: str
 ) -> None:
-    """Each unusable record is counted and kept with reason, bytes and place; learning goes on."""
+    """An unusable record becomes a dead letter with its bytes, reason and place."""
     poison = {
         "not_json": b"{",
         "not_utf8": b"\xff\xfe",
@@ -168,10 +160,8 @@ def test_unusable_records_become_dead_letters(
         assert headers["dl_detail"]
 
 
-def test_a_dead_letter_too_large_for_its_topic_goes_without_its_bytes(
-    publish: Publish, topic: str, bootstrap_servers: str
-) -> None:
-    """Where the broker refuses the bytes, reason and place are kept, and later letters come."""
+def test_too_large_dead_letter(publish: Publish, topic: str, bootstrap_servers: str) -> None:
+    """A dead letter that the broker refuses for its size is published without its value."""
     publish(topic, [])
     large = os.urandom(65 << 20)
     letter = DeadLetter("stream", 0, 8, None, b"{", [], Reason.NOT_JSON, "value: not JSON")
@@ -204,10 +194,8 @@ def read(bootstrap_servers: str, topic: str, count: int) -> list[Any]:
         consumer.close()
 
 
-def test_metrics_and_health_are_served_while_it_learns(
-    publish: Publish, consumer: Start, topic: str
-) -> None:
-    """``/metrics`` shows accuracy and throughput; health and readiness say ok."""
+def test_metrics_and_health(publish: Publish, consumer: Start, topic: str) -> None:
+    """A learning consumer serves accuracy and throughput; the health checks answer ok."""
     publish(topic, documents(32))
     with consumer(topic) as running:
         running.wait_for(lambda: running.progress()["learned"] == 32)
@@ -218,8 +206,8 @@ def test_metrics_and_health_are_served_while_it_learns(
         assert running.get("/healthz") == running.get("/readyz") == "ok"
 
 
-def test_poison_alone_is_committed_too(publish: Publish, consumer: Start, topic: str) -> None:
-    """A stream of nothing but unusable records moves on, and a restart does not repeat them."""
+def test_unusable_records_are_committed(publish: Publish, consumer: Start, topic: str) -> None:
+    """Positions of a stream of unusable records are committed."""
     publish(topic, [b"{"] * 30)
     with consumer(topic, "--checkpoint-every", 10) as running:
         running.wait_for(lambda: "committed" in running.log)

@@ -1,4 +1,4 @@
-"""What the Kafka client makes of a broker that is away for a while."""
+"""The Kafka client during an outage of its broker."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ AWAY_SECONDS = 1.5
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[EmbeddedKafka]:
-    """Start a broker that nobody else uses: it is stopped."""
+    """Start a broker of its own, as the test stops the broker."""
     with EmbeddedKafka(tmp_path / "kafka") as broker:
         yield broker
 
@@ -28,7 +28,7 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedKafka]:
 def test_a_transaction_outlives_its_broker(
     broker: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    """A broker that is restarted at any point of a transaction does not make it wait for ever."""
+    """A transaction ends after a restart of the broker, at any point of the transaction."""
     monkeypatch.setattr(KafkaNetClient, "await_ready", _await_ready_without_raising)
     with kafka.admin(Connection(broker.bootstrap_servers)) as admin:
         kafka.ensure(admin, "topic", 1)
@@ -40,7 +40,7 @@ def test_a_transaction_outlives_its_broker(
         producer.send_offsets_to_transaction({tp: OffsetAndMetadata(1, "", -1)}, "group")
 
     def transaction(steps: list[str]) -> None:
-        """Go through a whole transaction, and lose the broker before its last step."""
+        """Run a transaction, and restart the broker before its last call."""
         producer.begin_transaction()
         for step in ("flush", "offsets", "commit"):
             if step in steps:

@@ -1,4 +1,4 @@
-"""Polling does not wait for learning, and reads all that a topic has."""
+"""Polling does not wait for learning, and reads all records of a topic."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from helpers import Polled, Publish, documents
+from helpers import CountPolls, Publish, documents
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.record.default_records import DefaultRecordBatch
 
@@ -24,7 +24,7 @@ def polling(
 ) -> Iterator[RecordQueue]:
     consumer = connect({"bootstrap_servers": servers})
     start = beginnings(consumer, topic)
-    poller = Poller(consumer, topic, start, capacity, lost_offsets, Polled())
+    poller = Poller(consumer, topic, start, capacity, lost_offsets, CountPolls())
     poller.start()
     try:
         yield poller.queue
@@ -40,13 +40,13 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
 
 
 def take(queue: RecordQueue, count: int) -> list[tuple[int, int]]:
-    """Take records; returns partition and offset of each."""
-    taken = []
+    """Take records and return partition and offset of each."""
+    places = []
     for _ in range(count):
         record = queue.take(30)
         assert record is not None
-        taken.append((record.partition, record.offset))
-    return taken
+        places.append((record.partition, record.offset))
+    return places
 
 
 def delete(servers: str, topic: str, before: int) -> None:
@@ -57,10 +57,8 @@ def delete(servers: str, topic: str, before: int) -> None:
         admin.close()
 
 
-def test_a_full_queue_pauses_and_loses_nothing(
-    publish: Publish, topic: str, bootstrap_servers: str
-) -> None:
-    """However slowly records are taken, each comes once, in order, and memory stays bounded."""
+def test_full_queue_pauses_polling(publish: Publish, topic: str, bootstrap_servers: str) -> None:
+    """A slow reader gets each record once, in order, and the queue stays bounded."""
     publish(topic, documents(200))
     with polling(bootstrap_servers, topic, capacity=8) as queue:
         offsets = []
@@ -73,10 +71,10 @@ def test_a_full_queue_pauses_and_loses_nothing(
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
-def test_every_codec_of_kafka_is_read(
+def test_compressed_records(
     publish: Publish, topic: str, bootstrap_servers: str, codec: str
 ) -> None:
-    """However another producer compresses its records, they can be read."""
+    """Records with any compression are read."""
     publish(topic, [])
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers, compression_type=codec)
     producer.send(topic, value=codec.encode() * 100).get(timeout=30)
@@ -87,10 +85,8 @@ def test_every_codec_of_kafka_is_read(
         assert record.value == codec.encode() * 100
 
 
-def test_lag_counts_what_was_not_fetched_yet(
-    publish: Publish, topic: str, bootstrap_servers: str
-) -> None:
-    """Where the partition ends is known although the queue is full and nothing is fetched."""
+def test_lag_of_records_not_fetched(publish: Publish, topic: str, bootstrap_servers: str) -> None:
+    """The lag includes records that are not fetched because the queue is full."""
     publish(topic, documents(10))
     with polling(bootstrap_servers, topic, capacity=4) as queue:
         wait_until(lambda: queue.lag({}) == {0: 10})
@@ -99,10 +95,10 @@ def test_lag_counts_what_was_not_fetched_yet(
         assert queue.lag({0: 15}) == {0: 25}
 
 
-def test_marks_of_transactions_are_no_lag(
+def test_lag_without_transaction_markers(
     publish: Publish, topic: str, bootstrap_servers: str
 ) -> None:
-    """At the end of a topic whose producer uses transactions, nothing waits."""
+    """Markers of transactions at the end of a topic do not count as lag."""
     publish(topic, [])
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers, transactional_id=topic)
     producer.init_transactions()
@@ -118,10 +114,10 @@ def test_marks_of_transactions_are_no_lag(
         assert queue.take(0.5) is None
 
 
-def test_partitions_gained_are_read_from_their_beginning(
+def test_added_partition(
     publish: Publish, topic: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was written to a new partition before anybody looked is read; nothing comes twice."""
+    """Records written to a new partition before the poller noticed the partition are read, once."""
     monkeypatch.setattr("consumer.kafka.poller.METADATA_MS", 500)
     publish(topic, documents(4))
     with polling(bootstrap_servers, topic) as queue:
@@ -135,14 +131,14 @@ def test_partitions_gained_are_read_from_their_beginning(
 
 
 @pytest.mark.parametrize("lost_offsets", ["stop", "continue"])
-def test_records_that_are_gone(
+def test_deleted_records(
     publish: Publish, topic: str, bootstrap_servers: str, lost_offsets: LostOffsets
 ) -> None:
-    """Records deleted before they were read stop it, or are counted and passed over."""
+    """Deleted records stop the poller, or are counted and skipped."""
     publish(topic, documents(12))
     consumer = connect({"bootstrap_servers": bootstrap_servers})
     delete(bootstrap_servers, topic, before=5)
-    observer = Polled()
+    observer = CountPolls()
     poller = Poller(consumer, topic, {0: 2}, 16, lost_offsets, observer)
     poller.start()
     try:
@@ -157,7 +153,7 @@ def test_records_that_are_gone(
 
 
 class Name(str):
-    """A name whose bytes are no UTF-8."""
+    """A header name that is not UTF-8."""
 
     __slots__ = ()
 
@@ -165,10 +161,10 @@ class Name(str):
         return b"ce_\xff"
 
 
-def test_a_header_name_that_is_no_utf8(
+def test_header_name_that_is_not_utf8(
     publish: Publish, topic: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its record can be read, and is found unusable; those after it come as well."""
+    """A record with a header name that is not UTF-8 is read, as unusable, and so are later ones."""
     monkeypatch.setattr(DefaultRecordBatch, "_read_msg", _read_msg_with_any_header_name)
     publish(topic, [])
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers)

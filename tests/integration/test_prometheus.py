@@ -1,4 +1,4 @@
-"""The real Prometheus on a real stream: what boards and alerts ask for is there."""
+"""Prometheus scrapes a learning consumer: all queries of boards and alerts have data."""
 
 import csv
 import json
@@ -35,15 +35,15 @@ DEPLOYED = ROOT / "deploy" / "prometheus"
 
 LEARNED = 160
 
-ODD = 0.2
-"""Share of wrong labels, so that some are confused."""
+WRONG = 0.2
+"""Share of wrong labels, so that the confusion of labels has data."""
 
 RATE = 40
 
-SCENARIO = "shuffled,noise:share=.01,delayed-labels:mean=20"
+SCENARIO = "shuffled,noise:share=0.01,delayed-labels:mean=20"
 
 PATIENCE = "3s"
-"""Seconds that the evaluator has to answer Prometheus."""
+"""Timeout of a scrape of the evaluator."""
 
 VARIABLES = {"$consumer": "consumer", "$evaluator": "evaluator", "$producer": "producer"}
 
@@ -62,7 +62,7 @@ BOARDS = [
 NOTES = [
     pytest.param(note["expr"], id=note["name"])
     for note in next(iter(boards.build().values()))["annotations"]["list"]
-    if note["name"] not in {"Takeovers", "Alerts", "Drifts"}  # there is none
+    if note["name"] not in {"Takeovers", "Alerts", "Drifts"}  # the stream has none of these
 ]
 
 RULES = yaml.safe_load((DEPLOYED / "rules" / "newsreel.yml").read_text())["groups"]
@@ -75,34 +75,36 @@ ALERTS = [
 
 
 class Prometheus:
-    """A Prometheus that scrapes a stream of newsreel's."""
+    """A Prometheus that scrapes producer, consumer and evaluator of a stream."""
 
     def __init__(self, address: str, consumer: str, restart: Callable[[], None]) -> None:
         self.address = address
         self.consumer = consumer
         self.restart = restart
-        """Kills the consumer, and starts it again."""
+        """Kills the consumer and starts another."""
 
     def value(self, expr: str) -> float:
-        (sample,) = self.ask(expr)
+        (sample,) = self.query(expr)
         return float(sample["value"][1])
 
-    def ask(self, expr: str) -> list[dict[str, Any]]:
-        query = urllib.parse.urlencode({"query": expr})
-        with urllib.request.urlopen(f"{self.address}/api/v1/query?{query}", timeout=10) as answer:
+    def query(self, expr: str) -> list[dict[str, Any]]:
+        parameters = urllib.parse.urlencode({"query": expr})
+        with urllib.request.urlopen(
+            f"{self.address}/api/v1/query?{parameters}", timeout=10
+        ) as answer:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return found
 
     def wait_for(self, expr: str, seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
-        while not self.ask(expr):
+        while not self.query(expr):
             assert time.monotonic() < deadline, expr
             time.sleep(0.5)
 
 
 @contextmanager
 def running(process: Fork | subprocess.Popen[bytes], log: Path) -> Iterator[None]:
-    """Let a program run until the block ends; it must not have ended before."""
+    """Kill a process when the block ends; it must not have ended before."""
     try:
         yield
         assert process.poll() is None, log.read_text()
@@ -127,7 +129,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def publish(connection: Connection, topic: str) -> None:
-    """Write held-out documents, a record that is unusable, and a document without a label."""
+    """Publish held-out documents, an unusable record, and a document without a label."""
     with kafka.admin(connection) as admin:
         kafka.ensure(admin, topic, 1)
     producer = KafkaProducer(**connection.options)
@@ -144,9 +146,10 @@ def write_table(table: Path) -> None:
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
-        odd = Random(0)
+        random = Random(0)
         rows.writerows(
-            [one.text, "space" if odd.random() < ODD else one.label] for one in documents(12_000)
+            [document.text, "space" if random.random() < WRONG else document.label]
+            for document in documents(12_000)
         )
 
 
@@ -160,7 +163,7 @@ def write_config(folder: Path, ports: Mapping[str, int]) -> None:
         {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{ports[name]}"]}]}
         for name in ("consumer", "evaluator", "producer")
     ]
-    # Its one thread evaluates, too: while other tests use the cores, it answers late.
+    # The evaluator has one thread: it answers late while it evaluates and other tests run.
     config["scrape_configs"][1] |= {"scrape_interval": PATIENCE, "scrape_timeout": PATIENCE}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
 
@@ -169,7 +172,7 @@ def write_config(folder: Path, ports: Mapping[str, int]) -> None:
 def prometheus(
     connection: Connection, encoder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    """Learn from a stream that goes on, examine it, and scrape all of it."""
+    """Start producer, consumer, evaluator and Prometheus on one stream."""
     folder, topic = tmp_path_factory.mktemp("prometheus"), f"test-{uuid.uuid4().hex[:12]}"
     ports = {name: free_port() for name in ("consumer", "evaluator", "producer", "prometheus")}
     publish(connection, topic)
@@ -219,45 +222,45 @@ def prometheus(
             scraping = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         stack.enter_context(running(scraping, log))
         addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-        made = Prometheus(addresses["prometheus"], addresses["consumer"], restart)
-        wait_until(lambda: reachable(made.address + "/-/ready"))
-        made.wait_for(f"newsreel_learned_documents_total >= {LEARNED}")
+        prometheus = Prometheus(addresses["prometheus"], addresses["consumer"], restart)
+        wait_until(lambda: reachable(prometheus.address + "/-/ready"))
+        prometheus.wait_for(f"newsreel_learned_documents_total >= {LEARNED}")
         for _ in range(3):
             question = urllib.request.Request(
-                made.consumer + "/predict",
+                prometheus.consumer + "/predict",
                 b'{"text": "goal"}',
                 {"content-type": "application/json"},
             )
             urllib.request.urlopen(question, timeout=30).read()
             time.sleep(1.2)  # a rate needs two scrapes
-        made.wait_for("newsreel_heldout_evaluations_total >= 2")
-        made.wait_for("count_over_time(newsreel_heldout_accuracy[1m]) >= 2")
+        prometheus.wait_for("newsreel_heldout_evaluations_total >= 2")
+        prometheus.wait_for("count_over_time(newsreel_heldout_accuracy[1m]) >= 2")
         time.sleep(3)
-        yield made
+        yield prometheus
 
 
 @pytest.mark.parametrize("expr", [*BOARDS, *NOTES])
 def test_panels_have_data(prometheus: Prometheus, expr: str) -> None:
-    """Each query of each panel has an answer within half a minute of learning."""
+    """Each query of each panel returns data within half a minute of learning."""
     for variable, value in VARIABLES.items():
         expr = expr.replace(variable, value)
-    found = prometheus.ask(expr.replace("$__rate_interval", "10s"))
+    found = prometheus.query(expr.replace("$__rate_interval", "10s"))
     assert "$" not in expr.replace("$__rate_interval", "")
     assert any(sample["value"][1] != "NaN" for sample in found)
 
 
 @pytest.mark.parametrize("expr", ALERTS)
-def test_alerts_look_at_something(prometheus: Prometheus, expr: str) -> None:
-    """What an alert compares is there; none of them fires now."""
+def test_alerts_have_data(prometheus: Prometheus, expr: str) -> None:
+    """Each metric of an alert has data."""
     names = set(re.findall(r"\b(?:newsreel_\w+|up)\b", expr))
     assert names or "newsreel:" in expr
     for name in names:
-        assert prometheus.ask(name), name
+        assert prometheus.query(name), name
 
 
-def test_nothing_fires(prometheus: Prometheus) -> None:
-    """A stream that is learned as it comes is nothing to be alarmed about."""
-    assert prometheus.ask('ALERTS{alertstate="firing"}') == []
+def test_no_alert_fires(prometheus: Prometheus) -> None:
+    """No alert fires while a stream is learned in time."""
+    assert prometheus.query('ALERTS{alertstate="firing"}') == []
 
 
 @pytest.mark.parametrize(
@@ -269,30 +272,32 @@ def test_nothing_fires(prometheus: Prometheus) -> None:
     ],
     ids=lambda command: " ".join(command[1:3]),
 )
-def test_promtool_is_content(command: list[str]) -> None:
-    """Rules and configuration are right, and the rules' unit tests hold."""
+def test_promtool(command: list[str]) -> None:
+    """Prometheus's tool accepts rules and configuration, and the unit tests of the rules pass."""
     checked = subprocess.run(command, cwd=DEPLOYED, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_everything_is_exported(prometheus: Prometheus) -> None:
-    """What is defined, and so documented, is there in a run; what is not defined, is not."""
+def test_exported_metrics(prometheus: Prometheus) -> None:
+    """Exactly the defined metrics are exported."""
     for job, definitions in (("consumer", LEARNING), ("evaluator", HELD_OUT)):
         found = {
             sample["metric"]["__name__"]
-            for sample in prometheus.ask(f'{{job="{job}", __name__=~"newsreel_.+"}}')
+            for sample in prometheus.query(f'{{job="{job}", __name__=~"newsreel_.+"}}')
         }
         defined = {
-            one.exported + suffix
-            for one in definitions
-            for suffix in (("_bucket", "_sum", "_count") if one.kind == "histogram" else ("",))
+            definition.exported + suffix
+            for definition in definitions
+            for suffix in (
+                ("_bucket", "_sum", "_count") if definition.kind == "histogram" else ("",)
+            )
         }
-        # Client libraries add when a counter began, which Prometheus stores where it is told.
+        # The client also exports the creation time of counters.
         assert {name for name in found if not name.endswith("_created")} == defined
 
 
-def test_metrics_are_named_as_prometheus_wants(prometheus: Prometheus) -> None:
-    """`promtool check metrics` has nothing to say about the consumer's page."""
+def test_promtool_accepts_the_metrics(prometheus: Prometheus) -> None:
+    """`promtool check metrics` accepts the metrics of the consumer."""
     page = urllib.request.urlopen(prometheus.consumer + "/metrics", timeout=10).read()
     checked = subprocess.run(
         ["promtool", "check", "metrics"], input=page, capture_output=True, check=False
@@ -300,28 +305,28 @@ def test_metrics_are_named_as_prometheus_wants(prometheus: Prometheus) -> None:
     assert checked.returncode == 0, checked.stderr.decode()
 
 
-def test_a_restart_leaves_no_gap_and_no_jump(prometheus: Prometheus) -> None:
-    """After a SIGKILL curves go on where they were, and counters neither fall nor leap."""
-    board = (
+def test_restart(prometheus: Prometheus) -> None:
+    """After SIGKILL and a restart, counters neither fall nor jump, and curves have no gap."""
+    curves = (
         'newsreel_prequential_accuracy{window="whole"}',
         "newsreel_heldout_accuracy",
         "newsreel_forgetting_mean",
     )
     before = prometheus.value("sum(newsreel_documents_total)")
-    began, accuracy = time.time(), prometheus.value(board[0])
+    began, accuracy = time.time(), prometheus.value(curves[0])
     prometheus.restart()
     prometheus.wait_for(f"sum(newsreel_documents_total) > {before + LEARNED}")
     after = prometheus.value("sum(newsreel_documents_total)")
     lasted = f"{time.time() - began + 30:.0f}s"
     for counter in ("documents", "learned_documents", "replayed_documents", "checkpoints"):
-        resets = prometheus.ask(f"sum(resets(newsreel_{counter}_total[{lasted}]))")
+        resets = prometheus.query(f"sum(resets(newsreel_{counter}_total[{lasted}]))")
         assert [float(sample["value"][1]) for sample in resets] == [0.0]
-    # As many as came, and what was done again after the crash: 64 documents and what was queued.
+    # New documents, and those that are learned again: 64 since the commit, and the queue.
     assert after - before <= RATE * (time.time() - began) + 3 * 64
-    assert abs(prometheus.value(board[0]) - accuracy) < 0.1
-    for series in board:
-        assert prometheus.ask(series)
-    # The examinations went on beside it, without a gap.
+    assert abs(prometheus.value(curves[0]) - accuracy) < 0.1
+    for series in curves:
+        assert prometheus.query(series)
+    # Evaluation continued during the restart.
     since = time.time() - began
     scrapes = prometheus.value(f"count_over_time(newsreel_heldout_accuracy[{since:.0f}s])")
     assert scrapes > since / 10

@@ -1,4 +1,4 @@
-"""Stopping and going on is the same as never having stopped."""
+"""A resumed run equals an uninterrupted one."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ COUNT = 64
 
 
 def checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], dict[str, Any]]:
-    """State, tensors and manifest of the newest checkpoint."""
+    """Return state, tensors and manifest of the newest checkpoint."""
     newest = max(folder.glob("0*"))
     return (
         json.loads((newest / "state.json").read_text()),
@@ -25,19 +25,19 @@ def checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], d
 
 
 @pytest.mark.parametrize("stops", [[32], [5, 37]])
-def test_a_resumed_run_equals_an_uninterrupted_one(
+def test_resumed_run(
     publish: Publish, learn: Learn, topic: str, tmp_path: Path, stops: list[int]
 ) -> None:
-    """Weights, optimizer, buffer, labels and predictions are the same wherever it stopped."""
+    """Weights, optimizer, buffer, labels and predictions do not depend on the stops."""
     publish(topic, documents(COUNT))
-    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     learn(topic, "--stop-after", COUNT, "--checkpoint-dir", whole, "--group", f"{topic}-whole")
-    options = ("--checkpoint-dir", parted, "--group", f"{topic}-parted")
+    options = ("--checkpoint-dir", stopped, "--group", f"{topic}-stopped")
     for start, stop in zip([0, *stops], [*stops, COUNT], strict=True):
         summary = learn(topic, "--stop-after", stop - start, *options)
         assert summary["documents"] == stop
     expected, expected_tensors, _ = checkpoint(whole)
-    state, tensors, manifest = checkpoint(parted)
+    state, tensors, manifest = checkpoint(stopped)
     assert manifest["positions"] == {"0": COUNT}
     assert tensors.keys() == expected_tensors.keys()
     for name, tensor in tensors.items():
@@ -48,14 +48,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     expected_recent = expected["evaluator"]["window"]["recent"]
     assert [outcome[:2] for outcome in recent] == [outcome[:2] for outcome in expected_recent]
     losses = [outcome[2] for outcome in recent]
-    # Matrix products of other shapes round differently in the last bits.
+    # Matrix products of different shapes differ in the last bits.
     assert losses == pytest.approx([outcome[2] for outcome in expected_recent], rel=1e-4, abs=1e-5)
     if all(stop % 16 == 0 for stop in stops):
         assert recent == expected_recent
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_mid_stream_saves_and_commits(
+def test_signal_in_mid_stream(
     publish: Publish,
     consumer: Start,
     learn: Learn,
@@ -64,7 +64,7 @@ def test_a_signal_in_mid_stream_saves_and_commits(
     bootstrap_servers: str,
     number: signal.Signals,
 ) -> None:
-    """The step is finished, state and offsets agree, exit code 0; the next start goes on."""
+    """A signal ends the run after a commit, with exit code 0, and the next start resumes."""
     publish(topic, documents(800))
     with consumer(topic, "--checkpoint-every", 100_000) as running:
         running.wait_for(lambda: running.progress()["documents"] >= 32)
@@ -82,10 +82,8 @@ def test_a_signal_in_mid_stream_saves_and_commits(
     assert summary["documents"] == done + 16
 
 
-def test_waiting_for_documents_it_stops_at_once(
-    publish: Publish, consumer: Start, topic: str
-) -> None:
-    """SIGTERM ends an idle consumer too, and what it gathered is kept for the next start."""
+def test_signal_in_a_pause(publish: Publish, consumer: Start, topic: str) -> None:
+    """SIGTERM ends an idle consumer; the next start learns the documents that waited."""
     publish(topic, documents(20))
     with consumer(topic) as running:
         running.wait_for(lambda: running.progress()["documents"] == 20)

@@ -1,4 +1,4 @@
-"""Kafka over TLS with a password: every client gets in with it, and nobody is told it."""
+"""Kafka over TLS with a password: each client is authenticated; the password is not shown."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from newsreel.events import topics
 PRODUCE, FETCH = 0, 1
 
 COMMITS = {8, 28}
-"""Kafka's numbers for OffsetCommit and TxnOffsetCommit."""
+"""API keys of Kafka for OffsetCommit and TxnOffsetCommit."""
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +29,14 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture
 def gate(bootstrap_servers: str, pem: tuple[Path, Path]) -> Iterator[Gate]:
     if "KAFKA_SECURITY_PROTOCOL" in os.environ or not bootstrap_servers.startswith("127.0.0.1:"):
-        pytest.skip("the gate stands in front of a broker that knows itself as 127.0.0.1")
+        pytest.skip("the gate needs a broker that advertises 127.0.0.1")
     with secure.gate(bootstrap_servers, *pem) as opened:
         yield opened
 
 
 @pytest.fixture
 def secured(gate: Gate, pem: tuple[Path, Path]) -> dict[str, str]:
-    """Return the environment of a program that may pass the gate."""
+    """Return the environment of a program that the gate accepts."""
     return {
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{gate.port}",
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
@@ -47,8 +47,8 @@ def secured(gate: Gate, pem: tuple[Path, Path]) -> dict[str, str]:
     }
 
 
-def told(folder: Path) -> list[str]:
-    """Names of the files that hold the password."""
+def secrets_in(folder: Path) -> list[str]:
+    """Return the names of the files that contain the password."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
     return [path.name for path in files if PASSWORD.encode() in path.read_bytes()]
@@ -65,7 +65,7 @@ def test_producer_and_consumer(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Documents are published, learned, examined and committed, all through the gate.
+    """Documents are published, learned, evaluated and committed, all through the gate.
 
     The password is in no log, no checkpoint and no summary.
     """
@@ -85,14 +85,14 @@ def test_producer_and_consumer(
     assert summary["documents"] == 64
     assert summary["dead_letters"] == 1
     assert summary["heldout_documents"] == 64
-    assert gate.asked >= {PRODUCE, FETCH}
-    assert gate.asked & COMMITS
+    assert gate.requested >= {PRODUCE, FETCH}
+    assert gate.requested & COMMITS
     again = learn(topic, "--stop-when-idle", 1, "--learner", "bayes")
     assert again["documents"] == 64
     program.evaluate(["--topic", topics.heldout(topic), "--checkpoint", f"{tmp_path}/checkpoints"])
-    said = capfd.readouterr()
-    assert PASSWORD not in said.out + said.err
-    assert told(tmp_path) == []
+    output = capfd.readouterr()
+    assert PASSWORD not in output.out + output.err
+    assert secrets_in(tmp_path) == []
 
 
 def refusal(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -117,7 +117,7 @@ def refusal(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_refused(
     wrong: dict[str, str], reason: str, secured: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who is not let in is told in one line why, and whom it asked."""
+    """A client that is refused gets one line with the reason and the address of the broker."""
     for name, value in secured.items():
         monkeypatch.setenv(name, value)
     right = cli.parse(KafkaSettings, []).connection
@@ -129,7 +129,7 @@ def test_refused(
 def test_name_of_the_host(
     bootstrap_servers: str, tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate of another host is refused, unless names are not looked at."""
+    """A certificate of another host is refused, unless host names are not checked."""
     pem, key = secure.certificate(tmp_path, "DNS:other.example.com")
     with secure.gate(bootstrap_servers, pem, key, sasl=False) as other:
         given = {"security_protocol": "SSL", "ssl_cafile": str(pem)}
@@ -140,8 +140,8 @@ def test_name_of_the_host(
             assert kafka.partitions(client, "nowhere") == []
 
 
-def test_nobody_is_asked_for_a_password_in_vain(secured: dict[str, str], run: Run) -> None:
-    """A program without the password ends at once, before it asks for the broker."""
+def test_missing_password(secured: dict[str, str], run: Run) -> None:
+    """A program without a password ends before it connects to the broker."""
     del secured["KAFKA_SASL_PASSWORD"]
     for name in ("producer", "consumer"):
         ended = run(name, **secured)

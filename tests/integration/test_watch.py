@@ -26,7 +26,7 @@ from newsreel.events import topics
 from newsreel.events.document import Document
 
 SUMS = ("--learner", "blend", "--experts", "analytic,bayes")
-"""Experts that soon learn otherwise; one of them stands on frozen layers."""
+"""Experts that forget soon; the analytic expert uses frozen layers."""
 
 HERE = ("--precision", "fp32", "--runtime", "torch")
 
@@ -51,7 +51,7 @@ def evaluator(bootstrap_servers: str, topic: str, folder: Path, tmp_path: Path) 
 
 
 def metrics(evaluator: Consumer) -> dict[str, float]:
-    """Read what is exported, by name and value of the label."""
+    """Return the exported values by name and label."""
     return {
         " ".join([sample.name.removeprefix("newsreel_"), *sample.labels.values()]): sample.value
         for family in text_string_to_metric_families(evaluator.get("/metrics"))
@@ -60,8 +60,8 @@ def metrics(evaluator: Consumer) -> dict[str, float]:
     }
 
 
-def examined(evaluator: Consumer, count: int) -> dict[str, float]:
-    """Wait until the checkpoint after so many documents was examined."""
+def wait_for_evaluation(evaluator: Consumer, count: int) -> dict[str, float]:
+    """Wait until the checkpoint at a number of documents is evaluated; return the metrics."""
     name = "heldout_checkpoint_documents"
     evaluator.wait_for(lambda: metrics(evaluator).get(name) == count)
     return metrics(evaluator)
@@ -77,8 +77,8 @@ def test_beside_a_consumer(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It waits, follows what is committed, agrees with a single examination, outlives SIGKILL."""
-    heldout = [*documents(40, start=1000), Document("new", "quiet", "label that nobody knows")]
+    """The evaluator waits, follows commits, agrees with `evaluate`, and survives SIGKILL."""
+    heldout = [*documents(40, start=1000), Document("new", "quiet", "unknown label")]
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
     publish(topic, documents(96))
     options = (*SUMS, "--checkpoint-every", 32, "--checkpoint-seconds", 2)
@@ -89,7 +89,7 @@ def test_beside_a_consumer(
         with consumer(topic, *options) as learning:
             watching.wait_for(lambda: "no held-out document was published yet" in watching.log)
             publish(topics.heldout(topic), heldout)
-            found = examined(watching, 96)
+            found = wait_for_evaluation(watching, 96)
             assert watching.get("/readyz") == "ok"
 
             capsys.readouterr()
@@ -103,19 +103,22 @@ def test_beside_a_consumer(
             assert report["documents_read"] == 96
             assert found["heldout_documents"] == 41
             assert found["heldout_accuracy"] > 0.9
-            assert found["heldout_recall label that nobody knows"] == 0
-            assert found["forgetting label that nobody knows"] == 0
+            assert found["heldout_recall unknown label"] == 0
+            assert found["forgetting unknown label"] == 0
 
             watching.end(signal.SIGKILL)
             swapped = {"sport": "space", "space": "sport"}
             publish(
                 topic,
-                [replace(one, label=swapped[str(one.label)]) for one in documents(256, start=96)],
+                [
+                    replace(document, label=swapped[str(document.label)])
+                    for document in documents(256, start=96)
+                ],
             )
             learning.wait_for(lambda: learning.progress()["documents"] == 96 + 256)
             assert learning.end(signal.SIGTERM) == 0
     with evaluator() as again:
-        later = examined(again, 96 + 256)
+        later = wait_for_evaluation(again, 96 + 256)
         forgotten = found["heldout_recall sport"] - later["heldout_recall sport"]
         assert forgotten > 0.2
         assert later["forgetting sport"] == pytest.approx(forgotten)
@@ -126,14 +129,14 @@ def test_beside_a_consumer(
     assert [point[0] for point in curve][-2:] == [96, 96 + 256]
 
 
-def test_what_was_not_committed_is_not_examined(
+def test_uncommitted_checkpoint(
     publish: Publish,
     learn: Learn,
     topic: str,
     folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A checkpoint that no commit names counts only where it is named itself."""
+    """An uncommitted checkpoint is evaluated only if the option names the checkpoint itself."""
     publish(topic, documents(48))
     publish(topics.heldout(topic), documents(8, start=1000))
     learn(topic, "--stop-after", 48, "--learner", "bayes")
@@ -143,28 +146,28 @@ def test_what_was_not_committed_is_not_examined(
     manifest = replace(Manifest.read(folder / committed), id=newer)
     (folder / newer / MANIFEST).write_bytes(manifest.encode())
     found = []
-    for where in (folder, folder / committed, folder / newer):
+    for path in (folder, folder / committed, folder / newer):
         capsys.readouterr()
-        program.evaluate(["--checkpoint", str(where), "--topic", topics.heldout(topic)])
+        program.evaluate(["--checkpoint", str(path), "--topic", topics.heldout(topic)])
         found.append(json.loads(capsys.readouterr().out)["checkpoint"])
     assert found == [committed, committed, newer]
 
 
-def test_a_held_out_topic_that_grows(publish: Publish, connection: Connection, topic: str) -> None:
-    """What is new is read, what has a label counts, and a topic made anew is read anew."""
+def test_growing_topic(publish: Publish, connection: Connection, topic: str) -> None:
+    """New labelled documents are read; a topic that was created again is read from its start."""
     heldout = HeldOutTopic(connection, topic)
     assert heldout.read() == []
-    some: list[Any] = [*documents(5), b"not a document", Document("unlabelled", "text")]
-    publish(topic, some, partitions=2)
-    assert {one.id for one in heldout.read()} == {f"doc-{number}" for number in range(5)}
+    records: list[Any] = [*documents(5), b"not a document", Document("unlabelled", "text")]
+    publish(topic, records, partitions=2)
+    assert {document.id for document in heldout.read()} == {f"doc-{number}" for number in range(5)}
     publish(topic, [Document("doc-0", "other text", "sport"), *documents(3, start=5)], 2)
-    texts = {one.id: one.text for one in heldout.read()}
+    texts = {document.id: document.text for document in heldout.read()}
     assert len(texts) == 8
     assert texts["doc-0"] == "other text"
     with kafka.admin(connection) as admin:
         delete(admin, topic)
     publish(topic, documents(1, start=20), partitions=2)
-    assert [one.id for one in heldout.read()] == ["doc-20"]
+    assert [document.id for document in heldout.read()] == ["doc-20"]
 
 
 def delete(admin: KafkaAdminClient, topic: str) -> None:

@@ -1,4 +1,4 @@
-"""Wall clocks can jump, so nothing but timestamps may depend on them."""
+"""Only timestamps depend on wall clocks, which can jump."""
 
 import ast
 from collections.abc import Iterator

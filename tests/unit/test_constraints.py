@@ -1,4 +1,4 @@
-"""constraints.txt: the versions that are installed, and audited."""
+"""constraints.txt pins the versions that are installed and audited."""
 
 import re
 import tomllib
@@ -16,7 +16,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LINES = (ROOT / "constraints.txt").read_text().splitlines()
 
 PINS = {
-    canonicalize_name(name): version for name, _, version in (it.partition("==") for it in LINES)
+    canonicalize_name(name): version
+    for name, _, version in (line.partition("==") for line in LINES)
 }
 
 REQUIREMENTS = [
@@ -27,8 +28,8 @@ REQUIREMENTS = [
 ]
 
 
-def test_each_line_is_one_version_of_a_release() -> None:
-    """Nothing but name==version: no folder, no address, no local version of one machine."""
+def test_each_line_pins_a_release() -> None:
+    """Each line is name==version: no folder, no address and no local version."""
     assert all(re.fullmatch(r"[\w.-]+==[\w.!]+", line) for line in LINES)
     assert len(PINS) == len(LINES)
     assert PROJECT["name"] not in PINS
@@ -36,13 +37,13 @@ def test_each_line_is_one_version_of_a_release() -> None:
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=str)
 def test_direct_dependencies(requirement: Requirement) -> None:
-    """What pyproject.toml asks for has a version here, one that it allows."""
+    """Each requirement of pyproject.toml is pinned to a version that it allows."""
     version = PINS[canonicalize_name(requirement.name)]
     assert requirement.specifier.contains(version, prereleases=True)
 
 
 def test_indirect_dependencies() -> None:
-    """So has what those ask for here, and so on: an installation leaves nothing to chance."""
+    """The requirements of pinned packages are pinned, too."""
     waiting, seen = [requirement.name for requirement in REQUIREMENTS], set()
     while waiting:
         name = canonicalize_name(waiting.pop())
@@ -53,14 +54,14 @@ def test_indirect_dependencies() -> None:
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 waiting.append(requirement.name)
-    # torch for GPUs brings libraries along whose versions it fixes itself.
+    # torch for GPUs requires exact versions of its libraries.
     assert {
         name for name in seen - set(PINS) if not re.match(r"nvidia-|cuda-|triton", name)
     } == set()
 
 
-def test_they_are_installed_by_everyone() -> None:
-    """`make install` obeys them, and does its work anew when they change."""
+def test_installation_uses_the_constraints() -> None:
+    """`make install` applies the constraints, and runs again when they change."""
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"^\$\(INSTALLED\): .*\bconstraints\.txt$", makefile, re.MULTILINE)
     assert "--constraint constraints.txt --editable" in makefile

@@ -1,8 +1,11 @@
 """README.md, docs/ and the other pages: links, files, commands and options exist."""
 
+import ast
 import importlib.util
+import io
 import re
 import shlex
+import tokenize
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,10 +66,25 @@ OLD_NAMES = (
     # Private names of the time before 0.2.0, for which the field has a term.
     *("Forecast", "Opinion", "Arrived", "Lesson", "Proposal", "Census", "Together", "Recipe"),
     *("Assembled", "Examiner", "Examination", "RiseDetector", "AtOnce", "Sender", "Tally"),
-    *("SmallBodies", "Impatient", "TokenRequired", "Leash", "leash", "soak", "condense"),
-    *("patiently", "bydate.py", "wheel.py", "emphasized", "essence", "whoever", "anew"),
-    *("examine", "examines", "examined", "examination", "examinations"),
+    *("SmallBodies", "Impatient", "TokenRequired", "Leash"),
+    *("patiently", "bydate.py", "wheel.py"),
 )
+
+UNCLEAR = re.compile(
+    r"(?<![a-z])(?:whoever|anew|told|lessons?|opinions?|forecasts?|proposals?|census|examin\w+|"
+    r"assembled|recipes?|essence|emphasized|condensed?|leash|rubbish|soak|hurry)(?![a-z])|"
+    r"what so|gone on\b",
+    re.IGNORECASE,
+)
+"""Words for which the field has a term, or which make a sentence hard to read."""
+
+FOLDERS = (
+    *("benchmarks", "chaos", "consumer", "demo", "deploy", "docs", "harness", "newsreel"),
+    *("producer", "tests"),
+)
+
+
+BARE_FRACTION = re.compile(r"(?<=[\s(])\.\d+\b(?!\w)")
 
 
 def page_id(page: Path) -> str:
@@ -271,4 +289,34 @@ def test_plain_words(page: Path) -> None:
         text = re.sub(r"`[^`]*`", "", text.partition("\n## [0.1.0]")[0])  # code may be old
     found = [name for name in OLD_NAMES if re.search(rf"(?<![\w.]){re.escape(name)}\b", text)]
     assert found == []
-    assert re.findall(r"(?<=[\s(])\.\d+\b(?!\w)", text) == []
+    assert UNCLEAR.findall(text) == []
+    assert BARE_FRACTION.findall(text) == []
+
+
+def words(module: Path) -> str:
+    """Return the names, comments and docstrings of a module, with `CamelCase` split."""
+    source = module.read_text()
+    docstrings = [
+        node.value.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ]
+    tokens = [
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type in {tokenize.NAME, tokenize.COMMENT}
+    ]
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", "\n".join([*docstrings, *tokens]))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_plain_code(folder: str) -> None:
+    """Names, comments and docstrings use the same words as the pages."""
+    found = {
+        page_id(module): hits
+        for module in sorted((ROOT / folder).rglob("*.py"))
+        if (hits := UNCLEAR.findall(words(module)) + BARE_FRACTION.findall(words(module)))
+    }
+    assert found == {}

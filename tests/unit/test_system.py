@@ -1,4 +1,4 @@
-"""tests/system.sh: the system's programs that tests need."""
+"""tests/system.sh installs the programs of the system that tests need."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from helpers import ROOT
 
 
 def run(*programs: str, folder: Path) -> str:
-    """Run it where there are only these programs and the shell's; returns what it says."""
+    """Run the script with only these programs and the shell's, and return its output."""
     for program in ("sh", "id", *programs):
         (folder / program).symlink_to(shutil.which(program) or shutil.which("true") or os.devnull)
     done = subprocess.run(
@@ -24,15 +24,15 @@ def run(*programs: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_nothing_is_done_where_nothing_is_missing(tmp_path: Path) -> None:
-    """`make test` loses no time with it."""
+def test_nothing_missing(tmp_path: Path) -> None:
+    """If all programs exist, the script does nothing."""
     assert run("promtool", "chromium", folder=tmp_path) == ""
 
 
 @pytest.mark.parametrize("missing", ["promtool", "chromium"])
-def test_what_can_not_be_had_is_named(missing: str, tmp_path: Path) -> None:
-    """Without apt-get, tests go on without those of the missing program."""
-    (there,) = {"promtool", "chromium"} - {missing}
-    said = run(there, folder=tmp_path)
+def test_missing_program(missing: str, tmp_path: Path) -> None:
+    """Without apt-get, the script names the missing package."""
+    (present,) = {"promtool", "chromium"} - {missing}
+    output = run(present, folder=tmp_path)
     package = {"promtool": "prometheus"}.get(missing, missing)
-    assert said.endswith(f"for want of: {package}\n")
+    assert output.endswith(f"missing: {package}\n")

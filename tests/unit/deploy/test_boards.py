@@ -90,10 +90,10 @@ def test_panels_do_not_overlap(name: str) -> None:
     for place in (panel["gridPos"] for panel in BOARDS[name]["panels"]):
         columns = range(place["x"], place["x"] + place["w"])
         rows = range(place["y"], place["y"] + place["h"])
-        taken = {(column, row) for column in columns for row in rows}
-        assert not taken & cells
+        covered = {(column, row) for column in columns for row in rows}
+        assert not covered & cells
         assert columns.stop <= 24
-        cells |= taken
+        cells |= covered
     numbers = [panel["id"] for panel in BOARDS[name]["panels"]]
     assert len(numbers) == len(set(numbers))
 

@@ -49,8 +49,8 @@ def test_image_has_every_package() -> None:
 
 def test_volumes_belong_to_the_user_of_the_image() -> None:
     """Each mounted folder exists in the image and belongs to its user."""
-    made = re.search(r"install --directory --owner=newsreel --group=newsreel (.*)", DOCKERFILE)
-    assert made is not None
+    folders = re.search(r"install --directory --owner=newsreel --group=newsreel (.*)", DOCKERFILE)
+    assert folders is not None
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     mounted = {
         volume.split(":")[1]
@@ -58,7 +58,7 @@ def test_volumes_belong_to_the_user_of_the_image() -> None:
         if "build" in service
         for volume in service["volumes"]
     }
-    assert set(made[1].split()) == mounted
+    assert set(folders[1].split()) == mounted
     assert ENVIRONMENT["XDG_CACHE_HOME"] in mounted
     assert str(Path(ENVIRONMENT["SCIKIT_LEARN_DATA"]).parent) in mounted
 
@@ -104,8 +104,8 @@ def test_installation_is_constrained(requirements: Path) -> None:
         assert (
             "--no-deps" in words or words[words.index("--constraint") + 1] == "/tmp/constraints.txt"
         )
-        here = step.replace("/tmp/", f"{requirements}/")
-        shell(here, requirements, PIP_NO_INDEX="1", PIP_DRY_RUN="1", TORCH_INDEX_URL="unused")
+        command = step.replace("/tmp/", f"{requirements}/")
+        shell(command, requirements, PIP_NO_INDEX="1", PIP_DRY_RUN="1", TORCH_INDEX_URL="unused")
 
 
 @pytest.fixture(scope="module")

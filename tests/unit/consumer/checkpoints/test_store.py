@@ -340,8 +340,8 @@ def test_another_model(saved: Path) -> None:
     """The error names each difference between the checkpoint's model and this one."""
     manifest = Manifest.read(saved)
     manifest.require_fit(ABOUT["describes"])
-    here = ABOUT["describes"] | {"model": "bert-base-uncased", "layers": None}
-    message = refusal(lambda: manifest.require_fit(here))
+    describes = ABOUT["describes"] | {"model": "bert-base-uncased", "layers": None}
+    message = refusal(lambda: manifest.require_fit(describes))
     assert (
         "--model is all-MiniLM-L6-v2 in the checkpoint and bert-base-uncased in the options"
         in message
@@ -429,11 +429,11 @@ def test_prune_by_a_fenced_consumer(tmp_path: Path) -> None:
         new.append(save(store, {"part": len(new)}, 2 + len(new)))
         return answer
 
-    store.clear(
-        old[1], Interrupts(fenced=lambda: write(answer=False))
-    )  # written since it has looked
+    # The checkpoint is newer than the list of files.
+    store.clear(old[1], Interrupts(fenced=lambda: write(answer=False)))
     assert store.ids() == [*old, *new]
-    store.clear(old[1], Interrupts(fenced=lambda: write(answer=True)))  # written before
+    # The successor has the lease.
+    store.clear(old[1], Interrupts(fenced=lambda: write(answer=True)))
     assert store.ids() == [*old, *new]
     store.prune(old[1])
     assert store.ids() == [old[1], *new]

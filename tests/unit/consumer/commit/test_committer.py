@@ -1,4 +1,4 @@
-"""When commits are made, and what is left when one of them fails."""
+"""When commits are made, and how failed commits are retried."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 5.0
 
 
 class Clock:
-    """Stands still until it is told to go on."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -40,19 +40,19 @@ class Clock:
 
 
 class Broker:
-    """Commits what it is given, when it may, or fails."""
+    """A broker in memory: commits while it is reachable, or raises an error."""
 
     def __init__(self) -> None:
         self.commits: list[tuple[list[bytes | None], dict[int, int], str]] = []
         self.error: Exception | None = None
-        self.away = threading.Event()
-        self.away.set()
+        self.reachable = threading.Event()
+        self.reachable.set()
 
     def commit(
         self, records: Sequence[Outgoing], positions: Any, id_: str, exists: Callable[[], bool]
     ) -> None:
         assert exists()
-        assert self.away.wait(PATIENCE_SECONDS)
+        assert self.reachable.wait(PATIENCE_SECONDS)
         if self.error is not None:
             raise self.error
         self.commits.append(([record.value for record in records], dict(positions), id_))
@@ -62,8 +62,8 @@ class Broker:
         return [positions[0] for _, positions, _ in self.commits]
 
 
-class Observed:
-    """Counts what it is told."""
+class Observer:
+    """Counts commits and failures."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -80,8 +80,8 @@ class Observed:
         self.failures += 1
 
 
-class Count:
-    """A part whose state is how far it has got."""
+class Counter:
+    """A part whose state is the number of steps."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -94,19 +94,18 @@ class Count:
 
 
 class Run:
-    """A consumer all of whose records are unusable: each step brings one, and a record to send."""
+    """A consumer of unusable records: each step has a dead letter and a record to publish."""
 
     def __init__(self, folder: Path, idle: Step) -> None:
         self.store = CheckpointStore(folder, keep=2)
         self.broker = Broker()
         self.outbox = Outbox(TransactionalDelivery())
         self.progress = Progress()
-        self.observed = Observed()
+        self.observer = Observer()
         self.clock = Clock()
-        self.part = Count()
+        self.part = Counter()
         self.points: list[str] = []
         self.overdue = False
-        self.fault: Exception | None = None
         self._idle = idle
 
     def committer(
@@ -119,31 +118,31 @@ class Run:
             CheckpointContents({"part": self.part, "progress": self.progress}, "t", "g", {}),
             self.progress,
             CommitSchedule(every, seconds, not_before or {}, self.clock),
-            self.observed,
+            self.observer,
             Interrupts(overdue=lambda: self.overdue, failpoint=self.points.append),
         )
 
     def step(self) -> Step:
-        """Do what the loop does in a step."""
+        """Make a step with one dead letter."""
         letter = DeadLetter("t", 0, self.part.count, None, b"{", [], Reason.NOT_JSON, "why")
         self.outbox.put([Outgoing("t.dead-letters", None, b"%d" % self.part.count, [])])
         self.part.count += 1
-        made = with_batch(self._idle, dead_letters=[letter], positions={0: self.part.count})
-        self.progress.observe(made)
-        return made
+        step = with_batch(self._idle, dead_letters=[letter], positions={0: self.part.count})
+        self.progress.observe(step)
+        return step
 
     def idle(self) -> Step:
         return with_batch(self._idle, positions={0: self.part.count})
 
     def follow(self, committer: Committer, count: int) -> None:
-        """Do steps, each when the commit of the one before is through."""
+        """Make steps, each after the end of the commit before."""
         for _ in range(count):
             committer.follow(self.step())
-            settle(committer)
+            wait_for_commit(committer)
 
 
-def settle(committer: Committer) -> None:
-    """Wait for the thread, not for its outcome to be looked at."""
+def wait_for_commit(committer: Committer) -> None:
+    """Wait for the thread of a commit; the committer has not yet read its outcome."""
     if committer._thread is not None:
         committer._thread.join(PATIENCE_SECONDS)
         assert not committer._thread.is_alive()
@@ -156,39 +155,39 @@ def run(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """Let the disk be full, until the returned function is called."""
-    no_room = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Make the disk full until the returned function is called."""
+    no_space = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def fail(descriptor: int) -> None:
-        raise no_room
+        raise no_space
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
         yield patch.undo
 
 
-def test_every_so_many_records(run: Run) -> None:
-    """Each commit has the records since the last one, and the state and positions of one step."""
+def test_number_of_records(run: Run) -> None:
+    """A commit has the records since the commit before, and state and positions of one step."""
     run.follow(run.committer(every=3), 7)
-    assert [(values, at) for values, at, _ in run.broker.commits] == [
+    assert [(values, positions) for values, positions, _ in run.broker.commits] == [
         ([b"0", b"1", b"2"], {0: 3}),
         ([b"3", b"4", b"5"], {0: 6}),
     ]
-    for _, at, id_ in run.broker.commits:
-        restored = Count()
+    for _, positions, id_ in run.broker.commits:
+        restored = Counter()
         restore_checkpoint(run.store.folder / id_, {"part": restored})
-        assert restored.count == at[0]
-        assert Manifest.read(run.store.folder / id_).positions == {"0": at[0]}
+        assert restored.count == positions[0]
+        assert Manifest.read(run.store.folder / id_).positions == {"0": positions[0]}
     assert run.progress.checkpoint == run.broker.commits[-1][2]
-    assert len(run.observed.sizes) == 2
-    assert min(run.observed.sizes) > 0
+    assert len(run.observer.sizes) == 2
+    assert min(run.observer.sizes) > 0
     assert run.points == POINTS * 2
     assert run.outbox.size == RECORD_OVERHEAD_BYTES + 1
 
 
-def test_after_so_many_seconds(run: Run) -> None:
-    """Little that came is committed in time, also while nothing comes; nothing is not."""
+def test_time_between_commits(run: Run) -> None:
+    """New records are committed in time, also in a pause; without new records, nothing is."""
     committer = run.committer(seconds=60.0)
     committer.follow(run.step())
     run.clock.now = 59.9
@@ -196,28 +195,28 @@ def test_after_so_many_seconds(run: Run) -> None:
     assert run.broker.commits == []
     run.clock.now = 60.0
     committer.follow(run.idle())
-    settle(committer)
+    wait_for_commit(committer)
     assert run.broker.positions == [1]
     for run.clock.now in range(61, 600, 30):
         committer.follow(run.idle())
-        settle(committer)
+        wait_for_commit(committer)
     committer.finish(run.idle())
     assert run.broker.positions == [1]
 
 
 def test_offsets_are_renewed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Brokers forget offsets that are not committed for days: they are, though nothing comes."""
+    """Offsets are committed again after a while, as brokers delete offsets after some days."""
     monkeypatch.setattr(module, "RENEW_SECONDS", 1000.0)
     committer = run.committer(seconds=60.0)
     committer.follow(run.step())
     for run.clock.now in range(60, 3000, 30):
         committer.follow(run.idle())
-        settle(committer)
+        wait_for_commit(committer)
     assert run.broker.positions == [1, 1, 1]
 
 
-def test_the_end(run: Run) -> None:
-    """What is left is committed at the end, once."""
+def test_finish(run: Run) -> None:
+    """The last records are committed at the end, once."""
     committer = run.committer()
     run.follow(committer, 2)
     committer.finish(run.idle())
@@ -227,57 +226,57 @@ def test_the_end(run: Run) -> None:
     assert run.broker.positions == [2]
 
 
-def test_learning_goes_on_beside_it(run: Run) -> None:
-    """While a commit waits for the broker, steps go on; it has nothing of them."""
+def test_steps_during_a_commit(run: Run) -> None:
+    """Steps continue while a commit waits for the broker; it does not contain these steps."""
     committer = run.committer(every=2)
-    run.broker.away.clear()
+    run.broker.reachable.clear()
     for _ in range(7):
         committer.follow(run.step())
     assert run.broker.commits == []
-    run.broker.away.set()
-    settle(committer)
+    run.broker.reachable.set()
+    wait_for_commit(committer)
     committer.finish(run.idle())
-    assert [(values, at[0]) for values, at, _ in run.broker.commits] == [
+    assert [(values, positions[0]) for values, positions, _ in run.broker.commits] == [
         ([b"0", b"1"], 2),
         ([b"2", b"3", b"4", b"5", b"6"], 7),
     ]
 
 
-def test_a_full_disk(run: Run, full: Callable[[], None]) -> None:
-    """Learning goes on, the failure is seen, nothing is lost, and later it is tried again."""
+def test_full_disk(run: Run, full_disk: Callable[[], None]) -> None:
+    """After a failed checkpoint, learning continues; a later commit has all records."""
     committer = run.committer(every=2)
     run.follow(committer, 9)
     assert (run.broker.commits, run.store.ids()) == ([], [])
-    assert run.observed.failures == 1
+    assert run.observer.failures == 1
     assert not committer.failed
-    full()
+    full_disk()
     run.follow(committer, 2)
-    assert run.broker.commits == []  # not before its time
+    assert run.broker.commits == []  # the time of the next attempt has not come
     run.clock.now += module.RETRY_SECONDS
     run.follow(committer, 2)
     ((values, _, id_),) = run.broker.commits
     assert values[:9] == [b"%d" % number for number in range(9)]
     assert run.store.ids() == [id_]
     committer.finish(run.idle())
-    assert [x for values, *_ in run.broker.commits for x in values] == [
+    assert [value for values, *_ in run.broker.commits for value in values] == [
         b"%d" % number for number in range(13)
     ]
 
 
-@pytest.mark.usefixtures("full")
-def test_a_full_disk_is_tried_again_soon(run: Run) -> None:
-    """However seldom commits are due, one that failed is tried again after ten seconds."""
+@pytest.mark.usefixtures("full_disk")
+def test_retry_after_a_full_disk(run: Run) -> None:
+    """A failed commit is tried again after ten seconds, even if commits are rare."""
     committer = run.committer(every=1000)
     run.follow(committer, 2)
     for failures in (1, 2, 3):
         run.clock.now += 60 if failures == 1 else module.RETRY_SECONDS
         run.follow(committer, 2)
-        assert run.observed.failures == failures
+        assert run.observer.failures == failures
 
 
-@pytest.mark.usefixtures("full")
-def test_a_disk_that_is_full_at_the_end(run: Run) -> None:
-    """Then it is told in one line."""
+@pytest.mark.usefixtures("full_disk")
+def test_full_disk_at_the_end(run: Run) -> None:
+    """If the last checkpoint cannot be written, the run ends with an error."""
     committer = run.committer(every=2)
     run.follow(committer, 3)
     with pytest.raises(CheckpointError, match="make room"):
@@ -286,7 +285,7 @@ def test_a_disk_that_is_full_at_the_end(run: Run) -> None:
 
 
 def test_superseded(run: Run) -> None:
-    """When another has taken over, the next step is the last; nothing was committed."""
+    """After a takeover by another consumer, the next step raises the error."""
     committer = run.committer(every=2)
     run.broker.error = superseded("g")
     run.follow(committer, 2)
@@ -296,7 +295,7 @@ def test_superseded(run: Run) -> None:
 
 
 def test_superseded_at_the_end(run: Run) -> None:
-    """It is no success."""
+    """A last commit that is refused after a takeover is an error."""
     run.broker.error = superseded("g")
     committer = run.committer()
     run.follow(committer, 2)
@@ -305,31 +304,31 @@ def test_superseded_at_the_end(run: Run) -> None:
 
 
 def test_overdue(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When it has to end, it does not wait for a broker for ever."""
+    """A consumer that is overdue stops waiting for the broker."""
     monkeypatch.setattr(module, "COMMIT_GRACE_SECONDS", 0.5)
     committer = run.committer()
     run.follow(committer, 1)
-    run.broker.away.clear()
+    run.broker.reachable.clear()
     run.overdue = True
     with pytest.raises(AbandonedError):
         committer.finish(run.idle())
-    run.broker.away.set()
-    settle(committer)
+    run.broker.reachable.set()
+    wait_for_commit(committer)
 
 
 @pytest.mark.parametrize("fault", ["broker", "disk"])
 def test_memory_is_bounded(
     run: Run, monkeypatch: pytest.MonkeyPatch, fault: str, request: pytest.FixtureRequest
 ) -> None:
-    """With too much uncommitted, learning waits until some of it is, or it has to end."""
+    """Learning waits while too many bytes are uncommitted."""
     monkeypatch.setattr(module, "MAX_UNCOMMITTED_BYTES", 5 * RECORD_OVERHEAD_BYTES)
     monkeypatch.setattr(module, "SOON_BYTES", 5 * RECORD_OVERHEAD_BYTES)
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.01)
-    mend = run.broker.away.set
+    repair = run.broker.reachable.set
     if fault == "broker":
-        run.broker.away.clear()
+        run.broker.reachable.clear()
     else:
-        mend = request.getfixturevalue("full")
+        repair = request.getfixturevalue("full_disk")
     committer = run.committer(every=1)
     done: list[int] = []
 
@@ -342,25 +341,25 @@ def test_memory_is_bounded(
     thread.start()
     time.sleep(0.3)
     assert len(done) == 4
-    mend()
+    repair()
     run.clock.now += module.RETRY_SECONDS
     thread.join(PATIENCE_SECONDS)
     assert len(done) == 20
     committer.finish(run.idle())
-    assert [x for values, *_ in run.broker.commits for x in values] == [
+    assert [value for values, *_ in run.broker.commits for value in values] == [
         b"%d" % number for number in range(20)
     ]
 
 
-def test_much_that_waits_is_committed_soon(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before learning has to wait, a commit is begun ahead of its time."""
+def test_early_commit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit starts early if many bytes wait, before learning would have to wait."""
     monkeypatch.setattr(module, "SOON_BYTES", 3 * RECORD_OVERHEAD_BYTES)
     run.follow(run.committer(every=100), 4)
     assert run.broker.positions == [3]
 
 
-def test_nothing_before_what_was_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an earlier life has committed is passed before anything new is, however much waits."""
+def test_no_commit_before_published_records(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is committed before the positions of an earlier run, however many bytes wait."""
     monkeypatch.setattr(module, "MAX_UNCOMMITTED_BYTES", 2 * RECORD_OVERHEAD_BYTES)
     committer = run.committer(every=2, not_before={0: 5})
     run.follow(committer, 4)
@@ -371,8 +370,8 @@ def test_nothing_before_what_was_published(run: Run, monkeypatch: pytest.MonkeyP
     assert run.broker.positions == [5]
 
 
-def test_it_ends_before_what_was_published(run: Run) -> None:
-    """Then nothing is committed: the next start goes back once more."""
+def test_end_before_published_records(run: Run) -> None:
+    """A run that ends before the positions of an earlier run commits nothing."""
     committer = run.committer(every=2, not_before={0: 5, 1: 1})
     run.follow(committer, 9)
     committer.finish(run.idle())

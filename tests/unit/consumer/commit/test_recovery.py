@@ -1,4 +1,4 @@
-"""Which checkpoint is gone on from, and where, when some of them are broken."""
+"""Which checkpoint is restored, and at which positions, when some of them are broken."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ DESCRIBES: dict[str, Any] = {"learner": "bayes", "max_tokens": 16}
 
 
 class Part:
-    """Anything that has a state."""
+    """A part with any state."""
 
     def __init__(self, state: Any = None) -> None:
         self.state = state
@@ -29,7 +29,7 @@ class Part:
 
 
 class Saved:
-    """Checkpoints after 10, 20 and 30 documents, the last one committed; what comes of them."""
+    """Checkpoints after 10, 20 and 30 documents, of which the last one is committed."""
 
     def __init__(self, folder: Path) -> None:
         self.store = CheckpointStore(folder, keep=3)
@@ -38,8 +38,8 @@ class Saved:
 
     def save(self, state: int, positions: dict[str, int]) -> str:
         about = {"topic": "documents", "group": "newsreel", "describes": DESCRIBES}
-        taken = take_snapshot({"part": Part(state)})
-        return self.store.save(taken, documents=state * 10, positions=positions, **about)
+        snapshot = take_snapshot({"part": Part(state)})
+        return self.store.save(snapshot, documents=state * 10, positions=positions, **about)
 
     def damage(self, *ids: str, file: str = "state.json") -> None:
         for id_ in ids:
@@ -64,15 +64,15 @@ def saved(tmp_path: Path) -> Saved:
     return Saved(tmp_path)
 
 
-def test_the_committed_one(saved: Saved) -> None:
-    """It is restored, and all goes on where it was committed; one not committed is left alone."""
+def test_committed_checkpoint(saved: Saved) -> None:
+    """The committed checkpoint is restored with its positions; a newer one is ignored."""
     saved.save(4, {"0": 40, "1": 4})
     assert saved.restore({0: 30, 1: 3}) == {0: 30, 1: 3}
     assert saved.part.state == 3
 
 
-def test_a_group_that_has_none(saved: Saved) -> None:
-    """Nothing is restored without a commit that names it."""
+def test_no_commit(saved: Saved) -> None:
+    """Without a commit, no checkpoint is restored."""
     start = StartingPoint({0: 0}, None)
     assert recovery.restore(saved.store, start, {"part": saved.part}, {}) == {0: 0}
     assert saved.part.state is None
@@ -80,30 +80,30 @@ def test_a_group_that_has_none(saved: Saved) -> None:
 
 @pytest.mark.parametrize("file", ["state.json", "tensors.safetensors", "manifest.json"])
 @pytest.mark.parametrize("count", [1, 2])
-def test_broken_ones_are_passed_over(saved: Saved, file: str, count: int) -> None:
-    """The newest that is whole is restored, with the positions that it was written at."""
+def test_broken_checkpoints(saved: Saved, file: str, count: int) -> None:
+    """The newest intact checkpoint is restored, with its own positions."""
     saved.damage(*saved.ids[-count:], file=file)
     left = 3 - count
     assert saved.restore({0: 30, 1: 3}) == {0: left * 10, 1: left}
     assert saved.part.state == left
 
 
-def test_one_of_another_history(saved: Saved) -> None:
-    """An older one that has read further, of which no commit knows, is none to go back to."""
+def test_checkpoint_of_another_history(saved: Saved) -> None:
+    """A checkpoint with a position beyond the commit is skipped: it belongs to another history."""
     saved.ids.insert(2, saved.save(2, {"0": 19, "1": 4}))
     saved.damage(saved.ids[-1])
     assert saved.restore({0: 30, 1: 3}) == {0: 20, 1: 2}
 
 
-def test_partitions_gained_since(saved: Saved) -> None:
-    """A partition that the older one does not know is read from 0 on: nothing of it was learned."""
+def test_added_partition(saved: Saved) -> None:
+    """A partition that the restored checkpoint lacks is read from offset 0."""
     saved.damage(saved.ids[-1])
     assert saved.restore({0: 30, 1: 3, 2: 8}) == {0: 20, 1: 2, 2: 0}
 
 
 @pytest.mark.parametrize("file", ["state.json", "manifest.json"])
-def test_all_broken(saved: Saved, file: str) -> None:
-    """It is told in one line, of the one that should have been restored."""
+def test_all_checkpoints_broken(saved: Saved, file: str) -> None:
+    """If all checkpoints are broken, one line names the committed one."""
     saved.damage(*saved.ids, file=file)
     with pytest.raises(BrokenCheckpointError, match=saved.ids[-1]):
         saved.restore({0: 30, 1: 3})
@@ -112,7 +112,7 @@ def test_all_broken(saved: Saved, file: str) -> None:
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_another_model(saved: Saved, broken: bool) -> None:  # noqa: FBT001
-    """A checkpoint of another model is no broken one: the older ones are not tried instead."""
+    """A checkpoint of another model is an error, and no older checkpoint is restored instead."""
     if broken:
         saved.damage(saved.ids[-1])
     message = saved.refusal({0: 30, 1: 3}, DESCRIBES | {"max_tokens": 32})
@@ -122,5 +122,5 @@ def test_another_model(saved: Saved, broken: bool) -> None:  # noqa: FBT001
 
 
 def test_moved_offsets(saved: Saved) -> None:
-    """Offsets that were moved by hand are told, not followed."""
+    """Offsets that were moved by hand are an error that names the partition."""
     assert "partition 1" in saved.refusal({0: 30, 1: 2})

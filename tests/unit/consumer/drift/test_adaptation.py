@@ -17,8 +17,8 @@ from newsreel.events.document import Document
 LABELS = "abcd"
 
 
-class RecordingLearner:
-    """Learner that records the targets to forget."""
+class ForgettingLearner:
+    """A learner that records the targets to forget."""
 
     def __init__(self) -> None:
         self.forgotten: list[int] = []
@@ -32,7 +32,7 @@ class Stream:
 
     def __init__(self, reaction: Reaction) -> None:
         self.adaptation = DriftAdaptation(ErrorDriftDetector(DETECTORS["adwin"]), reaction)
-        self.learner: Any = RecordingLearner()
+        self.learner: Any = ForgettingLearner()
         self.replay = ClassBalancedReservoir(100, 0)
         self.labels = LabelSet(10)
         for label in LABELS:

@@ -1,4 +1,4 @@
-"""A checkpoint is evaluated by its own description; nothing is left of the one before."""
+"""A checkpoint is evaluated with the model that it describes, whatever came before it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import apply_update, documents
+from helpers import Build, apply_update, documents
 
 from consumer.checkpoints.manifest import CheckpointError
 from consumer.checkpoints.state import take_snapshot
@@ -17,9 +17,7 @@ from consumer.features.config import HardwareConfig
 from consumer.features.extractor import extract
 from consumer.heldout.checkpoint_evaluator import CheckpointEvaluator
 from consumer.labels import LabelSet
-from consumer.learners.factory import (
-    BuiltModel,
-)
+from consumer.learners.factory import BuiltModel
 from consumer.learners.protocol import TrainingBatch
 from newsreel.events.document import Document
 
@@ -27,27 +25,25 @@ HARDWARE = HardwareConfig("cpu", "fp32", "torch")
 
 HELD_OUT = documents(30, start=1000)
 
-Build = Callable[..., BuiltModel]
-
 Save = Callable[[BuiltModel, Sequence[Document]], Path]
 
 
 @pytest.fixture
 def save(tmp_path: Path) -> Save:
-    """Train a model on documents and write a checkpoint; returns its folder."""
+    """Train a model on documents, write a checkpoint and return its folder."""
     store = CheckpointStore(tmp_path, keep=9)
 
     def call(model: BuiltModel, learned: Sequence[Document]) -> Path:
         labels, evaluator = LabelSet(9), Evaluator()
         for start in range(0, len(learned), 16):
-            some = learned[start : start + 16]
-            features = extract(model.extractor, some)
-            targets = [labels.add(str(document.label)) for document in some]
+            batch_documents = learned[start : start + 16]
+            features = extract(model.extractor, batch_documents)
+            targets = [labels.add(str(document.label)) for document in batch_documents]
             batch = TrainingBatch(features, targets)
             predictions = model.learner.predict_many(features)
             apply_update(model.learner.propose(batch, TrainingBatch([], []), predictions))
             guess = LabelProbability("sport", 1.0, 1.0)
-            evaluator.update(Prediction(document, guess) for document in some)
+            evaluator.update(Prediction(document, guess) for document in batch_documents)
         parts = {"labels": labels, "learner": model.learner, "evaluator": evaluator}
         about: dict[str, Any] = {"topic": "t", "group": "g", "positions": {}}
         id_ = store.save(

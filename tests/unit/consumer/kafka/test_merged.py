@@ -54,16 +54,16 @@ def test_by_timestamp() -> None:
     ]
 
 
-@pytest.mark.parametrize(("answered", "taken"), [(99.0, 0), (101.0, 2)])
-def test_waits_for_the_other_topic(answered: float, taken: int) -> None:
+@pytest.mark.parametrize(("answered", "count"), [(99.0, 0), (101.0, 2)])
+def test_waits_for_the_other_topic(answered: float, count: int) -> None:
     """A record waits until the broker has answered that the other topic has none before it."""
     assert (
         len(order(MergedStream(queue("documents", 1, 2), queue("labels", answered=answered))))
-        == taken
+        == count
     )
     assert (
         len(order(MergedStream(queue("documents", answered=answered), queue("labels", 1, 2))))
-        == taken
+        == count
     )
 
 

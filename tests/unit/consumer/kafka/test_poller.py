@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from helpers import Polled
+from helpers import CountPolls
 from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError, OffsetOutOfRangeError
 
@@ -78,9 +78,9 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def polling(
-    client: Client, lost_offsets: LostOffsets = "stop", observer: Polled | None = None
+    client: Client, lost_offsets: LostOffsets = "stop", observer: CountPolls | None = None
 ) -> Iterator[Poller]:
-    poller = Poller(client, "documents", {0: 5}, 10, lost_offsets, observer or Polled())
+    poller = Poller(client, "documents", {0: 5}, 10, lost_offsets, observer or CountPolls())
     poller.start()
     try:
         yield poller
@@ -159,10 +159,10 @@ def test_lost_records_stop_the_poller(client: Client) -> None:
 
 
 def test_lost_records_are_skipped(client: Client) -> None:
-    """With "continue", reading goes on at the first record that is left."""
+    """With "continue", reading continues at the first record that is left."""
     client.beginning, client.end = 8, 20
     client.errors = [OffsetOutOfRangeError({PARTITION: 5})]
-    observer = Polled()
+    observer = CountPolls()
     with polling(client, lost_offsets="continue", observer=observer):
         wait_until(lambda: observer.records)
         assert (observer.records, client.positions) == (3, {PARTITION: 8})

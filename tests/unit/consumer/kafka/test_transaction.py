@@ -1,4 +1,4 @@
-"""Transactions on a broker that fails at any call: what the broker has committed counts."""
+"""Transactions commit exactly once, whichever call to the broker fails."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -45,7 +45,9 @@ class Broker:
             raise self.error(call)
 
 
-class Delivery:
+class Sent:
+    """The future of a sent record."""
+
     def get(self, timeout: float) -> None: ...
 
 
@@ -66,7 +68,7 @@ class Producer:
         self.headers: list[tuple[str, bytes]] = []
         self.flushed = 0
 
-    def send(self, topic: str, value: bytes | None, **other: Any) -> Delivery:
+    def send(self, topic: str, value: bytes | None, **other: Any) -> Sent:
         self.broker.called("send")
         size = len(other["key"] or b"") + len(value or b"")
         size += sum(len(content) for _, content in other["headers"])
@@ -74,7 +76,7 @@ class Producer:
             raise MessageSizeTooLargeError
         self.values.append(value)
         self.headers += other["headers"]
-        return Delivery()
+        return Sent()
 
     def flush(self) -> None:
         self.broker.sent_between_flushes.append(len(self.values) - self.flushed)
@@ -249,12 +251,12 @@ def test_partitions_not_known_yet(make: Make, broker: Broker) -> None:
 
 def test_fenced(make: Make, broker: Broker) -> None:
     """A consumer that was replaced commits nothing, and does not fence its successor."""
-    taken = False
-    old, new = make(fenced=lambda: taken), make()
+    fenced = False
+    old, new = make(fenced=lambda: fenced), make()
     old.open()
     old.commit([record(b"1")], {0: 1}, "first")
     new.open()
-    taken = True
+    fenced = True
     with pytest.raises(SupersededError, match="another consumer has taken over group 'group'"):
         old.commit([record(b"2")], {0: 2}, "old")
     new.commit([record(b"3")], {0: 3}, "new")
@@ -263,15 +265,15 @@ def test_fenced(make: Make, broker: Broker) -> None:
 
 def test_fenced_while_waiting(make: Make, broker: Broker) -> None:
     """After a wait, the lease is checked before other consumers are fenced."""
-    taken = False
+    fenced = False
     new = make()
 
     def take_over() -> None:
-        nonlocal taken
+        nonlocal fenced
         new.open()
-        taken = True
+        fenced = True
 
-    old = make(CountRetries(take_over), fenced=lambda: taken)
+    old = make(CountRetries(take_over), fenced=lambda: fenced)
     old.open()
     broker.fails = ["send"]
     with pytest.raises(SupersededError):
@@ -282,18 +284,18 @@ def test_fenced_while_waiting(make: Make, broker: Broker) -> None:
 
 def test_fenced_while_opening(make: Make, broker: Broker) -> None:
     """The lease is checked again after opening, which may have taken long."""
-    taken = False
+    fenced = False
     new = make()
-    old = make(fenced=lambda: taken)
+    old = make(fenced=lambda: fenced)
     old.open()
     old.commit([record(b"1")], {0: 1}, "first")
     broker.fails = ["send"]
     init = Producer.init_transactions
 
     def slow(producer: Producer) -> None:
-        nonlocal taken
-        if not taken:
-            taken = True
+        nonlocal fenced
+        if not fenced:
+            fenced = True
             new.open()
         init(producer)
 
@@ -301,7 +303,9 @@ def test_fenced_while_opening(make: Make, broker: Broker) -> None:
         patch.setattr(Producer, "init_transactions", slow)
         with pytest.raises(SupersededError):
             old.commit([record(b"2")], {0: 2}, "old")
-    new.commit([record(b"3")], {0: 3}, "new")  # fenced with its lease intact: it opens again
+    new.commit(
+        [record(b"3")], {0: 3}, "new"
+    )  # fenced, but with a valid lease: the transaction opens again
     assert broker.values == [b"1", b"3"]
 
 

@@ -1,4 +1,4 @@
-"""What is learned together depends on the stream alone."""
+"""The documents of a learning step depend on the stream alone."""
 
 import json
 
@@ -26,7 +26,7 @@ def test_grouping_does_not_matter(
     size: int,
     ratio: float,
 ) -> None:
-    """However documents arrive, the same ones are learned together with the same replayed ones."""
+    """Learning steps have the same new and replayed documents, however documents arrive."""
     documents = numbered(labels)
     at_once = build_loop(size, ratio)
     read(at_once, documents)
@@ -41,7 +41,7 @@ def test_grouping_does_not_matter(
 def test_a_stop_does_not_matter(
     labels: list[str | None], groups: list[int], size: int, stop: int
 ) -> None:
-    """Stopped anywhere, saved, and started again, a consumer learns as if it had gone on."""
+    """A loop that is stopped and restored anywhere learns the same as one without a stop."""
     documents = numbered(labels)
     uninterrupted = build_loop(size)
     read(uninterrupted, documents)
@@ -59,24 +59,24 @@ def test_a_stop_does_not_matter(
 
 @settings(deadline=None)
 @given(labels=streams, size=st.integers(1, 9))
-def test_every_document_with_a_label_is_learned_once(labels: list[str | None], size: int) -> None:
-    """Unlabelled documents take room, are never learned, and cost no other its lesson."""
+def test_labelled_documents_are_learned_once(labels: list[str | None], size: int) -> None:
+    """Unlabelled documents count in a micro-batch and are not learned; all others are, once."""
     documents = numbered(labels)
-    reader = build_loop(size, replay_ratio=0.0)
-    read(reader, documents)
-    learned = [id_ for lesson in reader.classifier.learner.learned for id_ in lesson]
+    loop = build_loop(size, replay_ratio=0.0)
+    read(loop, documents)
+    learned = [id_ for batch in loop.classifier.learner.learned for id_ in batch]
     assert learned == [document.id for document in documents if document.label is not None]
     expected = [
         [d.id for d in documents[start : start + size] if d.label is not None]
         for start in range(0, len(documents), size)
     ]
-    assert reader.classifier.learner.learned == [lesson for lesson in expected if lesson]
+    assert loop.classifier.learner.learned == [batch for batch in expected if batch]
 
 
 @settings(deadline=None)
 @given(labels=streams, groups=groups, size=st.integers(1, 9))
-def test_waiting_does_not_matter(labels: list[str | None], groups: list[int], size: int) -> None:
-    """Wherever nothing came for a while, the same is learned; such a step only tells of time."""
+def test_pauses_do_not_matter(labels: list[str | None], groups: list[int], size: int) -> None:
+    """Empty batches do not change what is learned; their steps have no predictions."""
     steady, halting = build_loop(size), build_loop(size)
     read(steady, numbered(labels), groups=[count for count in groups if count])
     steps = read(halting, numbered(labels), groups=groups)
@@ -90,41 +90,41 @@ def test_waiting_does_not_matter(labels: list[str | None], groups: list[int], si
     assert offsets == [*range(len(labels))]
 
 
-def test_waiting_with_more_than_fits() -> None:
-    """Documents saved under a larger size are not learned for having waited: time cuts nothing."""
+def test_no_learning_during_a_pause() -> None:
+    """An empty batch starts no learning step, even if more documents than a micro-batch wait."""
     stopped = build_loop(batch_size=8, replay_ratio=0.0)
     read(stopped, numbered("abcabc"), ends=False)
     restarted = build_loop(batch_size=3, replay_ratio=0.0)
     resume(restarted, stopped)
-    wait = read(restarted, numbered("a"), groups=[0], ends=False)[0]
-    assert (wait.learned, wait.seconds) == (None, {})
+    pause = read(restarted, numbered("a"), groups=[0], ends=False)[0]
+    assert (pause.learned, pause.seconds) == (None, {})
     assert restarted.classifier.learner.learned == [["0", "1", "2", "3", "4", "5", "0"]]
 
 
 @pytest.mark.parametrize("smaller", [3, 2])
 def test_restarted_with_a_smaller_size(smaller: int) -> None:
-    """Documents saved under a larger size are learned, and the stream goes on."""
+    """Documents saved under a larger micro-batch are learned, and then the rest of the stream."""
     documents = numbered("abcabcabc")
     stopped = build_loop(batch_size=8, replay_ratio=0.0)
     read(stopped, documents[:3], ends=False)
     restarted = build_loop(batch_size=smaller, replay_ratio=0.0)
     resume(restarted, stopped)
     read(restarted, documents[3:])
-    learned = [id_ for lesson in restarted.classifier.learner.learned for id_ in lesson]
+    learned = [id_ for batch in restarted.classifier.learner.learned for id_ in batch]
     assert learned == [document.id for document in documents]
 
 
-def test_saved_documents_come_back() -> None:
-    """What was gathered is gathered again after a restart, with its origins and the room left."""
-    arrived = [
+def test_state() -> None:
+    """A restored micro-batch has the documents, the origins and the room of the saved one."""
+    documents = [
         (Document("1", "ein Text", "ä"), Origin(0, 7)),
         (Document("2", "\u2028", None), Origin(3, 1 << 40)),
     ]
     saved, restored = MicroBatch(5), MicroBatch(5)
-    saved.add(arrived)
+    saved.add(documents)
     restored.load_state_dict(json.loads(json.dumps(saved.state_dict())))
     assert (len(restored), restored.room) == (2, 3)
-    taken = restored.take()
-    assert taken == arrived
-    assert taken[1][1].offset == 1 << 40
+    micro_batch = restored.take()
+    assert micro_batch == documents
+    assert micro_batch[1][1].offset == 1 << 40
     assert (len(restored), restored.room) == (0, 5)

@@ -1,30 +1,31 @@
-"""The loop: test, then train; each document once."""
+"""The loop predicts, scores and learns each document once, in this order."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from helpers import apply_update, documents
+from helpers import Build, Saved, apply_update, documents
 from loops import build_loop, numbered, read
 
 from consumer.kafka.batch import Batch, DeadLetter, Origin
 from consumer.labels import LabelLimitError, LabelSet
-from consumer.learners.prediction import predict, with_names
+from consumer.learners.prediction import Prediction, predict, with_names
 from consumer.learners.protocol import TrainingBatch
 from consumer.loop.step import Learned
 from consumer.replay.ratio import LagAwareRatio
+from newsreel.events.document import Document
 from newsreel.events.errors import Reason
 
 
 def test_every_document_is_predicted_before_it_is_learned() -> None:
-    """No document is in a lesson before its own prediction was made."""
-    reader = build_loop(batch_size=4)
-    read(reader, numbered("abcd" * 10), groups=[1, 3, 2, 2, 5] * 9)
+    """Each document is predicted before it is learned."""
+    loop = build_loop(batch_size=4)
+    read(loop, numbered("abcd" * 10), groups=[1, 3, 2, 2, 5] * 9)
     predicted: set[str] = set()
     learned: set[str] = set()
-    for what, ids in reader.classifier.learner.calls:
-        if what == "predict":
+    for call, ids in loop.classifier.learner.calls:
+        if call == "predict":
             assert learned.isdisjoint(ids)
             predicted.update(ids)
         else:
@@ -34,121 +35,120 @@ def test_every_document_is_predicted_before_it_is_learned() -> None:
 
 
 def test_every_document_is_scored_once() -> None:
-    """A micro-batch that came in pieces is predicted anew as a whole, and not scored anew."""
-    pieces, whole = build_loop(batch_size=4), build_loop(batch_size=4)
-    steps = read(pieces, numbered("abcd" * 3), groups=[1, 2, 1, 4, 3, 1])
-    predicted = [ids for what, ids in pieces.classifier.learner.calls if what == "predict"]
+    """A micro-batch that arrived in parts is predicted again as a whole, but not scored again."""
+    parts, whole = build_loop(batch_size=4), build_loop(batch_size=4)
+    steps = read(parts, numbered("abcd" * 3), groups=[1, 2, 1, 4, 3, 1])
+    predicted = [ids for call, ids in parts.classifier.learner.calls if call == "predict"]
     batches = [["0", "1", "2", "3"], ["4", "5", "6", "7"], ["8", "9", "10", "11"]]
     assert predicted == [
         *(["0"], ["1", "2"], ["3"], batches[0]),
-        batches[1],  # it came whole
+        batches[1],  # arrived as a whole
         *(["8", "9", "10"], ["11"], batches[2]),
     ]
     assert [p.document.id for step in steps for p in step.predictions] == [
         *itertools.chain(*batches)
     ]
     read(whole, numbered("abcd" * 3))
-    assert pieces.evaluator.scores() == whole.evaluator.scores()
+    assert parts.evaluator.scores() == whole.evaluator.scores()
 
 
-def test_learner_is_given_its_forecast() -> None:
-    """With a lesson comes what the learner said of its new documents, those with a label."""
-    reader = build_loop(batch_size=4, replay_ratio=0.0)
-    read(reader, numbered(["a", "b", "a", "a", "b", None, "a", None]), groups=[3, 1, 2])
+def test_learner_gets_its_predictions() -> None:
+    """A training batch comes with the learner's predictions of its new labelled documents."""
+    loop = build_loop(batch_size=4, replay_ratio=0.0)
+    read(loop, numbered(["a", "b", "a", "a", "b", None, "a", None]), groups=[3, 1, 2])
     first, second = [
-        predictions.probabilities for predictions in reader.classifier.learner.given_predictions
+        predictions.probabilities for predictions in loop.classifier.learner.given_predictions
     ]
     assert first.shape == (4, 0)
     assert second.tolist() == [[0.75, 0.25]] * 2
 
 
-def test_predictions_come_from_what_was_learned_before() -> None:
-    """A prediction knows the lessons before it, and nothing of its own micro-batch."""
-    reader = build_loop(batch_size=2, replay_ratio=0.0)
-    steps = read(reader, numbered("aaabab"))
-    opinions = [p.predicted for step in steps for p in step.predictions]
-    seen = [(opinion.label, opinion.probability, opinion.truth) for opinion in opinions]
-    assert seen == [
+def test_predictions_depend_on_earlier_steps() -> None:
+    """A prediction depends on earlier learning steps, and not on its own micro-batch."""
+    loop = build_loop(batch_size=2, replay_ratio=0.0)
+    steps = read(loop, numbered("aaabab"))
+    predicted = [p.predicted for step in steps for p in step.predictions]
+    assert [(p.label, p.probability, p.truth) for p in predicted] == [
         (None, 0.0, 0.0),
         (None, 0.0, 0.0),
         ("a", 1.0, 1.0),
-        ("a", 1.0, 0.0),  # b was read, but is not learned yet
+        ("a", 1.0, 0.0),  # b was read, but not yet learned
         ("a", 0.75, 0.75),
         ("a", 0.75, 0.25),
     ]
 
 
 def test_unlabelled_documents_are_predicted_and_not_learned() -> None:
-    """A document without a label gets a prediction, no score, no lesson, and is not replayed."""
-    reader = build_loop(batch_size=2, replay_ratio=3.0)
-    steps = read(reader, numbered(["a", None, None, None, "a", None, "b", "b"]))
+    """A document without a label is predicted, but not scored, learned or replayed."""
+    loop = build_loop(batch_size=2, replay_ratio=3.0)
+    steps = read(loop, numbered(["a", None, None, None, "a", None, "b", "b"]))
     predicted = [p.document.id for step in steps for p in step.predictions]
     assert predicted == [str(number) for number in range(8)]
-    learned = {id_ for lesson in reader.classifier.learner.learned for id_ in lesson}
+    learned = {id_ for batch in loop.classifier.learner.learned for id_ in batch}
     assert learned == {"0", "4", "6", "7"}
     assert [step.learned is None for step in steps] == [False, True, False, False]
     assert steps[-1].scores.whole.documents == 4
 
 
-def test_replay_is_of_the_past() -> None:
-    """Documents are sampled from the buffer before those just learned are added to it."""
-    reader = build_loop(batch_size=4, replay_ratio=2.0)
-    steps = read(reader, numbered("abcd" * 6))
+def test_replayed_documents_are_from_earlier_steps() -> None:
+    """Documents are drawn from the buffer before the new documents are added."""
+    loop = build_loop(batch_size=4, replay_ratio=2.0)
+    steps = read(loop, numbered("abcd" * 6))
     past: set[str] = set()
-    for step, lesson in zip(steps, reader.classifier.learner.learned, strict=True):
-        new, replayed = lesson[:4], lesson[4:]
+    for step, batch in zip(steps, loop.classifier.learner.learned, strict=True):
+        new, replayed = batch[:4], batch[4:]
         assert new == [p.document.id for p in step.predictions]
         assert set(replayed) <= past
         assert len(replayed) == len(set(replayed)) == min(8, len(past))
-        assert step.learned == Learned(4, len(replayed), 1 / len(lesson), {})
+        assert step.learned == Learned(4, len(replayed), 1 / len(batch), {})
         past.update(new)
         assert step.replay_buffer.documents == len(past)
 
 
 def test_no_replay() -> None:
-    """With a ratio of 0 nothing is ever learned twice."""
-    reader = build_loop(batch_size=4, replay_ratio=0.0)
-    read(reader, numbered("ab" * 10))
-    assert list(itertools.chain(*reader.classifier.learner.learned)) == [str(n) for n in range(20)]
+    """With a replay ratio of 0 each document is learned once."""
+    loop = build_loop(batch_size=4, replay_ratio=0.0)
+    read(loop, numbered("ab" * 10))
+    assert list(itertools.chain(*loop.classifier.learner.learned)) == [str(n) for n in range(20)]
 
 
 @pytest.mark.parametrize(("batch_size", "ratio"), [(1, 0.5), (1, 1.5), (4, 0.1)])
-def test_replay_ratio_holds_over_the_stream(batch_size: int, ratio: float) -> None:
-    """A ratio that gives no whole number of documents a step is kept over many steps."""
-    reader = build_loop(batch_size=batch_size, replay_ratio=ratio)
-    steps = read(reader, numbered("ab" * 100))
+def test_fractional_replay_ratio(batch_size: int, ratio: float) -> None:
+    """A ratio without a whole number of documents per step holds on average."""
+    loop = build_loop(batch_size=batch_size, replay_ratio=ratio)
+    steps = read(loop, numbered("ab" * 100))
     replayed = sum(step.learned.replayed for step in steps)
     assert replayed == pytest.approx(200 * ratio, rel=0.1)
 
 
-def test_replay_ratio_is_of_what_is_learned() -> None:
-    """Documents without a label, which can't be learned, are no reason to replay others."""
-    reader = build_loop(batch_size=4, replay_ratio=1.0, capacity=500)
-    steps = read(reader, numbered(["a", None, None, None, "b", "a", None, None] * 25))
+def test_unlabelled_documents_cause_no_replay() -> None:
+    """The replay ratio refers to new documents with a label."""
+    loop = build_loop(batch_size=4, replay_ratio=1.0, capacity=500)
+    steps = read(loop, numbered(["a", None, None, None, "b", "a", None, None] * 25))
     learned = [step.learned for step in steps]
     assert [step.documents for step in learned] == [1, 2] * 25
     assert [step.replayed for step in learned[2:]] == [1, 2] * 24
 
 
-def test_replay_depends_on_lag_if_its_ratio_does() -> None:
-    """The replay ratio is told how many records wait, in all partitions together."""
-    reader = replace(build_loop(batch_size=4), replay_ratio=LagAwareRatio(2.0, target=20))
-    steps = read(reader, numbered("ab" * 50))
+def test_replay_depends_on_the_lag() -> None:
+    """A lag-aware ratio gets the lag of all partitions together."""
+    loop = replace(build_loop(batch_size=4), replay_ratio=LagAwareRatio(2.0, target=20))
+    steps = read(loop, numbered("ab" * 50))
     replayed = [step.learned.replayed for step in steps]
     waiting = [step.batch.lag[0] for step in steps]
-    late = [count for count, lag in zip(replayed, waiting, strict=True) if lag > 40]
+    lagging = [count for count, lag in zip(replayed, waiting, strict=True) if lag > 40]
     caught_up = [count for count, lag in zip(replayed, waiting, strict=True) if lag <= 20]
-    assert max(late) <= 4
+    assert max(lagging) <= 4
     assert set(caught_up) == {8}
 
 
-def test_a_step_tells_all() -> None:
+def test_fields_of_a_step() -> None:
     """A step holds positions, lag, labels, scores, dead letters and the time of each stage."""
     letter = DeadLetter("documents", 0, 7, None, b"{", [], Reason.NOT_JSON, "value: not JSON")
     ticks = itertools.count()
-    reader = build_loop(batch_size=3, replay_ratio=0.0)
+    loop = build_loop(batch_size=3, replay_ratio=0.0)
     steps = read(
-        reader,
+        loop,
         numbered(["a", "b", "a", "a", "a"]),
         groups=[2, 1, 2],
         dead_letters=[letter],
@@ -164,77 +164,77 @@ def test_a_step_tells_all() -> None:
     assert [step.learned and step.learned.documents for step in steps] == [None, 3, 2]
     assert [step.scores.whole.documents for step in steps] == [2, 3, 5]
     assert steps[-1].scores.whole.accuracy == 2 / 5
-    # The clock is looked at once more before texts are read, and once after.
+    # The stage "predict" reads the clock twice: before and after encoding.
     seconds = {"fetch": 1, "tokenize": 1, "predict": 2}
     assert all(step.seconds.items() >= seconds.items() for step in steps)
 
 
-def test_steps_do_not_change_after_they_were_given() -> None:
-    """What a step says stays true of its moment while the loop goes on."""
-    reader = build_loop(batch_size=1)
-    steps = read(reader, numbered("abc"))
+def test_steps_do_not_change_later() -> None:
+    """The labels and scores of a step stay the same while the loop continues."""
+    loop = build_loop(batch_size=1)
+    steps = read(loop, numbered("abc"))
     assert [len(step.labels) for step in steps] == [1, 2, 3]
     assert [sorted(step.scores.whole.recall) for step in steps] == [["a"], ["a", "b"], [*"abc"]]
 
 
 def test_the_last_documents_are_learned() -> None:
-    """At the end of the stream a micro-batch that is not full is learned; before it is not."""
-    reader = build_loop(batch_size=4, replay_ratio=0.0)
-    read(reader, numbered("abcabc"))
-    assert reader.classifier.learner.learned == [["0", "1", "2", "3"], ["4", "5"]]
+    """A micro-batch that is not full is learned at the end of the stream only."""
+    loop = build_loop(batch_size=4, replay_ratio=0.0)
+    read(loop, numbered("abcabc"))
+    assert loop.classifier.learner.learned == [["0", "1", "2", "3"], ["4", "5"]]
     waiting = build_loop(batch_size=4, replay_ratio=0.0)
     read(waiting, numbered("abcabc"), ends=False)
     assert waiting.classifier.learner.learned == [["0", "1", "2", "3"]]
     assert len(waiting.micro_batch) == 2
 
 
-def test_the_end_alone_flushes() -> None:
-    """A last batch without documents still has the waiting ones learned."""
-    reader = build_loop(batch_size=4, replay_ratio=0.0)
-    read(reader, numbered("ab"), groups=[2], ends=False)
-    assert reader.classifier.learner.learned == []
-    steps = read(reader, [])
-    assert reader.classifier.learner.learned == [["0", "1"]]
+def test_empty_last_batch() -> None:
+    """An empty last batch makes the loop learn the documents that wait."""
+    loop = build_loop(batch_size=4, replay_ratio=0.0)
+    read(loop, numbered("ab"), groups=[2], ends=False)
+    assert loop.classifier.learner.learned == []
+    steps = read(loop, [])
+    assert loop.classifier.learner.learned == [["0", "1"]]
     assert [len(step.predictions) for step in steps] == [0]
 
 
-def test_an_empty_stream() -> None:
-    """A stream that ends before it began asks nothing of the learner."""
-    reader = build_loop()
-    steps = read(reader, [])
+def test_empty_stream() -> None:
+    """A stream without documents gives one step and no call of the learner."""
+    loop = build_loop()
+    steps = read(loop, [])
     assert [(step.learned, step.replay_buffer.documents, list(step.labels)) for step in steps] == [
         (None, 0, [])
     ]
-    assert reader.classifier.learner.calls == []
+    assert loop.classifier.learner.calls == []
 
 
-def test_labels_beyond_the_limit_never_reach_the_learner() -> None:
-    """A source that lets one label too many through is stopped, not learned from."""
+def test_label_beyond_the_limit() -> None:
+    """A source that does not apply the label limit is an error, and nothing is learned."""
     usual = build_loop(batch_size=2)
-    reader = replace(usual, classifier=replace(usual.classifier, labels=LabelSet(limit=1)))
+    loop = replace(usual, classifier=replace(usual.classifier, labels=LabelSet(limit=1)))
     documents = numbered("ab")
 
-    class Careless:
+    class UnlimitedSource:
         def read(self, at_most: int) -> Batch | None:
             origins = [Origin(0, 0), Origin(0, 1)]
             return Batch(documents[:at_most], origins, [None] * 2, [], {0: 2}, {0: 0}, {})
 
     with pytest.raises(LabelLimitError):
-        next(reader.run(Careless()))
-    assert reader.classifier.learner.learned == []
+        next(loop.run(UnlimitedSource()))
+    assert loop.classifier.learner.learned == []
 
 
-def test_predictions_of_a_label_not_learned_yet() -> None:
-    """A truth that the learner has no output for has probability 0; nothing to predict is fine."""
-    reader = build_loop()
+def test_label_not_learned_yet() -> None:
+    """A label without an output of the learner has probability 0; no document, no prediction."""
+    loop = build_loop()
     documents = numbered("abc")
     for document in documents:
-        reader.classifier.labels.add(document.label)
+        loop.classifier.labels.add(document.label)
 
-    def predictions(some: Any) -> Any:
+    def predictions(documents: Sequence[Document]) -> list[Prediction]:
         return with_names(
-            predict(reader.classifier.extractor, reader.classifier.learner, some),
-            reader.classifier.labels,
+            predict(loop.classifier.extractor, loop.classifier.learner, documents),
+            loop.classifier.labels,
         )
 
     assert predictions([]) == []
@@ -245,10 +245,10 @@ def test_predictions_of_a_label_not_learned_yet() -> None:
         0,
     )
     assert not before.correct
-    arrived = predict(reader.classifier.extractor, reader.classifier.learner, documents[1:2])
+    predicted = predict(loop.classifier.extractor, loop.classifier.learner, documents[1:2])
     apply_update(
-        reader.classifier.learner.propose(
-            TrainingBatch(arrived.features, [1]), TrainingBatch([], []), arrived.predictions
+        loop.classifier.learner.propose(
+            TrainingBatch(predicted.features, [1]), TrainingBatch([], []), predicted.predictions
         )
     )
     after = predictions(documents)
@@ -259,14 +259,14 @@ def test_predictions_of_a_label_not_learned_yet() -> None:
     ]
 
 
-def test_opinions_of_experts(build: Any) -> None:
-    """A blend's predictions hold what each expert says, and its steps how much each weighs."""
-    assembled = build("blend")
-    reader = build_loop(batch_size=8, extractor=assembled.extractor, learner=assembled.learner)
-    steps = read(reader, documents(40), groups=[3])
+def test_predictions_of_experts(build: Build) -> None:
+    """A blend's predictions have the probabilities of each expert; its steps have their shares."""
+    model = build("blend")
+    loop = build_loop(batch_size=8, extractor=model.extractor, learner=model.learner)
+    steps = read(loop, documents(40), groups=[3])
     for prediction in steps[-1].predictions:
         assert set(prediction.experts) == {"latent", "analytic", "bayes"}
-        assert all(0 <= opinion.truth <= 1 for opinion in prediction.experts.values())
+        assert all(0 <= probability.truth <= 1 for probability in prediction.experts.values())
     assert set(steps[-1].scores.experts) == {"latent", "analytic", "bayes"}
     assert all(scores.documents == 40 for scores in steps[-1].scores.experts.values())
     assert sum(steps[-1].expert_shares.values()) == pytest.approx(1)
@@ -274,12 +274,14 @@ def test_opinions_of_experts(build: Any) -> None:
 
 
 @pytest.mark.parametrize("learner", ["finetune", "latent", "blend"])
-def test_grouping_does_not_matter_to_a_real_learner(build: Any, saved: Any, learner: str) -> None:
-    """However documents arrive, what is learned of them is the same to the last bit."""
+def test_grouping_does_not_matter_to_real_learners(
+    build: Build, saved: Saved, learner: str
+) -> None:
+    """The state of a learner is the same to the last bit, however documents arrive."""
     states = []
     for groups in ([], [1, 2, 5, 3, 1, 4], [7, 1] * 3):
-        assembled = build(learner)
-        reader = build_loop(batch_size=8, extractor=assembled.extractor, learner=assembled.learner)
-        read(reader, documents(32), groups=groups)
-        states.append(saved(reader.classifier.learner))
+        model = build(learner)
+        loop = build_loop(batch_size=8, extractor=model.extractor, learner=model.learner)
+        read(loop, documents(32), groups=groups)
+        states.append(saved(loop.classifier.learner))
     assert states[0] == states[1] == states[2]

@@ -1,4 +1,4 @@
-"""What can't be learned is set aside, and the learner is as if it had never come."""
+"""Micro-batches that cannot be learned become dead letters, and leave the learner unchanged."""
 
 import itertools
 import math
@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import apply_update, documents
+from helpers import Build, Saved, apply_update, documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops import RecordingLearner, build_loop, numbered, read, resume
 
-from consumer.features.extractor import Features, extract
+from consumer.features.extractor import Extractor, Features, extract
 from consumer.kafka.batch import Origin
 from consumer.learners.protocol import (
     MAX_LOSS,
+    Learner,
     Predictions,
     RejectedError,
     StagedUpdate,
     TrainingBatch,
 )
+from consumer.loop.prequential import Loop
 from consumer.loop.quarantine import LARGEST_STREAK, DivergedError, Quarantine
 from consumer.monitoring.progress import Progress
 from consumer.monitoring.summary import summarize
@@ -32,11 +34,13 @@ NOTHING = TrainingBatch([], [])
 
 BLEND = ("latent", "analytic", "bayes")
 
+Diverging = Callable[..., Loop]
 
-class Refusing:
-    """A learner that proposes what another does, but for lessons of some ids: those break it."""
 
-    def __init__(self, learner: Any, bad: Iterable[str], loss: float = math.nan) -> None:
+class DivergingLearner:
+    """A learner whose training batches with some ids have a loss out of bounds."""
+
+    def __init__(self, learner: Learner, bad: Iterable[str], loss: float = math.nan) -> None:
         self._learner = learner
         self._bad = set(bad)
         self._loss = loss
@@ -47,17 +51,17 @@ class Refusing:
         ids = {bytes(row["id"].tolist()).decode() for row in new.features}
         if ids & self._bad:
             return StagedUpdate(self._loss, lambda: None)
-        proposal: StagedUpdate = self._learner.propose(new, replayed, predictions)
-        return proposal
+        update: StagedUpdate = self._learner.propose(new, replayed, predictions)
+        return update
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._learner, name)
 
 
-class Poisoning:
-    """An extractor that is right, but for some documents: a feature of theirs is no number."""
+class NanExtractor:
+    """An extractor that sets a feature of some documents to NaN."""
 
-    def __init__(self, extractor: Any, bad: Iterable[str], feature: str) -> None:
+    def __init__(self, extractor: Extractor, bad: Iterable[str], feature: str) -> None:
         self._extractor = extractor
         self._bad = set(bad)
         self._feature = feature
@@ -78,13 +82,13 @@ class Poisoning:
 
 
 @pytest.fixture(scope="session")
-def refusing() -> Callable[..., Any]:
-    """Build consumers whose learner breaks on some ids."""
+def diverging() -> Diverging:
+    """Build a loop whose learner diverges on some ids."""
 
-    def make(bad: Iterable[str], loss: float = math.nan, **how: Any) -> Any:
-        return build_loop(learner=Refusing(RecordingLearner(), bad, loss), **how)
+    def call(bad: Iterable[str], loss: float = math.nan, **options: Any) -> Loop:
+        return build_loop(learner=DivergingLearner(RecordingLearner(), bad, loss), **options)
 
-    return make
+    return call
 
 
 @settings(deadline=None)
@@ -95,61 +99,61 @@ def refusing() -> Callable[..., Any]:
     bad=st.sets(st.integers(0, 39), max_size=3),
 )
 def test_micro_batches_are_learned_or_dead_letters(
-    refusing: Any,
+    diverging: Diverging,
     labels: list[str | None],
     groups: list[int],
     size: int,
     bad: set[int],
 ) -> None:
-    """A document with a label is in a lesson and the buffer, or it is a dead letter."""
-    reader = refusing(map(str, bad), batch_size=size, replay_ratio=0.0)
-    steps = read(reader, numbered(labels), groups=groups)
-    known = [
+    """Each labelled document is learned and in the buffer, or it is a dead letter."""
+    loop = diverging(map(str, bad), batch_size=size, replay_ratio=0.0)
+    steps = read(loop, numbered(labels), groups=groups)
+    batches = [
         [n for n in range(s, min(s + size, len(labels))) if labels[n]] for s in range(0, 40, size)
     ]
-    good = [batch for batch in known if batch and not bad & set(batch)]
-    refused = [batch for batch in known if bad & set(batch)]
-    assert reader.classifier.learner.learned == [[str(n) for n in batch] for batch in good]
+    good = [batch for batch in batches if batch and not bad & set(batch)]
+    rejected = [batch for batch in batches if bad & set(batch)]
+    assert loop.classifier.learner.learned == [[str(n) for n in batch] for batch in good]
     letters = [letter for step in steps for letter in step.dead_letters]
-    assert [letter.offset for letter in letters] == [*itertools.chain(*refused)]
+    assert [letter.offset for letter in letters] == [*itertools.chain(*rejected)]
     assert {letter.reason for letter in letters} <= {Reason.DIVERGED}
-    assert len(reader.replay_buffer) == sum(map(len, good))
-    assert reader.evaluator.scores().whole.documents == sum(label is not None for label in labels)
-    shown = Progress()
+    assert len(loop.replay_buffer) == sum(map(len, good))
+    assert loop.evaluator.scores().whole.documents == sum(label is not None for label in labels)
+    progress = Progress()
     for step in steps:
-        shown.observe(step)
+        progress.observe(step)
         assert not (step.learned and step.dead_letters)
-    assert (shown.records, shown.steps) == (len(labels), len(good))
-    assert summarize(shown.snapshot(), None)["quarantined_documents"] == len(letters)
+    assert (progress.records, progress.steps) == (len(labels), len(good))
+    assert summarize(progress.snapshot(), None)["quarantined_documents"] == len(letters)
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, MAX_LOSS * 1.01])
-def test_losses_out_of_bounds(refusing: Any, loss: float) -> None:
-    """A loss that is no number or beyond all bounds is not learned, and the letter says it."""
-    reader = refusing(["2"], loss, batch_size=2)
-    steps = read(reader, numbered("abab"))
+def test_losses_out_of_bounds(diverging: Diverging, loss: float) -> None:
+    """A step whose loss is NaN or too large is not learned; its dead letters have the loss."""
+    loop = diverging(["2"], loss, batch_size=2)
+    steps = read(loop, numbered("abab"))
     assert [len(step.dead_letters) for step in steps] == [0, 2]
     assert [step.learned is None for step in steps] == [False, True]
     assert f"{loss:.4g} nats" in steps[1].dead_letters[0].detail
-    assert [len(step.predictions) for step in steps] == [2, 2]  # predictions stand
+    assert [len(step.predictions) for step in steps] == [2, 2]  # documents are still predicted
 
 
 def test_the_largest_loss_is_learned() -> None:
-    """The bound itself is within bounds."""
+    """A loss of exactly the limit is learned."""
     assert apply_update(StagedUpdate(MAX_LOSS, lambda: None)) == MAX_LOSS
 
 
 DOCUMENTS = [
     Document("1", "ein Text", "ä", datetime(2026, 1, 1, 12, tzinfo=UTC)),
-    Document("topic/0/7", " \n", "a"),  # what was cut off a long text need not be blank
+    Document("topic/0/7", " \n", "a"),  # a long text may begin with spaces
     Document(
         "2", "text", "x" * 256, datetime(1890, 1, 1, tzinfo=timezone(timedelta(seconds=3208)))
     ),
 ]
 
 
-def test_letters_are_documents() -> None:
-    """A dead letter holds the document as the wire contract writes it, and where it came from."""
+def test_dead_letters_are_documents() -> None:
+    """A dead letter has the encoded document and its topic, partition and offset."""
     origins = [Origin(0, 7), Origin(3, 8), Origin(1, 1 << 40)]
     letters = Quarantine("news").set_aside(zip(DOCUMENTS, origins, strict=True), "why")
     for document, origin, letter in zip(DOCUMENTS, origins, letters, strict=True):
@@ -163,37 +167,37 @@ def test_letters_are_documents() -> None:
             assert letter.value == b'{"text":" \\n","label":"a"}'
 
 
-def test_five_in_a_row(refusing: Any) -> None:
-    """When micro-batch after micro-batch fails, it is the model: one line says what to do."""
+def test_five_rejected_steps_in_a_row(diverging: Diverging) -> None:
+    """Five rejected micro-batches in a row end the run with the options to change."""
     bad = list(map(str, range(4, 40)))
-    steps = read(refusing(bad, batch_size=2), numbered("ab" * 6))
+    steps = read(diverging(bad, batch_size=2), numbered("ab" * 6))
     assert [len(step.dead_letters) for step in steps] == [0, 0, *[2] * (LARGEST_STREAK - 1)]
     with pytest.raises(
         DivergedError, match=r"^5 micro-batches in a row[^\n]*--learning-rate[^\n]*$"
     ):
-        read(refusing(bad, batch_size=2), numbered("ab" * 7))
+        read(diverging(bad, batch_size=2), numbered("ab" * 7))
 
 
-def test_one_that_is_learned_begins_anew(refusing: Any) -> None:
-    """Bad micro-batches with good ones between them never stop a run."""
+def test_applied_step_resets_the_count(diverging: Diverging) -> None:
+    """Rejected micro-batches with applied ones between them do not end a run."""
     bad = [str(number) for number in range(60) if number % LARGEST_STREAK]
-    steps = read(refusing(bad, batch_size=1), numbered("abc" * 20))
+    steps = read(diverging(bad, batch_size=1), numbered("abc" * 20))
     assert sum(step.learned is not None for step in steps) == 60 / LARGEST_STREAK
 
 
-def test_one_that_teaches_nothing_does_not(refusing: Any) -> None:
-    """A micro-batch without labels is no sign that the model is well."""
-    reader = refusing(map(str, range(10)), batch_size=1)
+def test_unlabelled_micro_batch_does_not_reset_the_count(diverging: Diverging) -> None:
+    """A micro-batch without labels does not count as applied."""
+    loop = diverging(map(str, range(10)), batch_size=1)
     with pytest.raises(DivergedError):
-        read(reader, numbered(["a", None] * LARGEST_STREAK))
+        read(loop, numbered(["a", None] * LARGEST_STREAK))
 
 
-def test_the_count_outlasts_a_restart(refusing: Any) -> None:
-    """Stopped after three and started again, two more are five."""
-    stopped = refusing(map(str, range(40)), batch_size=2)
+def test_count_survives_a_restart(diverging: Diverging) -> None:
+    """Three rejected steps before a restart and two after it are five in a row."""
+    stopped = diverging(map(str, range(40)), batch_size=2)
     read(stopped, numbered("ab" * 3), ends=False)
     for more, fails in ((1, False), (2, True)):
-        restarted = refusing(map(str, range(40)), batch_size=2)
+        restarted = diverging(map(str, range(40)), batch_size=2)
         resume(restarted, stopped)
         if fails:
             with pytest.raises(DivergedError):
@@ -213,22 +217,22 @@ def test_the_count_outlasts_a_restart(refusing: Any) -> None:
         ("blend", "frequencies", 0.9),
     ],
 )
-def test_the_learner_is_as_if_they_had_never_come(
-    build: Any, saved: Any, kind: str, feature: str, averaging: float
+def test_rejected_step_leaves_no_trace(
+    build: Build, saved: Saved, kind: str, feature: str, averaging: float
 ) -> None:
-    """Bit for bit, the learner is that of a stream without the micro-batch; labels and all."""
-    some = documents(40)
-    strange = [Document(f"strange {n}", f"rocket {n}", "a label seen once") for n in range(7)]
+    """Learner and buffer equal those of a stream without the micro-batch, bit for bit."""
+    usual = documents(40)
+    unusual = [Document(f"strange {n}", f"rocket {n}", "a label seen once") for n in range(7)]
     bad = Document("bad", "goal", "sport")
     without, with_bad = [], []
-    for inserted, states in (([], without), ([*strange, bad], with_bad)):
-        assembled = build(kind, averaging=averaging)
-        extractor = Poisoning(assembled.extractor, ["bad"], feature)
-        reader = build_loop(8, 0.0, extractor=extractor, learner=assembled.learner)
-        steps = read(reader, [*some[:24], *inserted, *some[24:]])
+    for inserted, states in (([], without), ([*unusual, bad], with_bad)):
+        model = build(kind, averaging=averaging)
+        extractor = NanExtractor(model.extractor, ["bad"], feature)
+        loop = build_loop(8, 0.0, extractor=extractor, learner=model.learner)
+        steps = read(loop, [*usual[:24], *inserted, *usual[24:]])
         states += [
-            saved(reader.classifier.learner),
-            saved(reader.replay_buffer),
+            saved(loop.classifier.learner),
+            saved(loop.replay_buffer),
             [step.learned for step in steps if step.learned],
         ]
     assert with_bad == without
@@ -239,25 +243,25 @@ def test_the_learner_is_as_if_they_had_never_come(
     assert math.isfinite(steps[-1].scores.whole.log_loss)
 
 
-def test_a_prediction_that_is_no_number(build: Any) -> None:
-    """It is no opinion: whoever reads it sees no label, and scores stay numbers."""
-    assembled = build("latent")
-    extractor = Poisoning(assembled.extractor, ["doc-9"], "hidden")
-    reader = build_loop(8, extractor=extractor, learner=assembled.learner)
-    steps = read(reader, documents(24))
-    opinion = steps[1].predictions[1].predicted
-    assert (opinion.label, opinion.probability, opinion.truth) == (None, 0.0, 0.0)
+def test_nan_prediction(build: Build) -> None:
+    """A prediction of NaN has no label and probability 0; scores stay finite."""
+    model = build("latent")
+    extractor = NanExtractor(model.extractor, ["doc-9"], "hidden")
+    loop = build_loop(8, extractor=extractor, learner=model.learner)
+    steps = read(loop, documents(24))
+    predicted = steps[1].predictions[1].predicted
+    assert (predicted.label, predicted.probability, predicted.truth) == (None, 0.0, 0.0)
     assert math.isfinite(steps[-1].scores.whole.log_loss)
     assert [step.learned is None for step in steps] == [False, True, False]
 
 
 @pytest.mark.parametrize("experts", [*itertools.permutations(BLEND)])
-def test_all_experts_or_none(build: Any, saved: Any, experts: tuple[str, ...]) -> None:
-    """One expert refuses, and none learns, wherever it stands; the error names it."""
-    assembled = build("blend", experts=experts)
-    features = extract(assembled.extractor, documents(16))
+def test_all_experts_or_none(build: Build, saved: Saved, experts: tuple[str, ...]) -> None:
+    """If one expert of a blend rejects a step, no expert learns; the error names the expert."""
+    model = build("blend", experts=experts)
+    features = extract(model.extractor, documents(16))
     targets = [number % 2 for number in range(8)]
-    learner = assembled.learner
+    learner = model.learner
     apply_update(
         learner.propose(
             TrainingBatch(features[:8], targets), NOTHING, learner.predict_many(features[:8])
@@ -268,7 +272,9 @@ def test_all_experts_or_none(build: Any, saved: Any, experts: tuple[str, ...]) -
     with pytest.raises(RejectedError, match=r"^latent: the mean loss is nan nats"):
         learner.propose(TrainingBatch(features[8:], [0, 1, 2, 3] * 2), NOTHING, predictions)
     assert saved(learner) == before
-    said = learner.predict_many(features[:8])
-    assert said.probabilities.shape == (8, 2)
-    apply_update(learner.propose(TrainingBatch(features[:8], [0, 1, 2, 3] * 2), NOTHING, said))
+    predictions = learner.predict_many(features[:8])
+    assert predictions.probabilities.shape == (8, 2)
+    apply_update(
+        learner.propose(TrainingBatch(features[:8], [0, 1, 2, 3] * 2), NOTHING, predictions)
+    )
     assert learner.predict_many(features[:8]).probabilities.shape == (8, 4)

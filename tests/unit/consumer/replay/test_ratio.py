@@ -50,7 +50,7 @@ def test_ratio_decreases_with_the_lag(ratio: float, target: int, lags: list[int]
 
 
 def test_ratio_recovers_after_a_lag() -> None:
-    """After a lag, the ratio returns to its value; replay that was skipped is not made up for."""
+    """After a lag, the ratio returns to its value; skipped replay is not repeated later."""
     replay = LagAwareRatio(1.0, target=50)
     assert [replay.due(16, lag) for lag in (0, 100, 200, 100, 50, 0)] == [16, 8, 4, 8, 16, 16]
 

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import schemathesis
-from helpers import documents
+from helpers import Build, documents
 from hypothesis import HealthCheck, given, settings
 from prometheus_client import CollectorRegistry
 from schemathesis import GenerationMode
@@ -27,14 +26,12 @@ from consumer.web.status import Health, Status
 
 
 class Served:
-    """The application with a small trained model."""
+    """An application with a small trained model."""
 
-    def __init__(self, folder: Path, build: Any, *, ready: bool = True) -> None:
-        assembled = build("blend")
+    def __init__(self, folder: Path, build: Build, *, ready: bool = True) -> None:
+        built = build("blend")
         labels = LabelSet(limit=10)
-        self.model = SharedModel(
-            assembled.extractor, assembled.learner, labels, separate_weights=True
-        )
+        self.model = SharedModel(built.extractor, built.learner, labels, separate_weights=True)
         progress, registry = Progress(), CollectorRegistry()
         self.metrics = Metrics(registry)
         self.registry = registry
@@ -53,35 +50,36 @@ class Served:
         )
         self.client = TestClient(self.app)
         for number in range(4):
-            some = documents(8, start=8 * number)
-            features = extract(self.model.extractor, some)
-            targets = [labels.add(one.label or "") for one in some]
+            new = documents(8, start=8 * number)
+            features = extract(self.model.extractor, new)
+            targets = [labels.add(document.label or "") for document in new]
             predictions = self.model.learner.predict_many(features)
-            lesson = TrainingBatch(features, targets)
-            self.model.learner.propose(lesson, TrainingBatch([], []), predictions).apply()
+            batch = TrainingBatch(features, targets)
+            self.model.learner.propose(batch, TrainingBatch([], []), predictions).apply()
 
 
 @pytest.fixture(scope="module")
-def served(build: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    made = Served(tmp_path_factory.mktemp("checkpoints"), build)
-    with made.client:
-        yield made
+def served(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    application = Served(tmp_path_factory.mktemp("checkpoints"), build)
+    with application.client:
+        yield application
 
 
 def test_one_text_or_several(served: Served) -> None:
     """Predictions come in the order of the texts, with the version of the model."""
-    texts = [one.text for one in documents(3, start=700)]
-    some = served.client.post("/predict", json={"text": texts}).json()
+    texts = [document.text for document in documents(3, start=700)]
+    together = served.client.post("/predict", json={"text": texts}).json()
     alone = [served.client.post("/predict", json={"text": text}).json() for text in texts]
-    for said, one in zip(some["predictions"], alone, strict=True):
-        assert said["probabilities"] == pytest.approx(
-            one["predictions"][0]["probabilities"], abs=1e-3
+    for prediction, answer in zip(together["predictions"], alone, strict=True):
+        assert prediction["probabilities"] == pytest.approx(
+            answer["predictions"][0]["probabilities"], abs=1e-3
         )
-    assert [one["label"] for one in some["predictions"]] == ["sport", "space", "sport"]
-    for one in some["predictions"]:
-        assert next(iter(one["probabilities"])) == one["label"]
-        assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-4)
-    assert some["model"] == {"checkpoint": None, "step": 4}
+    predictions = together["predictions"]
+    assert [prediction["label"] for prediction in predictions] == ["sport", "space", "sport"]
+    for prediction in predictions:
+        assert next(iter(prediction["probabilities"])) == prediction["label"]
+        assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert together["model"] == {"checkpoint": None, "step": 4}
     assert served.registry.get_sample_value("newsreel_serving_seconds_count") >= 4
 
 
@@ -122,19 +120,21 @@ def test_missing_content_type(served: Served) -> None:
 def test_long_text(served: Served) -> None:
     """A long text is cut like a text of the stream."""
     text = "goal player " * 5000
-    said = [served.client.post("/predict", json={"text": t}).json() for t in (text, text[:20_000])]
-    assert said[0] == said[1]
+    long, cut = (
+        served.client.post("/predict", json={"text": t}).json() for t in (text, text[:20_000])
+    )
+    assert long == cut
 
 
 def test_model(served: Served) -> None:
     """GET /model describes the learner, its version and its labels."""
-    said = served.client.get("/model").json()
-    assert (said["learner"], said["encoder"]) == ("blend", "tiny")
-    assert said["labels"] == ["sport", "space"]
-    assert said["accuracy"] is None
+    model = served.client.get("/model").json()
+    assert (model["learner"], model["encoder"]) == ("blend", "tiny")
+    assert model["labels"] == ["sport", "space"]
+    assert model["accuracy"] is None
 
 
-def test_not_ready(build: Any, tmp_path: Path) -> None:
+def test_not_ready(build: Build, tmp_path: Path) -> None:
     """A standby or loading consumer answers 503 with the reason and when to try again."""
     client = Served(tmp_path, build, ready=False).client
     answer = client.post("/predict", json={"text": "goal"})
@@ -145,7 +145,7 @@ def test_not_ready(build: Any, tmp_path: Path) -> None:
     assert client.get("/model").json()["labels"] == []
 
 
-def test_curve_of_an_evaluator(build: Any, tmp_path: Path) -> None:
+def test_curve_of_an_evaluator(build: Build, tmp_path: Path) -> None:
     """Progress has the curve of held-out scores; it is empty if the file is not readable."""
     client = Served(tmp_path, build).client
     assert client.get("/progress").json()["heldout"] == []
@@ -183,7 +183,7 @@ def test_token(served: Served) -> None:
 def test_openapi(served: Served, label: str, mode: GenerationMode) -> None:
     """Requests that the OpenAPI document allows, or nearly allows, are answered as it says."""
     schema = schemathesis.openapi.from_asgi("/openapi.json", served.app)
-    operations = {one.ok().label: one.ok() for one in schema.get_all_operations()}
+    operations = {operation.ok().label: operation.ok() for operation in schema.get_all_operations()}
     assert len(operations) == 3
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -191,5 +191,5 @@ def test_openapi(served: Served, label: str, mode: GenerationMode) -> None:
     def check(case: schemathesis.Case) -> None:
         case.call_and_validate()
 
-    if mode is GenerationMode.POSITIVE or label == "POST /predict":  # others take nothing
+    if mode is GenerationMode.POSITIVE or label == "POST /predict":  # GET requests have no body
         check()

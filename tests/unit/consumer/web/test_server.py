@@ -258,10 +258,10 @@ def test_size_of_bodies(size: int, expected: bytes) -> None:
     """A body may have 1 MiB, with or without a content length."""
     head = b"POST /size HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     with serving() as address:
-        told = head + b"Content-Length: %d\r\n\r\n" % size
+        request = head + b"Content-Length: %d\r\n\r\n" % size
         body = [b"x" * size] if expected == b"200" else []
         for answer in (
-            answer_to(address, told, *body),
+            answer_to(address, request, *body),
             answer_to(address, head + b"Transfer-Encoding: chunked\r\n\r\n", *chunks(size)),
         ):
             assert answer.startswith(b"HTTP/1.1 " + expected)
@@ -288,7 +288,7 @@ def test_endless_body(path: bytes) -> None:
     ids=["length-word", "length-negative", "headers", "tls", "method"],
 )
 def test_invalid_request(request_: bytes) -> None:
-    """Invalid lengths, endless headers and other protocols answer 400; the server goes on."""
+    """Invalid lengths, endless headers and other protocols answer 400; the server continues."""
     with serving() as address:
         answer = answer_to(address, request_)
         assert answer.startswith(b"HTTP/1.1 400") or answer == b""
@@ -363,7 +363,7 @@ def test_requests_in_time_are_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_too_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection too many is answered 503, and served again when others are closed."""
+    """A connection beyond the limit is answered 503, until other connections are closed."""
     monkeypatch.setattr(server, "CONNECTIONS", 3)
     with serving() as address:
         with connected(address), connected(address), connected(address):

@@ -49,17 +49,17 @@ def changes(items: Sequence[Item], what: str = "") -> list[tuple[int, Change]]:
 ALL = [
     *plan.ORDERS[:2],
     "class-incremental:groups=4",
-    "class-incremental:groups=4:returning=.5",
+    "class-incremental:groups=4:returning=0.5",
     "abrupt:start=100",
     "gradual:start=50:width=100",
     "recurring:period=50",
     "prior-shift:period=100",
     "label-swap:start=100:labels=4",
     "label-swap:start=100:width=50",
-    "noise:share=.2:start=20",
-    "duplicates:share=.1:within=10",
-    "late:share=.2:within=10",
-    "delayed-labels:mean=30:missing=.2",
+    "noise:share=0.2:start=20",
+    "duplicates:share=0.1:within=10",
+    "late:share=0.2:within=10",
+    "delayed-labels:mean=30:missing=0.2",
     "class-incremental:groups=2,label-swap:start=10,noise,late,duplicates",
 ]
 
@@ -108,7 +108,7 @@ def test_class_incremental(seed: int, groups: int) -> None:
 
 def test_returning() -> None:
     """Of labels that return, a share arrives in later groups, evenly among them."""
-    items = stream("class-incremental:groups=4:returning=.6", corpus(20_000))
+    items = stream("class-incremental:groups=4:returning=0.6", corpus(20_000))
     starts = [number for number, _ in changes(items)]
     first = set(changes(items)[0][1].details["labels"])
     total = sum(document.label in first for document in corpus(20_000))
@@ -204,7 +204,7 @@ def test_gradual_label_swap() -> None:
 def test_noise() -> None:
     """A share of the labels is wrong, evenly among all others; changes have the right ones."""
     before = only_documents(stream("shuffled", corpus(10_000)))
-    items = stream("noise:share=.3:start=2000", corpus(10_000))
+    items = stream("noise:share=0.3:start=2000", corpus(10_000))
     wrong = {
         document.id: (document.label, old.label)
         for document, old in zip(only_documents(items), before, strict=True)
@@ -224,7 +224,7 @@ def test_noise() -> None:
 def test_duplicates(seed: int, within: int) -> None:
     """Some documents are repeated soon and unchanged; first copies keep their order."""
     before = only_documents(stream("shuffled", corpus(300), seed))
-    result = only_documents(stream(f"duplicates:share=.2:within={within}", corpus(300), seed))
+    result = only_documents(stream(f"duplicates:share=0.2:within={within}", corpus(300), seed))
     assert list(dict.fromkeys(result)) == before
     places: dict[str, int] = {}
     distances: list[int] = []
@@ -243,7 +243,7 @@ def test_duplicates(seed: int, within: int) -> None:
 def test_late(seed: int, within: int) -> None:
     """Some documents arrive later, within the given number of documents; none is lost."""
     before = only_documents(stream("shuffled", corpus(300), seed))
-    result = only_documents(stream(f"late:share=.2:within={within}", corpus(300), seed))
+    result = only_documents(stream(f"late:share=0.2:within={within}", corpus(300), seed))
     assert Counter(result) == Counter(before)
     place = {document.id: number for number, document in enumerate(before)}
     late = [number - place[document.id] for number, document in enumerate(result)]
@@ -253,7 +253,7 @@ def test_late(seed: int, within: int) -> None:
 
 def test_delayed_labels() -> None:
     """Labels are separate items after their documents, except a share that never arrives."""
-    items = stream("delayed-labels:mean=200:missing=.1", corpus(10_000))
+    items = stream("delayed-labels:mean=200:missing=0.1", corpus(10_000))
     right = {document.id: document.label for document in corpus(10_000)}
     assert all(document.label is None for document in only_documents(items))
     assert [document.id for document in only_documents(items)] == [
