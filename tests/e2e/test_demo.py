@@ -28,10 +28,11 @@ def options(tmp_path: Path) -> list[str]:
     ]
 
 
-def start(options: list[str]) -> subprocess.Popen[str]:
+def start(options: list[str], **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "demo", *options],
         cwd=ROOT,
+        env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -80,12 +81,12 @@ def test_demo_learns_and_reports(options: list[str], tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_outlives_the_demo(
-    options: list[str], tmp_path: Path, number: signal.Signals
+    options: list[str], encoder: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     """The broker, the producer and the consumer end with the demo, whatever ends it."""
-    demo = start(
-        [*options, "--rate", "0.5"]
-    )  # all processes run for longer than any takes to start
+    tiny = {"CONSUMER_MODEL": str(encoder), "CONSUMER_RUNTIME": "torch"}
+    # At this rate, every process runs for longer than any of them takes to start.
+    demo = start([*options, "--rate", "0.5"], **tiny)
     wait_until_learning(tmp_path / "demo")
     assert any("-m producer" in line for line in left_running(tmp_path))
     assert any("-m consumer" in line for line in left_running(tmp_path))

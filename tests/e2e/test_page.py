@@ -5,6 +5,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-ge
 
 @pytest.fixture(scope="module")
 def learning(
-    connection: Connection, tmp_path_factory: pytest.TempPathFactory
+    connection: Connection, encoder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Consumer]:
     """Start a consumer that has learned all documents of its topic."""
     folder, topic = tmp_path_factory.mktemp("page"), f"test-{uuid.uuid4().hex[:12]}"
@@ -38,7 +39,9 @@ def learning(
     (folder / "checkpoints" / ".heldout.json").write_text(json.dumps(curve))
     options = ("--topic", topic, "--group", topic, "--checkpoint-dir", folder / "checkpoints")
     log = folder / "consumer.log"
-    with started(log, connection.bootstrap_servers, *options, *SMALL) as consumer:
+    with started(
+        log, connection.bootstrap_servers, *options, *SMALL, "--model", encoder
+    ) as consumer:
         consumer.wait_for(lambda: "learning" in consumer.log)
         consumer.wait_for(lambda: consumer.progress()["documents"] == 160)
         yield consumer
@@ -179,8 +182,8 @@ def test_api_documentation(browser: Browser, learning: Consumer) -> None:
     page.goto(learning.address + "/docs")
     expect(page.locator("h2").first).to_have_text("POST /predict")
     expect(page.locator("pre")).to_contain_text("/predict")
-    expect(page.locator("#operations")).to_contain_text("401 without the token")
-    expect(page.locator("#operations")).to_contain_text("413 more than 1 MiB")
+    expect(page.locator("#operations")).to_contain_text("401 token missing or wrong")
+    expect(page.locator("#operations")).to_contain_text("413 body over 1 MiB")
     screenshot(page, "docs")
     assert activity.errors == []
     assert {url.startswith((learning.address, "data:")) for url in activity.requests} == {True}
