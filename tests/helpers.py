@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from forks import Fork
 from kafka import KafkaProducer
@@ -57,6 +57,33 @@ def apply_update(update: "StagedUpdate") -> float:
     """Apply a learning step, and return its loss."""
     update.apply()
     return update.loss
+
+
+class Part:
+    """A part of a checkpoint with any state."""
+
+    def __init__(self, state: Any = None) -> None:
+        self.state = state
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"state": self.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.state = state["state"]
+
+
+class HeaderName(str):
+    """A header name of any bytes, which kafka-python writes unchanged."""
+
+    __slots__ = ("data",)
+
+    def __new__(cls, data: bytes) -> Self:
+        name = super().__new__(cls, "name")
+        name.data = data
+        return name
+
+    def encode(self, *_: object) -> bytes:
+        return self.data
 
 
 class CountPolls:

@@ -114,7 +114,7 @@ def test_unfit_checkpoints(
     learn(topic, "--stop-after", 16)
     line = complain("--max-tokens", 32)
     assert "of another model" in line
-    assert "--max-tokens is 16 there and 32 here" in line
+    assert "--max-tokens is 16 in the checkpoint and 32 in the options" in line
 
     (manifest,) = (tmp_path / "checkpoints").glob("0*/manifest.json")
     written = manifest.read_text()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from helpers import Learn, Publish, Start, documents
+from helpers import HeaderName, Learn, Publish, Start, documents
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from consumer import __main__ as program
@@ -246,30 +246,23 @@ def test_deleted_folder(
     assert predicted(topic) == partition_0(*range(80))
 
 
-class Name(str):
-    """A header name that is not UTF-8."""
-
-    __slots__ = ()
-
-    def encode(self, *_: Any) -> bytes:
-        return b"odd \xff"
-
-
 def test_header_name_that_is_not_utf8(
     publish: Publish, learn: Learn, topic: str, bootstrap_servers: str, read: Read
 ) -> None:
     """A record with a header name that is not UTF-8 becomes a dead letter; others are learned."""
     publish(topic, documents(4))
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
-    producer.send(topic, value=b'{"text":"x"}', headers=[(Name("odd"), b"x")]).get(timeout=30)
+    producer.send(topic, value=b'{"text":"x"}', headers=[(HeaderName(b"odd \xff"), b"x")]).get(
+        timeout=30
+    )
     producer.close()
     publish(topic, documents(4, start=4))
     summary = learn(topic, *BAYES, "--stop-after", 8)
     assert (summary["documents"], summary["dead_letters"]) == (8, 1)
     (letter,) = read(topics.dead_letters(topic))
-    headers = dict(letter.headers)
-    assert (headers["dl_reason"], headers["dl_offset"]) == (b"bad_header", b"4")
-    assert b"not valid UTF-8" in headers["dl_detail"]
+    found = dict(letter.headers)
+    assert (found["dl_reason"], found["dl_offset"]) == (b"bad_header", b"4")
+    assert b"not valid UTF-8" in found["dl_detail"]
 
 
 def test_standby_takes_over(

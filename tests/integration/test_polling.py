@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from helpers import CountPolls, Publish, documents
+from helpers import CountPolls, HeaderName, Publish, documents
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.record.default_records import DefaultRecordBatch
 
@@ -152,15 +152,6 @@ def test_deleted_records(
         poller.close()
 
 
-class Name(str):
-    """A header name that is not UTF-8."""
-
-    __slots__ = ()
-
-    def encode(self, *_: Any) -> bytes:
-        return b"ce_\xff"
-
-
 def test_header_name_that_is_not_utf8(
     publish: Publish, topic: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +159,7 @@ def test_header_name_that_is_not_utf8(
     monkeypatch.setattr(DefaultRecordBatch, "_read_msg", _read_msg_with_any_header_name)
     publish(topic, [])
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
-    producer.send(topic, value=b"odd", headers=[(Name("odd"), b"x")]).get(timeout=30)
+    producer.send(topic, value=b"odd", headers=[(HeaderName(b"ce_\xff"), b"x")]).get(timeout=30)
     producer.send(topic, value=b"even").get(timeout=30)
     producer.close()
     with polling(bootstrap_servers, topic) as queue:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import Part
 
 from consumer.checkpoints.manifest import CheckpointError
 from consumer.checkpoints.state import take_snapshot
@@ -114,18 +115,6 @@ def test_all_packages_are_searched() -> None:
 def test_violations(source: str) -> None:
     """The search finds imports and uses of forbidden functions under any name."""
     assert violations(source)
-
-
-class Part:
-    """A part with any state."""
-
-    state: Any = None
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"state": self.state}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.state = state["state"]
 
 
 class Bomb:

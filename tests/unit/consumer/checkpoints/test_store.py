@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import Part
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,19 +26,6 @@ ABOUT: dict[str, Any] = {
     "positions": {"0": 12, "1": 7},
     "describes": {"learner": "finetune", "model": "all-MiniLM-L6-v2", "layers": 2},
 }
-
-
-class Part:
-    """A part with any state."""
-
-    def __init__(self, state: Any = None) -> None:
-        self.state = state
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"state": self.state}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.state = state["state"]
 
 
 def bits(tensor: torch.Tensor) -> torch.Tensor:

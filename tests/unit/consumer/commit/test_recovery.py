@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import Part
 
 from consumer.checkpoints.manifest import BrokenCheckpointError, CheckpointError
 from consumer.checkpoints.state import take_snapshot
@@ -13,19 +14,6 @@ from consumer.commit import recovery
 from consumer.commit.recovery import StartingPoint
 
 DESCRIBES: dict[str, Any] = {"learner": "bayes", "max_tokens": 16}
-
-
-class Part:
-    """A part with any state."""
-
-    def __init__(self, state: Any = None) -> None:
-        self.state = state
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"state": self.state}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.state = state["state"]
 
 
 class Saved:

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import pytest
+from helpers import HeaderName
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.errors import CorruptRecordError
@@ -23,25 +24,13 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KafkaNetClient, "await_ready", patches._await_ready)
 
 
-class Name(str):
-    """A header name of any bytes."""
-
-    __slots__ = ("data",)
-
-    def __new__(cls, data: bytes) -> Self:
-        name = super().__new__(cls, "name")
-        name.data = data
-        return name
-
-    def encode(self, *_: Any) -> bytes:
-        return self.data
-
-
 def batch(names: Sequence[bytes | None], compression: int = 0) -> bytes:
     """Build a batch with one record for each header name; None stands for no headers."""
     builder = DefaultRecordBatchBuilder(2, compression, False, -1, -1, -1, 1 << 20)
     for number, name in enumerate(names):
-        headers = [] if name is None else [(Name(name), b"v"), (Name("é".encode()), None)]
+        headers = (
+            [] if name is None else [(HeaderName(name), b"v"), (HeaderName("é".encode()), None)]
+        )
         builder.append(number, 0, b"key \xff", b"value %d" % number, headers)
     return bytes(builder.build())
 
