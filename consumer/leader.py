@@ -109,9 +109,8 @@ class Leader:
         committer = self._committer(transactions, outbox, resumed)
         source = self._source(poller, resumed.positions, committer, stack)
 
-        gc.enable()
-        gc.collect()
         gc.freeze()  # collections that scan the model would pause the loop for 0.3 s at a time
+        gc.enable()
         poller.start()
         health.begin(poller.problem, [poller.not_ready, committer.problem])
         on_restored()
