@@ -14,6 +14,8 @@ from consumer.labels import LabelSet
 from consumer.replay.buffer import ClassBalancedReservoir
 from newsreel.events.document import Document
 
+pytestmark = pytest.mark.slow
+
 LABELS = "abcd"
 
 

@@ -16,6 +16,8 @@ from consumer.drift.detectors import (
     change_point,
 )
 
+pytestmark = pytest.mark.slow
+
 NAMES: list[DetectorName] = list(DETECTORS)
 
 

@@ -15,6 +15,8 @@ from consumer.learners.factory import BuiltModel
 from consumer.learners.protocol import TrainingBatch
 from newsreel.events.document import Document
 
+pytestmark = pytest.mark.slow  # learns with transformers
+
 NO_REPLAY = TrainingBatch([], [])
 
 LEARNERS: dict[str, tuple[str, dict[str, Any]]] = {
