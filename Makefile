@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit system chaos bench bench-scenarios bench-quick lint format schema metrics options dashboards constraints audit clean
+.PHONY: help install demo kafka test test-unit system chaos bench bench-scenarios bench-quick lint format schema metrics options dashboards constraints audit clean
 
 help: ## list all goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: $(INSTALLED) ## watch a transformer learn 20 Newsgroups from an embedded Kafka
 	$(BIN)/python -m demo $(ARGS)
+
+kafka: $(INSTALLED) ## run an embedded Kafka on port 9094 until Ctrl-C, to try newsreel without Docker
+	$(BIN)/python -m harness
 
 test: lint system ## run the linters, the type checker, the import contracts and every test
 	$(BIN)/python -m pytest $(ARGS)

@@ -29,7 +29,7 @@ def table(summary: Mapping[str, Any]) -> Table:
             f" (share {percent(summary['experts_share'].get(name))})"
             for name, accuracy in summary["experts_accuracy_last_1000"].items()
         },
-        "documents a second": f"{summary['documents_per_second'] or 0:.1f}",
+        "documents per second": f"{summary['documents_per_second'] or 0:.1f}",
         "peak memory of the consumer": f"{summary['peak_rss_mb']:,.0f} MB",
         "learner": f"{summary['learner']} on {summary['model']}",
     }

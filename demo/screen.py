@@ -90,7 +90,7 @@ class Screen:
         numbers.add_row("documents", f"{progress['documents']:,} of {self._documents:,}")
         numbers.add_row("accuracy, last 1,000", percent(scores["window"].get("accuracy")))
         numbers.add_row("accuracy, whole stream", percent(scores["whole"].get("accuracy")))
-        numbers.add_row("documents a second", f"{progress['documents_per_second'] or 0:.1f}")
+        numbers.add_row("documents per second", f"{progress['documents_per_second'] or 0:.1f}")
         numbers.add_row("lag", f"{progress['lag'] or 0:,}")
         numbers.add_row("labels discovered", f"{progress['labels']}")
         numbers.add_row("replay buffer", f"{progress['replay_buffer']:,}")

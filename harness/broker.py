@@ -26,18 +26,20 @@ class BrokerStartError(UserError):
 
 
 class EmbeddedKafka:
-    """Runs noida-db's Kafka on a free loopback port until the ``with`` block ends.
+    """Runs noida-db's Kafka on the loopback interface until the ``with`` block ends.
 
     Parameters
     ----------
     folder
         Folder of the broker's data and log. Data of an earlier broker is served again.
+    port
+        TCP port of the loopback interface; by default, a free one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int | None = None) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self.bootstrap_servers = f"127.0.0.1:{free_port()}"
+        self.bootstrap_servers = f"127.0.0.1:{port or free_port()}"
 
     def __enter__(self) -> Self:
         self.start()

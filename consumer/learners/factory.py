@@ -19,6 +19,9 @@ NGRAM_LEARNERS: set[LearnerName] = {"bayes", "ngram"}
 FROZEN_LEARNERS: set[LearnerName] = {"latent", "analytic"}
 """Learners on top of frozen layers."""
 
+POOLED_LEARNERS: set[LearnerName] = {"analytic"}
+"""Learners on top of frozen layers that read the feature ``pooled``, not only ``hidden``."""
+
 ENCODER_LEARNERS: set[LearnerName] = FROZEN_LEARNERS | {"finetune"}
 """Learners that need a transformer."""
 
@@ -140,7 +143,7 @@ def _add_encoder(
         frozen = FrozenLayers(
             encoder,
             layers,
-            pooled="analytic" in names,
+            pooled=bool(names & POOLED_LEARNERS),
             latent_tokens=model.latent_tokens,
             runtime=find_runtime(hardware.runtime, encoder),
         )

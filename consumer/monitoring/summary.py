@@ -13,6 +13,7 @@ from newsreel.common.memory import peak_rss_mb
 
 SHOWN = (
     "documents",
+    "learned_documents",
     "labels",
     "pending_documents",
     "prequential_accuracy",

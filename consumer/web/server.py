@@ -1,6 +1,7 @@
 """Serve HTTP in a thread beside the loop, and the routes that every program has."""
 
 import ipaddress
+import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator
@@ -105,8 +106,8 @@ def serve(
         listener = socket.create_server((host, port))
     except OSError as error:
         raise PortError(
-            f"can't listen on {host}:{port} ({error.strerror}); name another port with --http-port"
-            " (0 picks a free one), or another --http-host"
+            f"can't listen on {host}:{port} ({os.strerror(error.errno or 0)}); name another port"
+            " with --http-port (0 picks a free one), or another --http-host"
         ) from error
     # asyncio sets this option only for sockets that name their protocol. Without it, a response's
     # body waits 40 ms for the client to acknowledge the headers.
