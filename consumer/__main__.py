@@ -19,7 +19,7 @@ def learn(argv: Sequence[str], failpoint: Callable[[str], None] = lambda _: None
         Called with the name of each point of a commit at which a test may inject a fault.
     """
     settings = cli.parse(Settings, argv)
-    gc.disable()  # until learning begins: collections take a tenth of the time of the imports
+    gc.disable()  # until the model is loaded: collections take a tenth of the time of the imports
     try:
         from consumer.learn import learn_stream  # noqa: PLC0415 - imports torch
 

@@ -1,6 +1,5 @@
 """The consumer that holds the lease: it resumes from the last commit and learns to the end."""
 
-import gc
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -109,8 +108,6 @@ class Leader:
         committer = self._committer(transactions, outbox, resumed)
         source = self._source(poller, resumed.positions, committer, stack)
 
-        gc.freeze()  # collections that scan the model would pause the loop for 0.3 s at a time
-        gc.enable()
         poller.start()
         health.begin(poller.problem, [poller.not_ready, committer.problem])
         on_restored()

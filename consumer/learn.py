@@ -1,5 +1,6 @@
 """``python -m consumer``: builds the parts, and owns signals and the order in which parts end."""
 
+import gc
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -96,6 +97,8 @@ def _load(settings: Settings) -> tuple[SharedModel, Mapping[str, Any]]:
         LabelSet(settings.max_labels),
         separate_weights=settings.averaging > 0,
     )
+    gc.freeze()  # collections that scan the model would pause the loop for 0.3 s at a time
+    gc.enable()  # also for a standby, which may wait for days
     return shared, built.describes | {"replay": settings.replay}
 
 
