@@ -1,4 +1,4 @@
-"""The consumer learns from a real topic, with the real encoder."""
+"""The consumer learns from a real topic, with a small transformer."""
 
 import csv
 import json
