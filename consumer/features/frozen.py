@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from consumer.features.encoder import Encoder, average_neighbours, masked_mean, pad
+from consumer.features.encoder import Encoder, Tokens, average_neighbours, masked_mean, pad
 from consumer.features.extractor import Features
 from consumer.features.openvino_runtime import Runtime
 from consumer.features.transformer import layers_of, without_layers
@@ -55,6 +55,7 @@ class FrozenLayers:
         runtime: Runtime | None = None,
     ) -> None:
         self._encoder = encoder
+        self._tokens = Tokens(encoder)
         self._latent_tokens = latent_tokens or encoder.max_tokens
         top = encoder.top(trained)
         self._cut = len(layers_of(encoder.transformer)) - trained
@@ -67,8 +68,7 @@ class FrozenLayers:
 
     def tokenize_many(self, documents: Sequence[Document]) -> list[Features]:
         """Return the ``tokens`` of each document: int32, shape (tokens,)."""
-        rows = self._encoder.tokenize([document.text for document in documents])
-        return [{"tokens": row} for row in rows]
+        return self._tokens.tokenize_many(documents)
 
     @torch.no_grad()  # not inference_mode: these tensors will meet gradients
     def extract_many(self, tokenized: Sequence[Features]) -> list[Features]:
