@@ -27,8 +27,8 @@ kafka: $(INSTALLED) ## run an embedded Kafka on port 9094 until Ctrl-C, to try n
 test: lint system ## run the linters, the type checker, the import contracts and every test
 	$(BIN)/python -m pytest $(ARGS)
 
-test-unit: $(INSTALLED) ## the tests that need no broker, no browser and no encoder of full size, in under a minute
-	$(BIN)/python -m pytest tests/unit -m "not slow" $(ARGS)
+test-unit: $(INSTALLED) ## run the quick tests, which need no broker, no browser and no encoder of full size (a minute)
+	$(BIN)/python -m pytest tests/unit --ignore=tests/unit/benchmarks -m "not slow" -n auto $(ARGS)
 
 system:
 	@sh tests/system.sh

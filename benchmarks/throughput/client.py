@@ -45,6 +45,10 @@ def requesting(port: int, texts: Sequence[str], pause: float) -> Iterator[list[f
                 client.request("POST", "/predict", json.dumps({"text": text}), JSON)
                 answer = client.getresponse()
                 answer.read()
+                waited = time.perf_counter() - started
+                if pause:
+                    client.request("GET", "/progress")
+                    client.getresponse().read()
             except (OSError, HTTPException):  # the consumer is starting, or has ended
                 client.close()
                 stopped.wait(RETRY_SECONDS)
@@ -52,11 +56,8 @@ def requesting(port: int, texts: Sequence[str], pause: float) -> Iterator[list[f
             if answer.status != HTTPStatus.OK:
                 stopped.wait(RETRY_SECONDS)
                 continue
-            seconds.append(time.perf_counter() - started)
-            if pause:
-                client.request("GET", "/progress")
-                client.getresponse().read()
-                stopped.wait(pause)
+            seconds.append(waited)
+            stopped.wait(pause)
 
     thread = threading.Thread(target=request, daemon=True)
     thread.start()

@@ -13,8 +13,6 @@ from benchmarks.__main__ import main
 from benchmarks.quality import report
 from benchmarks.results import ResultsError, ResultsFile
 
-pytestmark = pytest.mark.slow
-
 
 def a_cell(row: str, heldout: float, **changes: Any) -> dict[str, Any]:
     return {

@@ -12,8 +12,6 @@ from benchmarks.throughput import (
 from benchmarks.throughput.comparison import Comparison, Spread, interleave
 from consumer.features.extractor import Example, extract
 
-pytestmark = pytest.mark.slow
-
 
 def comparison() -> Comparison:
     figures = {"a": [10.0, 20.0, 40.0], "b": [5.0, 5.0, 5.0]}

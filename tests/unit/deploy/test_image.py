@@ -95,6 +95,7 @@ def test_requirements_are_those_of_the_project(requirements: Path) -> None:
     assert torch in listed
 
 
+@pytest.mark.slow
 def test_installation_is_constrained(requirements: Path) -> None:
     """Pip accepts the commands, and this environment satisfies all their requirements."""
     steps = re.findall(r"^RUN (pip install .*?)(?: +&& .*)?$", DOCKERFILE, re.MULTILINE)

@@ -136,6 +136,7 @@ def test_input_drift_without_labels(read: Read) -> None:
     assert loop.adaptation.last_detected["inputs"] == drift.documents
 
 
+@pytest.mark.slow
 def test_place_of_an_error_drift(read: Read) -> None:
     """A drift of the error has the number of documents read, including pending documents."""
     pending = [document(number) for number in range(3000)]
@@ -208,6 +209,7 @@ def streams(draw: st.DrawFn) -> list[Event]:
     return events
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(events=streams(), sizes=st.lists(st.integers(1, 9), max_size=30))
 def test_grouping_does_not_matter(read: Read, events: list[Event], sizes: list[int]) -> None:
@@ -224,6 +226,7 @@ def test_grouping_does_not_matter(read: Read, events: list[Event], sizes: list[i
     assert predicted[0] == predicted[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(events=streams(), split=st.integers(1, 40))
 def test_a_stop_does_not_matter(read: Read, events: list[Event], split: int) -> None:
