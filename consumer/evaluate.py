@@ -21,6 +21,7 @@ from consumer.heldout.topic import HeldOutError, HeldOutTopic
 from consumer.heldout.watch import Watch
 from consumer.kafka import patches
 from consumer.monitoring.heldout_metrics import HeldOutMetrics
+from consumer.records.reader import RecordReader
 from consumer.settings import EvaluateSettings
 from consumer.web import server
 from newsreel.common.json_file import without_nan
@@ -50,7 +51,7 @@ def cores(settings: EvaluateSettings) -> int:
 def _once(settings: EvaluateSettings) -> None:
     hardware.use_cores(cores(settings))
     newest = newest_checkpoint(settings.checkpoint)
-    documents = HeldOutTopic(settings.connection, settings.topic).read()
+    documents = _heldout(settings).read()
     if not documents:
         raise HeldOutError(
             f"topic {settings.topic!r} has no documents; publish some with: python -m producer"
@@ -76,7 +77,7 @@ def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
     PlatformCollector(registry=registry)
     watch = Watch(
         lambda: recovery.last_committed(store, settings.connection),
-        HeldOutTopic(settings.connection, settings.topic),
+        _heldout(settings),
         CheckpointEvaluator(_machine(settings), FEATURE_BYTES),
         History(store.folder, settings.topic),
         HeldOutMetrics(registry),
@@ -89,6 +90,11 @@ def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
     log.info("watching", folder=str(store.folder), topic=settings.topic, http=address)
     hardware.run_when_idle()  # only now: HTTP is answered in time
     watch.run()
+
+
+def _heldout(settings: EvaluateSettings) -> HeldOutTopic:
+    reader = RecordReader.build(settings.records)
+    return HeldOutTopic(settings.connection, settings.topic, reader)
 
 
 def _store(settings: EvaluateSettings) -> CheckpointStore:

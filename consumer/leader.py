@@ -26,6 +26,8 @@ from consumer.loop.prequential import Loop
 from consumer.monitoring.counters import COUNTER_FILE, CounterFile
 from consumer.monitoring.learning_metrics import Metrics
 from consumer.monitoring.progress import LabelsMissing, Progress
+from consumer.records.reader import RecordReader
+from consumer.records.screening import Screening
 from consumer.settings import Settings
 from consumer.web.status import Health
 from newsreel.common import kafka
@@ -59,6 +61,7 @@ class Leader:
     """The parts of the consumer that learns."""
 
     settings: Settings
+    reader: RecordReader
     loop: Loop
     description: Mapping[str, Any]
     """What a checkpoint must have been written with to fit the model."""
@@ -109,7 +112,7 @@ class Leader:
         source = self._source(poller, resumed.positions, committer, stack)
 
         poller.start()
-        health.begin(poller.problem, [poller.not_ready, committer.problem])
+        health.begin(poller.problem, [poller.not_ready, source.not_ready, committer.problem])
         on_restored()
         self.metrics.began(
             CounterFile(self.store.folder / COUNTER_FILE, self.interrupts.fenced),
@@ -131,6 +134,7 @@ class Leader:
             self.metrics.observe(step)
             labels_missing.observe(step)
             committer.follow(step)
+        writer.finish()
         if self.interrupts.fenced():
             raise superseded(self.settings.group)
         if step is not None:
@@ -220,8 +224,11 @@ class Leader:
             settings.stop_when_idle,
             lambda: self._is_stopping() or committer.failed or self.interrupts.fenced(),
         )
+        # What a group has used some records of is no unusable topic.
+        used = self.progress.documents > 0
         return KafkaSource(
             records,
+            self.reader if used else Screening(self.reader, settings.topic),
             self.loop.classifier.labels,
             positions,
             settings.linger,

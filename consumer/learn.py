@@ -28,6 +28,7 @@ from consumer.loop.prequential import Loop
 from consumer.monitoring import summary
 from consumer.monitoring.learning_metrics import Metrics
 from consumer.monitoring.progress import Progress
+from consumer.records.reader import RecordReader
 from consumer.settings import Settings
 from consumer.web import api, server
 from consumer.web.serving import Serving
@@ -57,6 +58,7 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
     shutdown = stack.enter_context(Shutdown())
     if settings.summary is not None:
         summary.check_writable(settings.summary)  # better to fail now than after hours
+    reader = RecordReader.build(settings.records)
     store = CheckpointStore(settings.checkpoint_dir, settings.keep_checkpoints)
     store.create()
     _require_topics(settings)
@@ -83,9 +85,11 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
     stack.callback(transactions.close)
     committed = transactions.begin()
     loop = composition.build_loop(settings, shared.classifier)
-    leader = Leader(settings, loop, description, progress, metrics, store, shutdown, interrupts)
+    leader = Leader(
+        settings, reader, loop, description, progress, metrics, store, shutdown, interrupts
+    )
     leader.run(transactions, committed, health, stack, lambda: serving.begin(shared))
-    _summarize(settings, loop, progress, shutdown)
+    _summarize(settings, reader, loop, progress, shutdown)
 
 
 def _load(settings: Settings) -> tuple[SharedModel, Mapping[str, Any]]:
@@ -154,9 +158,15 @@ def _http(
     )
 
 
-def _summarize(settings: Settings, loop: Loop, progress: Progress, shutdown: Shutdown) -> None:
+def _summarize(
+    settings: Settings,
+    reader: RecordReader,
+    loop: Loop,
+    progress: Progress,
+    shutdown: Shutdown,
+) -> None:
     """Score the model on the held-out topic, and write the summary of the run."""
-    scores = None if shutdown.requested else _score(settings, loop, shutdown)
+    scores = None if shutdown.requested else _score(settings, reader, loop, shutdown)
     results = summary.summarize(
         progress.snapshot(),
         scores,
@@ -170,8 +180,10 @@ def _summarize(settings: Settings, loop: Loop, progress: Progress, shutdown: Shu
         summary.write(settings.summary, results)
 
 
-def _score(settings: Settings, loop: Loop, shutdown: Shutdown) -> Scores | None:
+def _score(
+    settings: Settings, reader: RecordReader, loop: Loop, shutdown: Shutdown
+) -> Scores | None:
     """Score the model on the held-out topic; None if a signal comes meanwhile."""
-    documents = HeldOutTopic(settings.connection, topics.heldout(settings.topic)).read()
+    documents = HeldOutTopic(settings.connection, topics.heldout(settings.topic), reader).read()
     scores = score_heldout(loop.classifier, documents, stopping=lambda: shutdown.requested)
     return None if shutdown.requested else scores

@@ -9,6 +9,7 @@ from pydantic_settings import CliSuppress, SettingsConfigDict
 from consumer.drift.config import DetectorName, Reaction
 from consumer.features.config import DEFAULT_MODEL, Precision, RuntimeName, TextName
 from consumer.learners.config import LearnerName, OptimizerName
+from consumer.records.config import FormatName, RecordConfig, RegistryConfig
 from newsreel.common.settings import KafkaSettings, secret
 from newsreel.events import topics
 
@@ -42,7 +43,95 @@ class HttpSettings(KafkaSettings):
         return self
 
 
-class Settings(HttpSettings):
+class RecordSettings(KafkaSettings):
+    """Say where text and label are in a record."""
+
+    format: FormatName = Field(
+        "json",
+        description="format of a record's value: json; text: the value is the text; avro, or"
+        " json-registry: behind the number of a schema, as clients of a schema registry write it",
+    )
+    text_field: str | None = Field(
+        None,
+        min_length=1,
+        description="place of the text: a field of the JSON, a path such as payload.after.body,"
+        " header:NAME, key, or value (all of it); several, separated by commas, are joined by a"
+        " blank line; default: text, or value with --format text",
+    )
+    label_field: str | None = Field(
+        None,
+        min_length=1,
+        description="place of the label, named in the same way; default: label, or header:label"
+        " with --format text",
+    )
+    id_field: str | None = Field(
+        None,
+        min_length=1,
+        description="place of an id that is unique; none: the position of the record; default: the"
+        " id of the CloudEvent, else the key if it is text, else the position",
+    )
+    time_field: str | None = Field(
+        None, min_length=1, description="place of the document's time; default: time"
+    )
+    strict_fields: bool = Field(
+        False, description="make dead letters of records with fields that no option names"
+    )
+    label_map: Path | None = Field(
+        None,
+        description="file that renames and merges labels: a JSON object of new names by old names;"
+        " documents whose new name is null count as unlabelled",
+    )
+    schema_registry: str | None = Field(
+        None, min_length=1, description="URL of the schema registry, for --format avro"
+    )
+    schema_registry_user: str | None = Field(
+        None, min_length=1, description="user name for the schema registry, if it asks for one"
+    )
+    schema_registry_password: CliSuppress[SecretStr | None] = Field(
+        None, min_length=1, description="password of that user"
+    )
+    schema_registry_password_file: Path | None = Field(
+        None,
+        description="file with the password of that user; or set"
+        " CONSUMER_SCHEMA_REGISTRY_PASSWORD (CONSUMER_EVALUATE_... for evaluate,"
+        " CONSUMER_INSPECT_... for inspect)",
+    )
+
+    @property
+    def records(self) -> RecordConfig:
+        """Format of the records, and places of their parts."""
+        password = self.schema_registry_password
+        registry = self.schema_registry and RegistryConfig(
+            self.schema_registry,
+            self.schema_registry_user,
+            password.get_secret_value() if password else None,
+        )
+        return RecordConfig(
+            self.format,
+            self.text_field,
+            self.label_field,
+            self.id_field,
+            self.time_field,
+            self.strict_fields,
+            self.label_map,
+            registry or None,
+        )
+
+    @model_validator(mode="after")
+    def _check_registry(self) -> Self:
+        self.schema_registry_password = secret(
+            self.schema_registry_password,
+            self.schema_registry_password_file,
+            "schema-registry-password",
+        )
+        if self.format == "avro" and self.schema_registry is None:
+            raise ValueError("--format avro needs the address of --schema-registry")
+        if self.format != "avro" and self.schema_registry is not None:
+            raise ValueError("--schema-registry has no effect without --format avro")
+        return self
+
+
+class Settings(HttpSettings, RecordSettings):
     """Learn from a topic of labelled documents: predict, score, learn, remember.
 
     `python -m consumer evaluate --help` shows how to evaluate a checkpoint. Every option is also an
@@ -197,7 +286,7 @@ class Settings(HttpSettings):
     summary: Path | None = Field(None, description="file for the results of the run, as JSON")
 
 
-class EvaluateSettings(HttpSettings):
+class EvaluateSettings(HttpSettings, RecordSettings):
     """Evaluate a checkpoint on the held-out topic and print the scores as JSON.
 
     With --watch, evaluate each checkpoint that the consumer commits, until a signal comes, and
@@ -228,3 +317,31 @@ class EvaluateSettings(HttpSettings):
     http_port: int = Field(
         8002, ge=0, le=65535, description="port to serve HTTP on, with --watch; 0 picks a free one"
     )
+
+
+class InspectSettings(RecordSettings):
+    """Look at some records of a topic: what they hold, and the options that read them.
+
+    Nothing is changed: no group is joined, and no offset is committed.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CONSUMER_INSPECT_", cli_prog_name="python -m consumer inspect"
+    )
+
+    topic: str = Field(topics.DOCUMENTS, pattern=topics.PATTERN, description="topic to look at")
+    sample: int = Field(
+        1000, ge=1, description="records to read: the first and the last ones of each partition"
+    )
+
+    @property
+    def command(self) -> dict[str, str]:
+        """Given options that the consumer needs as well."""
+        given = {
+            "--bootstrap-servers": self.bootstrap_servers,
+            "--schema-registry": self.schema_registry,
+            "--schema-registry-user": self.schema_registry_user,
+            "--label-map": self.label_map,
+        }
+        default = type(self).model_fields["bootstrap_servers"].default
+        return {name: str(value) for name, value in given.items() if value not in {None, default}}

@@ -159,7 +159,11 @@ class Committer:
             The last commit failed for good.
         """
         self._changed |= bool(
-            step.predictions or step.dead_letters or step.learned or step.labelled.outcomes
+            step.predictions
+            or step.dead_letters
+            or step.learned
+            or step.labelled.outcomes
+            or step.batch.ignored
         )
         self._settle()
         if not self._far_enough(step.batch.positions):

@@ -1,7 +1,10 @@
 """The records that the consumer publishes: predictions, drifts and dead letters."""
 
 import json
-from collections.abc import Mapping
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -18,6 +21,9 @@ from newsreel.events.cloudevents import Headers
 from newsreel.events.errors import Reason
 
 log = structlog.get_logger()
+
+LOG_SECONDS = 10.0
+"""Shortest time between two lines of the log about dead letters."""
 
 JSON_HEADERS: Headers = [("content-type", b"application/json")]
 
@@ -117,6 +123,45 @@ def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
     return Outgoing(topics.dead_letters(topic), letter.key, letter.value, original, about)
 
 
+class DeadLetterLog:
+    """Logs dead letters: at most one line in ten seconds, with their numbers by reason.
+
+    Parameters
+    ----------
+    clock
+        Seconds that only go forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = -math.inf
+        self._counts: Counter[str] = Counter()
+        self._last: DeadLetter | None = None
+
+    def observe(self, letters: Sequence[DeadLetter]) -> None:
+        """Count dead letters, and log the numbers if the last line is old enough."""
+        self._counts.update(str(letter.reason) for letter in letters)
+        self._last = letters[-1] if letters else self._last
+        if self._last is not None and self._clock() >= self._next:
+            self.flush()
+
+    def flush(self) -> None:
+        """Log what was counted since the last line."""
+        if self._last is None:
+            return
+        log.warning(
+            "dead letters",
+            **self._counts,
+            last=self._last.detail,
+            topic=self._last.topic,
+            partition=self._last.partition,
+            offset=self._last.offset,
+        )
+        self._next = self._clock() + LOG_SECONDS
+        self._counts.clear()
+        self._last = None
+
+
 class OutputWriter:
     """Puts the records of each step into the outbox.
 
@@ -148,20 +193,14 @@ class OutputWriter:
         self._outbox = outbox
         self._progress = progress
         self._published = published
+        self._log = DeadLetterLog()
 
     def write(self, step: Step) -> None:
         """Put predictions, dead letters and drifts into the outbox."""
         new = any(
             self._is_new(partition, end - 1) for partition, end in step.batch.positions.items()
         )
-        for letter in step.dead_letters:
-            log.warning(
-                "dead letter",
-                reason=str(letter.reason),
-                detail=letter.detail,
-                partition=letter.partition,
-                offset=letter.offset,
-            )
+        self._log.observe(step.dead_letters)
         checkpoint, steps = self._progress.checkpoint, self._progress.steps
         self._outbox.put(
             prediction_record(self._topic, self._group, prediction, origin, checkpoint, steps)
@@ -179,6 +218,10 @@ class OutputWriter:
             self._outbox.put(
                 drift_record(self._topic, self._group, drift) for drift in step.drift.detected
             )
+
+    def finish(self) -> None:
+        """Log the dead letters that no line has counted."""
+        self._log.flush()
 
     def _is_new(self, partition: int, offset: int) -> bool:
         return offset >= self._published.get(partition, 0)

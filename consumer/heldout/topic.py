@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 
+import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from consumer.kafka.source import read_document
+from consumer.records.reader import Reader
 from newsreel.common import kafka
 from newsreel.common.errors import UserError
 from newsreel.events.document import Document
 from newsreel.events.errors import DecodeError
+
+log = structlog.get_logger()
 
 STALL_SECONDS = 60.0
 """Seconds without a record, before the end of the topic, after which reading fails."""
@@ -30,22 +32,30 @@ class HeldOutTopic:
         Broker of the topic.
     topic
         Name; the topic may not exist yet, and may grow.
+    reader
+        Reads documents from records.
     """
 
-    def __init__(self, connection: kafka.Connection, topic: str) -> None:
+    def __init__(self, connection: kafka.Connection, topic: str, reader: Reader) -> None:
         self._connection = connection
         self._topic = topic
-        self._documents: dict[str, Document] = {}
+        self._reader = reader
+        self._documents: dict[tuple[str, str], Document] = {}
+        self._ids: set[str] = set()
+        self._warned = False
+        self._unusable = 0
+        self._last_error = ""
         self._positions: dict[TopicPartition, int] = {}
 
     def read(self) -> list[Document]:
         """Return every labelled document of the topic; an empty list where there is no topic.
 
-        A document that was published again counts once, with its last content.
+        A document that was published again, with the same id and text, counts once, with its last
+        label. Documents of one id with different texts all count: their id is none.
 
         Raises
         ------
-        BrokerUnreachableError, HeldOutError, KafkaError
+        BrokerUnreachableError, HeldOutError, RegistryError, KafkaError
         """
         with kafka.admin(self._connection) as admin:
             numbers = kafka.partitions(admin, self._topic)
@@ -62,17 +72,48 @@ class HeldOutTopic:
             ends = consumer.end_offsets(partitions)
             if any(self._positions.get(tp, 0) > ends[tp] for tp in partitions):
                 # The topic was deleted and created again: its old documents are no longer held out.
-                self._documents, self._positions = {}, {}
+                self._documents, self._positions, self._ids = {}, {}, set()
             consumer.seek_to_beginning(*partitions)
             for tp, position in self._positions.items():
                 consumer.seek(tp, position)
             for record in self._records(consumer, ends):
-                with suppress(DecodeError):  # a record that breaks the wire contract is skipped
-                    document = read_document(record)
-                    self._documents[document.id] = document
+                self._add(record)
+            self._report()
             self._positions = {tp: consumer.position(tp) for tp in partitions}
         finally:
             consumer.close()
+
+    def _add(self, record: ConsumerRecord) -> None:
+        try:
+            document = self._reader.read(record).document
+        except DecodeError as error:
+            self._unusable += 1
+            self._last_error = str(error)
+            return
+        if document is not None:
+            self._documents[document.id, document.text] = document
+            self._ids.add(document.id)
+
+    def _report(self) -> None:
+        """Say what of the topic is not as it should be, once."""
+        if self._unusable:
+            log.warning(
+                "held-out records can't be used, and are left out",
+                topic=self._topic,
+                records=self._unusable,
+                last=self._last_error,
+            )
+            self._unusable = 0
+        repeated = len(self._documents) - len(self._ids)
+        if repeated and not self._warned:
+            self._warned = True
+            log.warning(
+                "ids of held-out documents repeat, with different texts: each counts; name the"
+                " place of their ids with --id-field, or none",
+                topic=self._topic,
+                documents=len(self._documents),
+                ids=len(self._ids),
+            )
 
     def _records(
         self, consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from consumer.records.reader import Ignored
 from newsreel.events.cloudevents import Headers
 from newsreel.events.document import Document
 from newsreel.events.errors import Reason
@@ -66,6 +67,9 @@ class Batch:
 
     reached: Mapping[int, float]
     """Timestamp of the last record read, in seconds since 1970, by partition."""
+
+    ignored: Mapping[Ignored, int] = field(default_factory=dict)
+    """Number of tombstones, and of times that can't be understood."""
 
     labels: Sequence[LabelRecord] = ()
     """Labels that arrived on the topic of labels."""

@@ -1,26 +1,32 @@
 """Turn Kafka records into batches of documents, with the positions after them."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+import structlog
 from kafka.consumer.fetcher import ConsumerRecord
 
 from consumer.kafka.batch import Batch, DeadLetter, LabelRecord, LabelTopic, Origin
 from consumer.kafka.merged import RecordStream
 from consumer.labels import LabelLimitError, LabelSet
-from newsreel.events import label as label_event
-from newsreel.events.document import Document, decode
+from consumer.records.formats import RegistryError
+from consumer.records.label_names import SpellingCheck
+from consumer.records.reader import Ignored, Reader
+from newsreel.events.document import Document
 from newsreel.events.errors import DecodeError, Reason
 
-MAX_TEXT_CHARACTERS = 20_000
-"""Characters kept of a text, about 4,000 tokens: this bounds the memory of the replay buffer."""
+log = structlog.get_logger()
 
 MAX_UNUSABLE = 64
 """Unusable records in a batch: each may hold 1 MiB, so this bounds memory."""
 
 WAKE_SECONDS = 0.1
 """Seconds between two checks of the ends of a batch while no record arrives."""
+
+REGISTRY_SECONDS = 1.0
+"""Seconds between two attempts to decode a record whose schema registry does not answer."""
 
 QUIET_SECONDS = 1.0
 """Seconds without a record after which a read returns an empty batch."""
@@ -49,6 +55,7 @@ class _Read:
     written: list[float | None] = field(default_factory=list)
     labels: list[LabelRecord] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    ignored: Counter[Ignored] = field(default_factory=Counter)
 
     def full(self, at_most: int) -> bool:
         labelled = sum(document.label is not None for document in self.documents)
@@ -65,6 +72,8 @@ class KafkaSource:
     ----------
     records
         `RecordQueue` of a poller, or `MergedStream` of two.
+    reader
+        Reads documents and labels from records.
     labels
         Receives the labels of the documents that are read.
     positions
@@ -82,6 +91,7 @@ class KafkaSource:
     def __init__(
         self,
         records: RecordStream,
+        reader: Reader,
         labels: LabelSet,
         positions: Mapping[int, int],
         linger: float,
@@ -90,7 +100,11 @@ class KafkaSource:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._records = records
+        self._reader = reader
         self._labels = labels
+        self._spelling = SpellingCheck()
+        self._held: ConsumerRecord | None = None
+        self._registry_problem: str | None = None
         self._positions = dict(positions)
         self._linger = linger
         self._end = end
@@ -101,6 +115,10 @@ class KafkaSource:
         self._reached: dict[int, float] = {}
         self._idle_since: float | None = None
         self._over = False
+
+    def not_ready(self) -> str | None:
+        """Return why records wait although they have arrived, or None."""
+        return self._registry_problem
 
     def read(self, at_most: int) -> Batch | None:
         """Wait for up to ``at_most`` documents, or labels; None when the run is over.
@@ -115,13 +133,13 @@ class KafkaSource:
         first: float | None = None
         started = self._clock()
         while not (read.full(at_most) or self._end.requested()):
-            record = self._records.take(WAKE_SECONDS)
+            record = self._next()
             now = self._clock()
             if record is not None:
                 first = now if first is None else first
                 self._idle_since = None
                 self._add(record, read)
-            if first is not None and now - first >= self._linger:
+            if self._held is not None or (first is not None and now - first >= self._linger):
                 break
             if record is None and first is None:
                 self._over = self._idle(now, started)
@@ -144,6 +162,7 @@ class KafkaSource:
             positions,
             self._records.lag(positions),
             dict(self._reached),
+            read.ignored,
             read.labels,
             dict(self._label_positions),
             sum(self._late_labels.lag(self._label_positions).values()),
@@ -160,47 +179,71 @@ class KafkaSource:
         limit = self._end.idle_seconds
         return limit is not None and answered - self._idle_since >= limit
 
+    def _next(self) -> ConsumerRecord | None:
+        """Return the record that could not be decoded before, or the next one."""
+        record, self._held = self._held, None
+        return self._records.take(WAKE_SECONDS) if record is None else record
+
     def _add(self, record: ConsumerRecord, read: _Read) -> None:
-        """Decode a record into a document, a label or a dead letter; move the position past it."""
-        written = record.timestamp / 1000 if record.timestamp >= 0 else None  # -1: no timestamp
+        """Decode a record into a document, a label or a dead letter; move the position past it.
+
+        While its schema registry does not answer, the record is held.
+        """
+        is_label = record.topic == self._late_labels.topic
         try:
-            if record.topic == self._late_labels.topic:
-                self._label_positions[record.partition] = record.offset + 1
-                label = label_event.decode(record.key, record.value, record.headers)
-                self._labels.add(label.label)
-                read.labels.append(LabelRecord(label, len(read.documents), written))
-                return
-            self._positions[record.partition] = record.offset + 1
-            if written is not None:
-                self._reached[record.partition] = written
-            document = read_document(record)
-            if document.label is not None:
-                self._labels.add(document.label)
+            if is_label:
+                self._add_label(record, read)
+            else:
+                self._add_document(record, read)
+        except RegistryError as error:
+            self._wait_for_registry(record, error)
+            return
         except DecodeError as error:
             read.dead_letters.append(_dead_letter(record, error.reason, str(error)))
         except LabelLimitError as error:
             read.dead_letters.append(_dead_letter(record, Reason.LABEL_LIMIT, str(error)))
-        else:
-            read.documents.append(document)
-            read.origins.append(Origin(record.partition, record.offset))
-            read.written.append(written)
+        self._registry_problem = None
+        if is_label:
+            self._label_positions[record.partition] = record.offset + 1
+            return
+        self._positions[record.partition] = record.offset + 1
+        if (written := _seconds(record)) is not None:
+            self._reached[record.partition] = written
+
+    def _wait_for_registry(self, record: ConsumerRecord, error: RegistryError) -> None:
+        self._held = record
+        if self._registry_problem is None:
+            log.warning("waiting for the schema registry", error=str(error))
+        self._registry_problem = str(error)
+        time.sleep(REGISTRY_SECONDS)
+
+    def _add_document(self, record: ConsumerRecord, read: _Read) -> None:
+        reading = self._reader.read(record)
+        if reading.ignored is not None:
+            read.ignored[reading.ignored] += 1
+        document = reading.document
+        if document is None:
+            return
+        if document.label is not None:
+            self._labels.add(document.label)
+            self._spelling.observe(document.label)
+        read.documents.append(document)
+        read.origins.append(Origin(record.partition, record.offset))
+        read.written.append(_seconds(record))
+
+    def _add_label(self, record: ConsumerRecord, read: _Read) -> None:
+        label = self._reader.read_label(record)
+        if label is None:
+            read.ignored[Ignored.TOMBSTONE] += 1
+            return
+        self._labels.add(label.label)
+        self._spelling.observe(label.label)
+        read.labels.append(LabelRecord(label, len(read.documents), _seconds(record)))
 
 
-def read_document(record: ConsumerRecord) -> Document:
-    """Decode a record, and cut its text to `MAX_TEXT_CHARACTERS`.
-
-    Raises
-    ------
-    DecodeError
-        The record breaks the wire contract.
-    """
-    document = decode(
-        record.key,
-        record.value,
-        record.headers,
-        default_id=f"{record.topic}/{record.partition}/{record.offset}",
-    )
-    return replace(document, text=document.text[:MAX_TEXT_CHARACTERS])
+def _seconds(record: ConsumerRecord) -> float | None:
+    """Return the timestamp of a record in seconds since 1970; None if the record has none."""
+    return record.timestamp / 1000 if record.timestamp >= 0 else None
 
 
 def _dead_letter(record: ConsumerRecord, reason: Reason, detail: str) -> DeadLetter:

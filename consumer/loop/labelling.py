@@ -22,6 +22,7 @@ class LabelOutcome(StrEnum):
     CONFLICTING = "conflicting"
     ORPHANED = "orphaned"
     EXPIRED = "expired"
+    AMBIGUOUS = "ambiguous"
 
 
 class PendingDocumentsError(UserError):

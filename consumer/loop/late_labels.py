@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import structlog
 import torch
 
 from consumer.evaluation.evaluator import Evaluator, Prediction
@@ -20,6 +21,8 @@ from consumer.learners.prediction import PredictedBatch, with_names
 from consumer.learners.protocol import Predictions, Probabilities
 from consumer.loop.labelling import JoinedLabel, LabelledBatch, LabelOutcome
 from newsreel.events.document import Document
+
+log = structlog.get_logger()
 
 
 class _PendingDocument(NamedTuple):
@@ -36,14 +39,18 @@ class LateLabels:
 
     The first label of a document counts. A later label for the same document is ``repeated`` if it
     is equal and ``conflicting`` if it differs; neither changes anything, because learning can't be
-    undone. A label whose document is neither pending nor labelled lately is ``orphaned``. A second
-    document with the id of a pending one replaces the first. When more documents are pending than
-    fit, the oldest one is ``expired``.
+    undone. A label whose document is neither pending nor labelled lately is ``orphaned``. A
+    document that is published again while it is pending replaces itself. When more documents are
+    pending than fit, the oldest one is ``expired``.
+
+    If two documents of different texts are pending with one id, no label of that id can be joined:
+    both documents and all later ones of that id, and their labels, are ``ambiguous``.
 
     Parameters
     ----------
     capacity
-        Largest number of pending documents, and of labelled ids that are remembered.
+        Largest number of pending documents, and of labelled and of ambiguous ids that are
+        remembered.
     """
 
     late = True
@@ -53,6 +60,7 @@ class LateLabels:
         self.positions: Mapping[int, int] = {}
         self._pending: OrderedDict[str, _PendingDocument] = OrderedDict()
         self._labelled: OrderedDict[str, str] = OrderedDict()
+        self._ambiguous: OrderedDict[str, None] = OrderedDict()
         self._repredicted = Evaluator()
 
     def take(self, batch: Batch, predicted: PredictedBatch, labels: LabelSet) -> LabelledBatch:
@@ -84,27 +92,46 @@ class LateLabels:
                     batch.origins[row],
                     batch.written[row],
                 )
-                outcomes[LabelOutcome.EXPIRED] += self._keep(pending)
+                outcomes.update(self._keep(pending))
             else:
                 scored.append(predictions[row])
                 ready.append((document, batch.origins[row]))
             join_labels_after(row + 1)
         return LabelledBatch(ready, scored, joined, +outcomes, len(self._pending))
 
-    def _keep(self, pending: _PendingDocument) -> int:
-        """Keep a document until its label arrives; return how many documents expire for that."""
-        self._pending.pop(pending.document.id, None)
-        self._pending[pending.document.id] = pending
+    def _keep(self, pending: _PendingDocument) -> Mapping[LabelOutcome, int]:
+        """Keep a document until its label arrives; return what becomes of documents by that."""
+        document = pending.document
+        other = self._pending.pop(document.id, None)
+        if document.id in self._ambiguous:
+            return {LabelOutcome.AMBIGUOUS: 1}
+        if other is not None and other.document.text != document.text:
+            self._mark_ambiguous(document.id)
+            return {LabelOutcome.AMBIGUOUS: 2}
+        self._pending[document.id] = pending
         if len(self._pending) <= self._capacity:
-            return 0
+            return {}
         self._pending.popitem(last=False)
-        return 1
+        return {LabelOutcome.EXPIRED: 1}
+
+    def _mark_ambiguous(self, id_: str) -> None:
+        if not self._ambiguous:
+            log.warning(
+                "documents that wait for labels share an id, so their labels can't be joined; name"
+                " the place of an id that is unique with --id-field",
+                id=id_,
+            )
+        self._ambiguous[id_] = None
+        if len(self._ambiguous) > self._capacity:
+            self._ambiguous.popitem(last=False)
 
     def _join(
         self, record: LabelRecord, labels: LabelSet
     ) -> tuple[LabelOutcome, JoinedLabel | None]:
         """Return the outcome of a label, and its document if the document was pending."""
         label = record.label
+        if label.id in self._ambiguous:
+            return LabelOutcome.AMBIGUOUS, None
         pending = self._pending.pop(label.id, None)
         if pending is None:
             return self._outcome_without_document(label.id, label.label), None
@@ -147,6 +174,7 @@ class LateLabels:
                 for name in experts
             },
             "labelled": [list(pair) for pair in self._labelled.items()],
+            "ambiguous": list(self._ambiguous),
             "positions": {str(number): offset for number, offset in self.positions.items()},
             "again": self._repredicted.state_dict(),
         }
@@ -172,6 +200,8 @@ class LateLabels:
         ]
         self._pending = OrderedDict((each.document.id, each) for each in pending[-self._capacity :])
         self._labelled = OrderedDict((id_, name) for id_, name in state["labelled"])
+        # Checkpoints of version 0.1 have no such ids.
+        self._ambiguous = OrderedDict.fromkeys(state.get("ambiguous", ()))
         self.positions = {int(number): offset for number, offset in state["positions"].items()}
         self._repredicted.load_state_dict(state["again"])
 

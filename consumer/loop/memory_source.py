@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import islice
 
 from consumer.kafka.batch import Batch, Origin
-from consumer.kafka.source import MAX_TEXT_CHARACTERS
 from consumer.labels import LabelSet
+from consumer.records.reader import MAX_TEXT_CHARACTERS
 from newsreel.events.document import Document
 
 

@@ -69,6 +69,13 @@ WORK = (
     counter("work", "label_documents", f"Documents by their own label, {FIRST_LABELS}", "label"),
     counter("work", "learning_steps", "Learning steps"),
     counter("work", "dead_letters", "Records that are not usable or not learnable", "reason"),
+    counter(
+        "work",
+        "ignored",
+        "Tombstones (records without a value, and deletions of a database), and times of documents"
+        " that can't be understood",
+        "what",
+    ),
     histogram(
         "work",
         "stage_seconds",
@@ -96,8 +103,9 @@ LATE_LABELS = (
         "labels",
         "late_labels",
         "Labels from the topic of labels, by outcome: joined (with their document), repeated,"
-        " conflicting (with an earlier label), orphaned (no such document is pending); and"
-        " documents that were pending in vain: expired",
+        " conflicting (with an earlier label), orphaned (no such document is pending); documents"
+        " that were pending in vain: expired; and documents that share an id while they are"
+        " pending, and labels of such an id: ambiguous",
         "fate",
     ),
     gauge("labels", "pending_documents", "Documents that wait for their labels"),

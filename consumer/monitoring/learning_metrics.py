@@ -14,6 +14,7 @@ from consumer.monitoring.counters import CounterFile
 from consumer.monitoring.definitions import MAX_LABEL_SERIES, MEASURES
 from consumer.monitoring.families import Families
 from consumer.monitoring.learning_definitions import LEARNING
+from consumer.records.reader import Ignored
 from newsreel.events.errors import Reason
 
 
@@ -47,6 +48,8 @@ class Metrics:
         self._count_labels(step)
         for letter in step.dead_letters:
             families.count("dead_letters", 1, str(letter.reason))
+        for what, count in step.batch.ignored.items():
+            families.count("ignored", count, str(what))
         families.count("tokens", step.tokens)
         if step.learned is not None:
             self._observe_learning(step.learned)
@@ -83,6 +86,8 @@ class Metrics:
         # Prometheus sees no increase of a series that first appears with a value other than 0.
         for reason in Reason:
             self._families.count("dead_letters", 0, str(reason))
+        for what in Ignored:
+            self._families.count("ignored", 0, str(what))
         for labelled in ("true", "false"):
             self._families.count("documents", 0, labelled)
         for outcome in LabelOutcome:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumer.evaluation.evaluator import Prediction
-from consumer.kafka.source import MAX_TEXT_CHARACTERS
 from consumer.learners.shared import BusyError, SharedModel
 from consumer.monitoring.progress import Progress
+from consumer.records.reader import MAX_TEXT_CHARACTERS
 from newsreel.events.document import Document
 
 MAX_REQUESTS = 8

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     BAD_HEADER = "bad_header"
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
+    BAD_SCHEMA = "bad_schema"
     WRONG_SHAPE = "wrong_shape"
     EMPTY_TEXT = "empty_text"
     LABEL_LENGTH = "label_length"
@@ -23,7 +24,7 @@ class Reason(StrEnum):
 
 
 class DecodeError(ValueError):
-    """A record breaks the wire contract; the message names the wrong part."""
+    """A record can't be read; the message names the wrong part."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         # Names of headers and fields come from the record and may contain line breaks.

@@ -9,21 +9,19 @@ headers      as of a document, with ``ce_type`` ``newsreel.label``; may be absen
 ===========  ==========================================================================
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from newsreel.events import cloudevents
-from newsreel.events.errors import DecodeError, EncodeError, Reason
+from newsreel.events.errors import EncodeError
 from newsreel.events.record import (
     LabelText,
     OptionalTime,
     Record,
     RecordValue,
     explain,
-    value_text,
 )
 
 CE_TYPE = "newsreel.label"
@@ -58,41 +56,15 @@ def encode(label: Label, source: str) -> Record:
     Raises
     ------
     EncodeError
-        The label breaks the contract: `decode` would refuse the record.
+        The label breaks the contract: it could not be read back.
     """
     try:
+        cloudevents.check_id(label.id)
+        cloudevents.check_source(source)
         value = LabelValue(label=label.label, time=label.time)
         headers = cloudevents.attributes(label.id, source, label.time or datetime.now(UTC), CE_TYPE)
-        record = Record(
-            label.id.encode(), value.model_dump_json(exclude_none=True).encode(), headers
-        )
-        decode(record.key, record.value, record.headers)
+    except ValidationError as error:
+        raise EncodeError(f"label of {label.id!r}: {explain(error)}") from error
     except ValueError as error:
         raise EncodeError(f"label of {label.id!r}: {error}") from error
-    return record
-
-
-def decode(
-    key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
-) -> Label:
-    """Decode a label and check all rules of the contract.
-
-    Parameters
-    ----------
-    key, value, headers
-        Parts of the record, as Kafka delivers them.
-
-    Raises
-    ------
-    DecodeError
-        The record breaks the contract; the error has a `Reason` and names the wrong part.
-    """
-    text = value_text(value)
-    document_id = cloudevents.identity(key, headers, CE_TYPE)
-    if document_id is None:
-        raise DecodeError(Reason.BAD_ID, "key: a label needs the id of its document")
-    try:
-        parsed = LabelValue.model_validate_json(text)
-    except ValidationError as error:
-        raise DecodeError(*explain(error, LabelValue)) from error
-    return Label(document_id, parsed.label, parsed.time)
+    return Record(label.id.encode(), value.model_dump_json(exclude_none=True).encode(), headers)

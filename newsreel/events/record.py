@@ -16,7 +16,6 @@ from pydantic import (
 
 from newsreel.events import cloudevents
 from newsreel.events.cloudevents import Headers
-from newsreel.events.errors import SHOWN_CHARACTERS, DecodeError, Reason
 
 MAX_RECORD_BYTES = 1 << 20
 """Largest value of a record, in bytes: Kafka brokers accept no larger one by default."""
@@ -58,47 +57,20 @@ OptionalTime = Annotated[
 ]
 
 
-def value_text(value: bytes | None) -> str:
-    """Decode a record's value as UTF-8.
+def check_size(value: bytes) -> None:
+    """Refuse a value that is larger than a record may be.
 
     Raises
     ------
-    DecodeError
-        The value is missing, too large or not UTF-8.
+    ValueError
     """
-    if value is None:
-        raise DecodeError(Reason.NO_VALUE, "the record has no value (a tombstone)")
     if len(value) > MAX_RECORD_BYTES:
-        raise DecodeError(
-            Reason.TOO_LARGE, f"value: {len(value)} bytes, at most {MAX_RECORD_BYTES} are allowed"
-        )
-    try:
-        return value.decode()
-    except UnicodeDecodeError as error:
-        raise DecodeError(
-            Reason.NOT_UTF8, f"value: byte {error.start} is not valid UTF-8"
-        ) from error
+        raise ValueError(f"value: {len(value)} bytes, at most {MAX_RECORD_BYTES} are allowed")
 
 
-def explain(error: ValidationError, value: type[RecordValue]) -> tuple[Reason, str]:
-    """Return the reason and the one-line message of the first error in a record's value.
-
-    Parameters
-    ----------
-    error
-        Error of pydantic.
-    value
-        Class that the record's value was validated by.
-    """
+def explain(error: ValidationError) -> str:
+    """Return a one-line message of the first error in a record's value."""
     first = error.errors(include_url=False, include_input=False)[0]
     part = ".".join(str(step) for step in first["loc"]) or "value"
-    if first["type"] == "json_invalid":
-        return Reason.NOT_JSON, f"value: {first['msg']}"
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(value.model_fields)
-        return Reason.WRONG_SHAPE, f"{part[:SHOWN_CHARACTERS]}: unknown field (known are {known})"
-    if part == "text" and first["type"] == "string_too_short":
-        return Reason.EMPTY_TEXT, "text: it is empty"
-    if part == "label" and first["type"] in {"string_too_short", "string_too_long"}:
-        return Reason.LABEL_LENGTH, f"label: {first['msg']}"
-    return Reason.WRONG_SHAPE, f"{part[:SHOWN_CHARACTERS]}: {first['msg']}"
+    message = f"{part}: {first['msg']}"
+    return " ".join(message.splitlines())

@@ -9,8 +9,9 @@ import pytest
 from consumer.kafka import source
 from consumer.kafka.batch import Batch, LabelTopic, Origin
 from consumer.kafka.record_queue import RecordQueue
-from consumer.kafka.source import MAX_TEXT_CHARACTERS, QUIET_SECONDS, KafkaSource, RunEnd
+from consumer.kafka.source import QUIET_SECONDS, KafkaSource, RunEnd
 from consumer.labels import LabelSet
+from consumer.records.reader import MAX_TEXT_CHARACTERS
 from newsreel.events.document import Document
 from newsreel.events.errors import Reason
 

@@ -1,0 +1,1 @@
+"""Records as people have them: where their texts and labels are, and how both are encoded."""
