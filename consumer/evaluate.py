@@ -54,8 +54,9 @@ def _once(settings: EvaluateSettings) -> None:
     documents = _heldout(settings).read()
     if not documents:
         raise HeldOutError(
-            f"topic {settings.topic!r} has no documents; publish some with: python -m producer"
-            f" --topic {settings.topic} --split test (or --corpus and a file of your own)"
+            f"topic {settings.topic!r} has no documents with labels; publish some with: python -m"
+            f" producer --topic {settings.topic} --corpus FILE (of 20 Newsgroups: --split test), or"
+            " say where their labels are with --label-field"
         )
     if newest != settings.checkpoint:
         newest = recovery.last_committed(_store(settings), settings.connection) or newest

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import CliSuppress, SettingsConfigDict
 
 from consumer.drift.config import DetectorName, Reaction
@@ -43,16 +43,23 @@ class HttpSettings(KafkaSettings):
         return self
 
 
+def _names(option: str) -> AliasChoices:
+    """Return the flag of an option and its variable, the same for all commands of the consumer."""
+    return AliasChoices(option, f"CONSUMER_{option.replace('-', '_').upper()}")
+
+
 class RecordSettings(KafkaSettings):
-    """Say where text and label are in a record."""
+    """Say where text and label are in a record; the variables are the same for all commands."""
 
     format: FormatName = Field(
         "json",
+        validation_alias=_names("format"),
         description="format of a record's value: json; text: the value is the text; avro, or"
         " json-registry: behind the number of a schema, as clients of a schema registry write it",
     )
     text_field: str | None = Field(
         None,
+        validation_alias=_names("text-field"),
         min_length=1,
         description="place of the text: a field of the JSON, a path such as payload.after.body,"
         " header:NAME, key, or value (all of it); several, separated by commas, are joined by a"
@@ -60,41 +67,57 @@ class RecordSettings(KafkaSettings):
     )
     label_field: str | None = Field(
         None,
+        validation_alias=_names("label-field"),
         min_length=1,
         description="place of the label, named in the same way; default: label, or header:label"
         " with --format text",
     )
     id_field: str | None = Field(
         None,
+        validation_alias=_names("id-field"),
         min_length=1,
         description="place of an id that is unique; none: the position of the record; default: the"
         " id of the CloudEvent, else the key if it is text, else the position",
     )
     time_field: str | None = Field(
-        None, min_length=1, description="place of the document's time; default: time"
+        None,
+        validation_alias=_names("time-field"),
+        min_length=1,
+        description="place of the document's time; default: time",
     )
     strict_fields: bool = Field(
-        False, description="make dead letters of records with fields that no option names"
+        False,
+        validation_alias=_names("strict-fields"),
+        description="make dead letters of records with fields that no option names",
     )
     label_map: Path | None = Field(
         None,
+        validation_alias=_names("label-map"),
         description="file that renames and merges labels: a JSON object of new names by old names;"
         " documents whose new name is null count as unlabelled",
     )
     schema_registry: str | None = Field(
-        None, min_length=1, description="URL of the schema registry, for --format avro"
+        None,
+        validation_alias=_names("schema-registry"),
+        min_length=1,
+        description="URL of the schema registry, for --format avro",
     )
     schema_registry_user: str | None = Field(
-        None, min_length=1, description="user name for the schema registry, if it asks for one"
+        None,
+        validation_alias=_names("schema-registry-user"),
+        min_length=1,
+        description="user name for the schema registry, if it asks for one",
     )
     schema_registry_password: CliSuppress[SecretStr | None] = Field(
-        None, min_length=1, description="password of that user"
+        None,
+        validation_alias=_names("schema-registry-password"),
+        min_length=1,
+        description="password of that user",
     )
     schema_registry_password_file: Path | None = Field(
         None,
-        description="file with the password of that user; or set"
-        " CONSUMER_SCHEMA_REGISTRY_PASSWORD (CONSUMER_EVALUATE_... for evaluate,"
-        " CONSUMER_INSPECT_... for inspect)",
+        validation_alias=_names("schema-registry-password-file"),
+        description="file with the password of that user; or set CONSUMER_SCHEMA_REGISTRY_PASSWORD",
     )
 
     @property

@@ -32,9 +32,18 @@ Producer, consumer and evaluator share these options. The demo, the fault tests,
 the tests read the variables. [deployment.md](deployment.md#security) has examples.
 """
 
+RECORDS = """\
+The consumer, the evaluator and `inspect` share these options. [topics.md](topics.md#your-topic) has
+examples.
+"""
+
+SHARED = {*KafkaSettings.model_fields, *consumer.settings.RecordSettings.model_fields}
+"""Options that have tables of their own."""
+
 PROGRAMS: dict[str, type[BaseSettings]] = {
     "python -m consumer": consumer.settings.Settings,
     "python -m consumer evaluate": consumer.settings.EvaluateSettings,
+    "python -m consumer inspect": consumer.settings.InspectSettings,
     "python -m producer": producer.settings.Settings,
     "python -m demo": demo.settings.Settings,
     "python -m chaos": chaos.settings.Settings,
@@ -115,12 +124,8 @@ def table(settings: type[BaseSettings], options: dict[str, FieldInfo]) -> Iterat
 
 
 def sections(program: str, settings: type[BaseSettings]) -> Iterator[str]:
-    """Write the options of a program, those of Kafka apart, below their headings."""
-    options = {
-        name: field
-        for name, field in settings.model_fields.items()
-        if name not in KafkaSettings.model_fields
-    }
+    """Write the options of a program, shared ones apart, below their headings."""
+    options = {name: field for name, field in settings.model_fields.items() if name not in SHARED}
     # HTTP options are inherited and come first; a reader looks for the program's own ones.
     order = sorted(options, key=lambda name: name.startswith("http"))
     headings = HEADINGS.get(program, {})
@@ -141,6 +146,15 @@ def lines() -> Iterator[str]:
     for program, settings in PROGRAMS.items():
         yield f"## `{program}`\n"
         yield from sections(program, settings)
+    yield "## Records\n"
+    yield RECORDS
+    records = consumer.settings.RecordSettings
+    own = {
+        name: field
+        for name, field in records.model_fields.items()
+        if name not in KafkaSettings.model_fields
+    }
+    yield from (*table(records, own), "")
     yield "## Kafka\n"
     yield KAFKA
     yield from table(KafkaSettings, KafkaSettings.model_fields)

@@ -3,11 +3,13 @@
 from itertools import takewhile
 
 import pytest
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 import consumer.settings
 import producer.settings
 from newsreel.common import cli
+from newsreel.common.settings import KafkaSettings
 
 SETTINGS: dict[str, type[BaseSettings]] = {
     "producer": producer.settings.Settings,
@@ -39,7 +41,13 @@ def options(program: str) -> dict[str, str]:
     settings = SETTINGS[program]
     prefix = settings.model_config["env_prefix"]
     return {
-        "--" + name.replace("_", "-"): (prefix + name).upper()
+        "--" + name.replace("_", "-"): _variable(prefix + name, field)
         for name, field in settings.model_fields.items()
-        if field.validation_alias is None
+        if name not in KafkaSettings.model_fields
     }
+
+
+def _variable(name: str, field: FieldInfo) -> str:
+    """Return the variable of an option; some are the same for several programs."""
+    choices = getattr(field.validation_alias, "choices", None)
+    return str(choices[-1]) if choices else name.upper()

@@ -50,8 +50,8 @@ class HeldOutTopic:
     def read(self) -> list[Document]:
         """Return every labelled document of the topic; an empty list where there is no topic.
 
-        A document that was published again, with the same id and text, counts once, with its last
-        label. Documents of one id with different texts all count: their id is none.
+        A document that was published again counts once, with its last content. Where records do
+        not name their ids, and only their keys repeat, documents of different texts all count.
 
         Raises
         ------
@@ -85,13 +85,13 @@ class HeldOutTopic:
 
     def _add(self, record: ConsumerRecord) -> None:
         try:
-            document = self._reader.read(record).document
+            document, _, has_own_id = self._reader.read(record)
         except DecodeError as error:
             self._unusable += 1
             self._last_error = str(error)
             return
         if document is not None:
-            self._documents[document.id, document.text] = document
+            self._documents[document.id, "" if has_own_id else document.text] = document
             self._ids.add(document.id)
 
     def _report(self) -> None:
@@ -108,11 +108,11 @@ class HeldOutTopic:
         if repeated and not self._warned:
             self._warned = True
             log.warning(
-                "ids of held-out documents repeat, with different texts: each counts; name the"
-                " place of their ids with --id-field, or none",
+                "keys of held-out documents repeat, with different texts: each counts; say where"
+                " their ids are with --id-field, or none",
                 topic=self._topic,
                 documents=len(self._documents),
-                ids=len(self._ids),
+                keys=len(self._ids),
             )
 
     def _records(

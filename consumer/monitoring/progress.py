@@ -211,8 +211,9 @@ class LabelsMissing:
         elif self._documents >= PATIENCE:
             self._settled = True
             log.warning(
-                "no document has a label, so nothing is learned: if labels arrive later, on the"
-                " topic that is named here, start with --late-labels",
+                "no document has a label, so nothing is learned: name the place of the label with"
+                " --label-field (python -m consumer inspect shows the fields); or start with"
+                " --late-labels if labels arrive later, on the topic that is named here",
                 documents=self._documents,
                 topic=self._topic,
             )

@@ -131,7 +131,7 @@ class Findings:
             return "none"
         found = f"{len(keys)} of {len(self._records)} records, {len(set(keys))} different"
         if len(usable) < len(keys):
-            found += f", {len(keys) - len(usable)} of them are bytes, no text, and can't be ids"
+            found += f", {len(keys) - len(usable)} of them bytes that are no text, so no ids"
         return found
 
     def _texts(self) -> str:

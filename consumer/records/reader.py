@@ -13,7 +13,7 @@ from consumer.records.places import Place, RecordContent, leaves, listed
 from newsreel.events import label as label_event
 from newsreel.events.cloudevents import MAX_ID_CHARACTERS
 from newsreel.events.document import Document
-from newsreel.events.errors import DecodeError, Reason
+from newsreel.events.errors import DecodeError, Reason, shorten
 from newsreel.events.label import Label
 from newsreel.events.record import MAX_LABEL_CHARACTERS
 
@@ -47,6 +47,8 @@ class Reading(NamedTuple):
     document: Document | None
     """None for a tombstone."""
     ignored: Ignored | None = None
+    has_own_id: bool = True
+    """Whether the record names its id; a key is an id only by chance."""
 
 
 class Reader(Protocol):
@@ -162,11 +164,11 @@ class RecordReader:
         if not text.strip():
             raise DecodeError(Reason.EMPTY_TEXT, "text: it is empty")
         label = self._label(self._places.label, content)
-        id_ = self._id(record, event, content)
+        id_, has_own_id = self._id(record, event, content)
         found = self._places.time.find(content)
         time = None if found is None else times.parse(found)
         ignored = Ignored.TIME if found is not None and time is None else None
-        return Reading(Document(id_, text[:MAX_TEXT_CHARACTERS], label, time), ignored)
+        return Reading(Document(id_, text[:MAX_TEXT_CHARACTERS], label, time), ignored, has_own_id)
 
     def read_label(self, record: KafkaRecord) -> Label | None:
         """Return the label of a record of the topic of labels; None for a tombstone.
@@ -206,7 +208,7 @@ class RecordReader:
         return Label(id_, label, time)
 
     def _content(self, record: KafkaRecord) -> tuple[cloudevents.Event, RecordContent]:
-        headers = dict(record.headers)
+        headers = _headers(record)
         value = self._format.decode(record.value or b"")
         event = cloudevents.structured(value, headers, self._format)
         data = value if event is None else event.data
@@ -240,17 +242,37 @@ class RecordReader:
             )
         return name
 
-    def _id(self, record: KafkaRecord, event: cloudevents.Event, content: RecordContent) -> str:
+    def _id(
+        self, record: KafkaRecord, event: cloudevents.Event, content: RecordContent
+    ) -> tuple[str, bool]:
+        """Return the id of a document, and whether the record names the id as such."""
         places = self._places
         if places.id is not None:
-            return fields.document_id(places.id.find(content), places.id)
+            return fields.document_id(places.id.find(content), places.id), True
         if not places.position_is_id:
-            if event.id and event.id.strip() and len(event.id) <= MAX_ID_CHARACTERS:
-                return fields.whole(event.id)
+            if event.id and len(event.id) <= MAX_ID_CHARACTERS:
+                return fields.whole(event.id), True
             is_free = all(place.kind != "key" for place in (*places.text, places.label))
             if is_free and (id_ := fields.key_as_id(record.key)):
-                return id_
-        return f"{record.topic}/{record.partition}/{record.offset}"
+                return id_, False
+        return f"{record.topic}/{record.partition}/{record.offset}", True
+
+
+def _headers(record: KafkaRecord) -> dict[str, bytes | None]:
+    """Return the headers; of several with one name, the last.
+
+    Raises
+    ------
+    DecodeError
+        A name is not UTF-8: kafka-python puts surrogates in its place (PEP 383).
+    """
+    headers = dict(record.headers)
+    for name in headers:
+        if (shown := name.encode("utf-8", "backslashreplace").decode()) != name:
+            raise DecodeError(
+                Reason.BAD_HEADER, f"header {shorten(shown)}: its name is not valid UTF-8"
+            )
+    return headers
 
 
 def is_deletion(value: Any) -> bool:

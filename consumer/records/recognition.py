@@ -100,7 +100,7 @@ def command_line(options: Mapping[str, str]) -> str:
 
 
 def recognize(records: Sequence[KafkaRecord]) -> Recognition:
-    """Recognize what some records of one topic are."""
+    """Recognize the records of a topic by a sample of them."""
     values = [record.value for record in records if record.value]
     if not values:
         return Recognition("records without values", {}, "there is nothing to read")

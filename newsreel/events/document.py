@@ -83,8 +83,8 @@ def encode(document: Document, source: str) -> Record:
     try:
         cloudevents.check_id(document.id)
         cloudevents.check_source(source)
-        payload = encode_value(document)
         _check_blank(document)
+        payload = encode_value(document)
         check_size(payload)
         headers = cloudevents.attributes(
             document.id, source, _wire_time(document) or datetime.now(UTC)

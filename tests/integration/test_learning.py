@@ -141,7 +141,7 @@ def test_unusable_records_become_dead_letters(
         "empty_text": b'{"text": " "}',
         "label_length": b'{"text": "x", "label": "%s"}' % (b"y" * 10_000),
         "too_large": b'{"text": "%s"}' % (b"z" * (10 << 20)),
-        "no_value": None,
+        "no_value": b"",
         "label_limit": b'{"text": "one label too many", "label": "third"}',
     }
     publish(topic, [*documents(20), *poison.values(), *documents(12, start=20)])

@@ -13,8 +13,9 @@ from kafka.record.default_records import DefaultRecordBatch
 from consumer.kafka.patches import _read_msg_with_any_header_name
 from consumer.kafka.poller import LostOffsets, Poller, PollError, beginnings, connect
 from consumer.kafka.record_queue import RecordQueue
+from consumer.records.config import RecordConfig
+from consumer.records.reader import RecordReader
 from newsreel.common import kafka
-from newsreel.events import cloudevents
 from newsreel.events.errors import DecodeError, Reason
 
 
@@ -159,14 +160,16 @@ def test_header_name_that_is_not_utf8(
     monkeypatch.setattr(DefaultRecordBatch, "_read_msg", _read_msg_with_any_header_name)
     publish(topic, [])
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
-    producer.send(topic, value=b"odd", headers=[(HeaderName(b"ce_\xff"), b"x")]).get(timeout=30)
+    producer.send(topic, value=b'{"text":"odd"}', headers=[(HeaderName(b"ce_\xff"), b"x")]).get(
+        timeout=30
+    )
     producer.send(topic, value=b"even").get(timeout=30)
     producer.close()
     with polling(bootstrap_servers, topic) as queue:
         odd, even = queue.take(30), queue.take(30)
     assert odd is not None
     assert even is not None
-    assert (odd.value, even.value) == (b"odd", b"even")
+    assert (odd.value, even.value) == (b'{"text":"odd"}', b"even")
     with pytest.raises(DecodeError) as refused:
-        cloudevents.identity(odd.key, odd.headers)
+        RecordReader.build(RecordConfig()).read(odd)
     assert refused.value.reason is Reason.BAD_HEADER

@@ -19,11 +19,13 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from consumer.records.config import RecordConfig
+from consumer.records.reader import RecordReader
 from harness.broker import EmbeddedKafka, free_port
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
 from newsreel.events import change, topics
-from newsreel.events.document import Document, decode
+from newsreel.events.document import Document
 from producer import arrivals, connection
 from producer.publisher import DeliveryError, PublishCounts
 
@@ -74,10 +76,9 @@ def published(records: Callable[[str], list[ConsumerRecord]]) -> Read:
     """Return a function that reads the documents of a topic."""
 
     def call(topic: str) -> list[Document]:
-        return [
-            decode(record.key, record.value, record.headers, default_id="")
-            for record in records(topic)
-        ]
+        reader = RecordReader.build(RecordConfig())
+        found = [reader.read(record).document for record in records(topic)]
+        return [document for document in found if document is not None]
 
     return call
 

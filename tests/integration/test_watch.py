@@ -20,6 +20,8 @@ from consumer import __main__ as program
 from consumer.checkpoints.manifest import MANIFEST, Manifest
 from consumer.checkpoints.store import CheckpointStore
 from consumer.heldout.topic import HeldOutTopic
+from consumer.records.config import RecordConfig
+from consumer.records.reader import RecordReader
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
 from newsreel.events import topics
@@ -155,7 +157,7 @@ def test_uncommitted_checkpoint(
 
 def test_growing_topic(publish: Publish, connection: Connection, topic: str) -> None:
     """New labelled documents are read; a topic that was created again is read from its start."""
-    heldout = HeldOutTopic(connection, topic)
+    heldout = HeldOutTopic(connection, topic, RecordReader.build(RecordConfig()))
     assert heldout.read() == []
     records: list[Any] = [*documents(5), b"not a document", Document("unlabelled", "text")]
     publish(topic, records, partitions=2)

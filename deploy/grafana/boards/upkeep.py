@@ -59,8 +59,10 @@ def faults() -> list[PanelRow]:
     letters = graph(
         "Dead letters per second",
         "Records that could not be decoded or learned, by reason. They are in the dead-letter"
-        " topic, with details in their headers.",
+        " topic, with details in their headers. Tombstones, and times that can't be understood, are"
+        " left out without harm.",
         query(per_second("newsreel_dead_letters_total", CONSUMER, "reason"), "{{reason}}"),
+        query(per_second("newsreel_ignored_total", CONSUMER, "what"), "left out: {{what}}"),
         unit="suffix:/s",
         min=0,
         noValue="none",

@@ -29,8 +29,11 @@ VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 EXAMPLE = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
-UNFIT = {"--http-token", "--http-token-file", "--stop-after", "--stop-when-idle", "--summary"}
-"""Options that no service needs: services run without end, at private ports."""
+UNFIT = {
+    *("--http-token", "--http-token-file", "--stop-after", "--stop-when-idle", "--summary"),
+    *("--label-map", "--schema-registry-password-file"),
+}
+"""Options that no service needs, which run without end at private ports, and files."""
 
 
 def interpolated(text: object, variables: dict[str, str]) -> str:

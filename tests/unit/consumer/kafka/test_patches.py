@@ -14,7 +14,9 @@ from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchB
 
 from consumer.commit.writer import dead_letter_record
 from consumer.kafka import patches
-from consumer.kafka.source import _dead_letter, read_document
+from consumer.kafka.source import _dead_letter
+from consumer.records.config import RecordConfig
+from consumer.records.reader import RecordReader
 from newsreel.events.errors import DecodeError, Reason
 
 
@@ -84,12 +86,12 @@ class Record(NamedTuple):
 
 @pytest.mark.parametrize("name", [b"ce_\xff", b"other \xff", b"content-type\xc3"])
 def test_dead_letter(name: bytes) -> None:
-    """A name that is not UTF-8 breaks the wire contract; its dead letter can be sent."""
+    """A name that is not UTF-8 can't be read; its dead letter can be sent."""
     patches.install()
     (found,) = read(batch([name]))
     record = Record("documents", 0, 7, None, json.dumps({"text": "good"}).encode(), found.headers)
     with pytest.raises(DecodeError) as refused:
-        read_document(record)
+        RecordReader.build(RecordConfig()).read(record)
     assert refused.value.reason is Reason.BAD_HEADER
     letter = _dead_letter(record, refused.value.reason, str(refused.value))
     sent = dead_letter_record("documents", letter)

@@ -11,7 +11,8 @@ from consumer.kafka.batch import Batch, LabelTopic, Origin
 from consumer.kafka.record_queue import RecordQueue
 from consumer.kafka.source import QUIET_SECONDS, KafkaSource, RunEnd
 from consumer.labels import LabelSet
-from consumer.records.reader import MAX_TEXT_CHARACTERS
+from consumer.records.config import RecordConfig
+from consumer.records.reader import MAX_TEXT_CHARACTERS, Ignored, RecordReader
 from newsreel.events.document import Document
 from newsreel.events.errors import Reason
 
@@ -70,6 +71,7 @@ class Stream:
         self.queue.set_ends(ends or {}, math.inf)  # in touch with the broker
         self.source = KafkaSource(
             self.queue,
+            RecordReader.build(RecordConfig()),
             LabelSet(limit),
             positions or {},
             linger,
@@ -106,15 +108,23 @@ def test_batches_in_the_order_of_the_stream() -> None:
 
 def test_dead_letters() -> None:
     """Unusable records become dead letters with reason and place; the position moves past them."""
-    records = [record(0), record(1, value=b"{"), record(2, value=None), record(3)]
+    records = [record(0), record(1, value=b"{"), record(2, value=b"[]"), record(3)]
     batch = Stream(records, ends={0: 4}).read(2)
     assert ids(batch) == ["documents/0/0", "documents/0/3"]
     assert batch.origins == [Origin(0, 0), Origin(0, 3)]
     assert [(x.topic, x.partition, x.offset, x.value, x.reason) for x in batch.dead_letters] == [
         ("documents", 0, 1, b"{", Reason.NOT_JSON),
-        ("documents", 0, 2, None, Reason.NO_VALUE),
+        ("documents", 0, 2, b"[]", Reason.WRONG_SHAPE),
     ]
     assert batch.positions == {0: 4}
+
+
+def test_tombstones() -> None:
+    """Records without a value are counted and skipped; the position moves past them."""
+    batch = Stream([record(0), record(1, value=None), record(2)], ends={0: 3}).read(2)
+    assert ids(batch) == ["documents/0/0", "documents/0/2"]
+    assert (batch.dead_letters, batch.ignored) == ([], {Ignored.TOMBSTONE: 1})
+    assert batch.positions == {0: 3}
 
 
 def test_label_limit() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops import build_loop, resume
+from structlog.testing import capture_logs
 
 from consumer.kafka.batch import Batch, LabelRecord, Origin
 from consumer.labels import LabelSet
@@ -62,8 +63,8 @@ class EventSource:
             {0: self._read},
             {0: 0},
             {},
-            labels,
-            {0: self._read_labels},
+            labels=labels,
+            label_positions={0: self._read_labels},
         )
 
 
@@ -191,6 +192,18 @@ def test_repeated_id(read: Read) -> None:
     _, steps = read([document(1), document(2), document(1), Label("d1", "a"), Label("d1", "a")])
     assert outcomes(steps) == {LabelOutcome.JOINED: 1, LabelOutcome.REPEATED: 1}
     assert [label.origin.offset for step in steps for label in step.labelled.joined] == [2]
+
+
+def test_shared_id(read: Read) -> None:
+    """Nothing is joined to documents that share an id while they wait; all of it is counted."""
+    first, second, third = (Document("c1", text) for text in ("card blocked", "crashes", "slow"))
+    labels = [Label("c1", "cards"), Label("c1", "apps")]
+    events = [first, second, labels[0], third, labels[1], document(2), Label("d2", "a")]
+    with capture_logs() as log:
+        loop, steps = read(events)
+    assert outcomes(steps) == {LabelOutcome.AMBIGUOUS: 5, LabelOutcome.JOINED: 1}
+    assert loop.evaluator.scores().whole.counts == {"a": 1}
+    assert ["share an id" in line["event"] for line in log] == [True]
 
 
 @st.composite
