@@ -9,7 +9,7 @@ from consumer.evaluation.evaluator import Prediction
 from consumer.evaluation.scores import Scores
 from consumer.kafka.batch import Batch, Origin
 from consumer.labels import LabelSet
-from consumer.learners.prediction import PredictedBatch, with_names
+from consumer.learners.prediction import PredictedBatch
 from newsreel.common.errors import UserError
 from newsreel.events.document import Document
 
@@ -65,8 +65,26 @@ class Labelling(Protocol):
     positions: Mapping[int, int]
     """Next offset to read of the topic of labels, by partition."""
 
-    def take(self, batch: Batch, predicted: PredictedBatch, labels: LabelSet) -> LabelledBatch:
-        """Return what can be scored and learned now that a batch has been predicted."""
+    def take(
+        self,
+        batch: Batch,
+        predicted: PredictedBatch,
+        predictions: Sequence[Prediction],
+        labels: LabelSet,
+    ) -> LabelledBatch:
+        """Return what can be scored and learned now that a batch has been predicted.
+
+        Parameters
+        ----------
+        batch
+            Documents, and labels that arrived.
+        predicted
+            Predictions of the documents, by the numbers of the labels.
+        predictions
+            The same predictions, by the names of the labels.
+        labels
+            Numbers and names.
+        """
         ...
 
     def repredict(self, predictions: Sequence[Prediction]) -> None:
@@ -94,9 +112,14 @@ class ImmediateLabels:
     def __init__(self) -> None:
         self.positions: Mapping[int, int] = {}
 
-    def take(self, batch: Batch, predicted: PredictedBatch, labels: LabelSet) -> LabelledBatch:
+    def take(
+        self,
+        batch: Batch,
+        predicted: PredictedBatch,  # noqa: ARG002 - of the protocol
+        predictions: Sequence[Prediction],
+        labels: LabelSet,  # noqa: ARG002
+    ) -> LabelledBatch:
         """Return all documents to learn from, and the predictions of the labelled ones."""
-        predictions = with_names(predicted, labels)
         return LabelledBatch(
             ready=list(zip(batch.documents, batch.origins, strict=True)),
             scored=[each for each in predictions if each.document.label is not None],

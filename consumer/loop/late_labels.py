@@ -63,7 +63,13 @@ class LateLabels:
         self._ambiguous: OrderedDict[str, None] = OrderedDict()
         self._repredicted = Evaluator()
 
-    def take(self, batch: Batch, predicted: PredictedBatch, labels: LabelSet) -> LabelledBatch:
+    def take(
+        self,
+        batch: Batch,
+        predicted: PredictedBatch,
+        predictions: Sequence[Prediction],
+        labels: LabelSet,
+    ) -> LabelledBatch:
         """Return what can be scored and learned, after each document and label in stream order."""
         ready: list[tuple[Document, Origin]] = []
         scored: list[Prediction] = []
@@ -83,7 +89,6 @@ class LateLabels:
                     ready.append((document.prediction.document, document.origin))
 
         join_labels_after(0)
-        predictions = with_names(predicted, labels)
         for row, document in enumerate(batch.documents):
             if document.label is None:
                 pending = _PendingDocument(

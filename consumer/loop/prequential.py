@@ -117,7 +117,7 @@ class Loop:
             fetched = clock()
             predicted = self.classifier.predict(batch.documents, clock)
             predictions = self.classifier.with_names(predicted)
-            labelled = self.labelling.take(batch, predicted, self.classifier.labels)
+            labelled = self.labelling.take(batch, predicted, predictions, self.classifier.labels)
             self.evaluator.update(labelled.scored)
             scored = clock()
             self.micro_batch.add(labelled.ready)

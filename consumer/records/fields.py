@@ -126,7 +126,7 @@ def key_as_id(key: bytes | None) -> str | None:
 
 def whole(string: str) -> str:
     """Replace halves of surrogate pairs, which no UTF-8 can hold, by U+FFFD."""
-    return _SURROGATE.sub("\ufffd", string)
+    return string if string.isascii() else _SURROGATE.sub("\ufffd", string)
 
 
 def kind(value: Any) -> str:

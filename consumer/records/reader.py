@@ -268,6 +268,8 @@ def _headers(record: KafkaRecord) -> dict[str, bytes | None]:
     """
     headers = dict(record.headers)
     for name in headers:
+        if name.isascii():
+            continue
         if (shown := name.encode("utf-8", "backslashreplace").decode()) != name:
             raise DecodeError(
                 Reason.BAD_HEADER, f"header {shorten(shown)}: its name is not valid UTF-8"
