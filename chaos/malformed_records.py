@@ -8,8 +8,8 @@ from chaos.kills import kill_at_random, once
 from chaos.run import BATCH, Run
 from chaos.trial import Checks, ResultRow, Rig, stopwatch
 from newsreel.common import kafka
-from newsreel.events import topics
 from newsreel.events.document import Document
+from newsreel.events.topics import Names
 
 VALID_SHARE = 0.1
 
@@ -47,7 +47,7 @@ def malformed(rig: Rig, count: int) -> list[ResultRow]:
         kills = sum(kill_at_random(run.start(), random) for _ in range(KILLS))
         run.finish()
         outcome = run.outcome()
-        letters = list(kafka.read(rig.connection, topics.dead_letters(run.topic)))
+        letters = list(kafka.read(rig.connection, Names.of(run.topic).dead_letters))
         expected = {
             position: str(item.reason)
             for position, item in zip(positions, items, strict=True)

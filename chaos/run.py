@@ -12,7 +12,7 @@ from chaos.trial import Rig, TrialError
 from harness.broker import program_environment
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
-from newsreel.events import topics
+from newsreel.events.topics import Names
 
 BATCH = 16
 """Documents of a step; a stream is a multiple of these, so that no step is cut by time."""
@@ -132,7 +132,7 @@ class Run:
             scored=state["evaluator"]["whole"]["documents"],
             predictions=[
                 _prediction(record.value)
-                for record in kafka.read(self._connection, topics.predictions(self.topic))
+                for record in kafka.read(self._connection, Names.of(self.topic).predictions)
             ],
         )
 

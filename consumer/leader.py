@@ -32,7 +32,6 @@ from consumer.settings import Settings
 from consumer.web.status import Health
 from newsreel.common import kafka
 from newsreel.common.shutdown import Shutdown
-from newsreel.events import topics
 
 QUEUED_MICRO_BATCHES = 8
 LOOK_FOR_LABELS_SECONDS = 0.2
@@ -106,7 +105,7 @@ class Leader:
         stack.callback(poller.close)
         outbox = Outbox(self._delivery(stack))
         writer = OutputWriter(
-            settings.topic, settings.group, outbox, self.progress, resumed.published
+            settings.topics, settings.group, outbox, self.progress, resumed.published
         )
         committer = self._committer(transactions, outbox, resumed)
         source = self._source(poller, resumed.positions, committer, stack)
@@ -125,7 +124,7 @@ class Leader:
     def _learn(self, source: KafkaSource, writer: OutputWriter, committer: Committer) -> None:
         """Run the loop, and hand each step to everything that follows it."""
         labels_missing = LabelsMissing(
-            topics.labels(self.settings.topic), expected=self.settings.late_labels
+            self.settings.topics.labels, expected=self.settings.late_labels
         )
         step = None
         for step in self.loop.run(source):
@@ -238,7 +237,7 @@ class Leader:
 
     def _with_labels(self, documents: Poller, stack: ExitStack) -> tuple[RecordStream, LabelTopic]:
         """Merge the topic of late labels into the stream, if labels are late."""
-        settings, topic = self.settings, topics.labels(self.settings.topic)
+        settings, topic = self.settings, self.settings.topics.labels
         if not settings.late_labels:
             return documents.queue, LabelTopic()
         reader = connect(settings.connection.options)

@@ -36,7 +36,6 @@ from consumer.web.status import Health, Status
 from newsreel import __version__
 from newsreel.common import kafka
 from newsreel.common.shutdown import Shutdown
-from newsreel.events import topics
 
 log = structlog.get_logger()
 
@@ -112,12 +111,13 @@ def _has_failed(loading: "Future[Any]") -> bool:
 
 def _require_topics(settings: Settings) -> None:
     """Require the topic of documents, and create the missing topics of the consumer's output."""
+    topics = settings.topics
     with kafka.admin(settings.connection) as admin:
-        kafka.require(admin, settings.topic)
+        kafka.require(admin, topics.documents)
         for name in (topics.dead_letters, topics.predictions, topics.drift):
-            kafka.ensure(admin, name(settings.topic), count=1)
+            kafka.ensure(admin, name, count=1)
         if settings.late_labels:
-            kafka.ensure(admin, topics.labels(settings.topic), count=1)
+            kafka.ensure(admin, topics.labels, count=1)
 
 
 def _metrics(settings: Settings) -> Metrics:
@@ -184,6 +184,6 @@ def _score(
     settings: Settings, reader: RecordReader, loop: Loop, shutdown: Shutdown
 ) -> Scores | None:
     """Score the model on the held-out topic; None if a signal comes meanwhile."""
-    documents = HeldOutTopic(settings.connection, topics.heldout(settings.topic), reader).read()
+    documents = HeldOutTopic(settings.connection, settings.topics.heldout, reader).read()
     scores = score_heldout(loop.classifier, documents, stopping=lambda: shutdown.requested)
     return None if shutdown.requested else scores

@@ -11,7 +11,7 @@ from consumer.features.config import DEFAULT_MODEL, Precision, RuntimeName, Text
 from consumer.learners.config import LearnerName, OptimizerName
 from consumer.records.config import FormatName, RecordConfig, RegistryConfig
 from newsreel.common.settings import KafkaSettings, secret
-from newsreel.events import topics
+from newsreel.events.topics import DOCUMENTS, PATTERN, Names
 
 RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd": (3e-2, 3e-1)}
 """Default learning rates of encoder layers and output layer, by optimizer."""
@@ -163,7 +163,37 @@ class Settings(HttpSettings, RecordSettings):
 
     model_config = SettingsConfigDict(env_prefix="CONSUMER_", cli_prog_name="python -m consumer")
 
-    topic: str = Field(topics.DOCUMENTS, pattern=topics.PATTERN, description="topic to learn from")
+    topic: str = Field(DOCUMENTS, pattern=PATTERN, description="topic to learn from")
+    predictions_topic: str | None = Field(
+        None,
+        pattern=PATTERN,
+        examples=["ml.predictions"],
+        description="topic of predictions; default: <topic>.predictions",
+    )
+    dead_letters_topic: str | None = Field(
+        None,
+        pattern=PATTERN,
+        examples=["ml.dead-letters"],
+        description="topic of records that could not be used; default: <topic>.dead-letters",
+    )
+    drift_topic: str | None = Field(
+        None,
+        pattern=PATTERN,
+        examples=["ml.drift"],
+        description="topic of detected changes; default: <topic>.drift",
+    )
+    labels_topic: str | None = Field(
+        None,
+        pattern=PATTERN,
+        examples=["ml.labels"],
+        description="topic of late labels; default: <topic>.labels",
+    )
+    heldout_topic: str | None = Field(
+        None,
+        pattern=PATTERN,
+        examples=["ml.heldout"],
+        description="topic of held-out documents; default: <topic>.heldout",
+    )
     group: str = Field("newsreel", min_length=1, description="Kafka consumer group")
     checkpoint_dir: Path = Field(Path("checkpoints"), description="folder of checkpoints")
     checkpoint_every: int = Field(
@@ -279,7 +309,7 @@ class Settings(HttpSettings, RecordSettings):
     )
     late_labels: bool = Field(
         False,
-        description="read labels that arrive later than their documents, from <topic>.labels",
+        description="read labels that arrive later than their documents, from --labels-topic",
     )
     pending_capacity: int = Field(
         10_000, ge=1, description="documents that can wait for late labels, with --late-labels"
@@ -308,6 +338,23 @@ class Settings(HttpSettings, RecordSettings):
     )
     summary: Path | None = Field(None, description="file for the results of the run, as JSON")
 
+    @property
+    def topics(self) -> Names:
+        """Names of the topics of the stream."""
+        return Names.of(
+            self.topic,
+            heldout=self.heldout_topic,
+            predictions=self.predictions_topic,
+            dead_letters=self.dead_letters_topic,
+            labels=self.labels_topic,
+            drift=self.drift_topic,
+        )
+
+    @model_validator(mode="after")
+    def _name_topics(self) -> Self:
+        _ = self.topics  # refuses names that are given twice
+        return self
+
 
 class EvaluateSettings(HttpSettings, RecordSettings):
     """Evaluate a checkpoint on the held-out topic and print the scores as JSON.
@@ -323,9 +370,7 @@ class EvaluateSettings(HttpSettings, RecordSettings):
     checkpoint: Path = Field(
         description="checkpoint, or folder of checkpoints: then the one that was committed last"
     )
-    topic: str = Field(
-        topics.heldout(topics.DOCUMENTS), pattern=topics.PATTERN, description="held-out topic"
-    )
+    topic: str = Field(Names.of(DOCUMENTS).heldout, pattern=PATTERN, description="held-out topic")
     watch: bool = Field(False, description="follow the commits of a folder of checkpoints")
     threads: int | None = Field(
         None, ge=1, description="number of cores to use; default: 1 with --watch, else all"

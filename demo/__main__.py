@@ -23,7 +23,7 @@ from harness import supervisor
 from harness.broker import find_kafka, free_port, program_environment
 from newsreel.common import cli, kafka, logs
 from newsreel.common.errors import UserError
-from newsreel.events import topics
+from newsreel.events.topics import Names
 
 IDLE_SECONDS = 60
 
@@ -89,7 +89,7 @@ def demo(argv: Sequence[str]) -> None:
 
 def _heldout_options(settings: Settings, topic: str) -> list[str]:
     return [
-        *("--topic", topics.heldout(topic), "--split", "test"),
+        *("--topic", Names.of(topic).heldout, "--split", "test"),
         *("--limit", str(settings.heldout)),
     ]
 

@@ -8,6 +8,7 @@ from kafka.admin import ConfigResource
 from kafka.errors import KafkaError
 
 from newsreel.common.kafka import Connection
+from newsreel.events.topics import Names
 from producer.publisher import DeliveryError, PublishCounts, Publisher
 
 DELIVERY_SECONDS = 60.0
@@ -26,7 +27,7 @@ RECORD_BYTES = 1_048_588
 @contextmanager
 def connect(
     connection: Connection,
-    topic: str,
+    topics: Names,
     source: str,
     counts: PublishCounts,
     record_bytes: int = RECORD_BYTES,
@@ -39,7 +40,7 @@ def connect(
     ----------
     connection
         Address of Kafka, and the security options of its clients.
-    topic, source, counts, patience, published
+    topics, source, counts, patience, published
         Arguments of `Publisher`.
     record_bytes
         Largest record that the topic accepts, in bytes. The client refuses larger ones: a refusal
@@ -68,7 +69,7 @@ def connect(
             f"Kafka at {connection.bootstrap_servers!r} does not answer any more; nothing was"
             " delivered: check the broker, then run the producer again"
         ) from error
-    publisher = Publisher(client, topic, source, counts, patience, published)
+    publisher = Publisher(client, topics, source, counts, patience, published)
     try:
         yield publisher
     except Exception:

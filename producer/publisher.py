@@ -10,12 +10,13 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RetriableError
 
 from newsreel.common.errors import UserError
-from newsreel.events import change, label, topics
+from newsreel.events import change, label
 from newsreel.events.change import Change
 from newsreel.events.document import Document, encode
 from newsreel.events.errors import EncodeError
 from newsreel.events.label import Label
 from newsreel.events.record import Record
+from newsreel.events.topics import Names
 from producer.scenarios.stream import Item
 
 PENDING_BYTES = 1 << 22
@@ -70,8 +71,8 @@ class Publisher:
     ----------
     client
         Kafka client, which reports the outcome of each record from another thread.
-    topic
-        Topic of the documents. Labels go to its topic of labels, changes to its topic of truth.
+    topics
+        Topics of documents, labels and changes.
     source
         CloudEvents source of the documents.
     counts
@@ -85,14 +86,14 @@ class Publisher:
     def __init__(
         self,
         client: KafkaProducer,
-        topic: str,
+        topics: Names,
         source: str,
         counts: PublishCounts,
         patience: float,
         published: int = 0,
     ) -> None:
         self._client = client
-        self._topic = topic
+        self._topics = topics
         self._source = source
         self._counts = counts
         self._patience = patience
@@ -142,7 +143,7 @@ class Publisher:
             self._counts.delivered_bytes += size
 
         try:
-            self._send(self._topic, record, delivered)
+            self._send(self._topics.documents, record, delivered)
         except MessageSizeTooLargeError:
             self._counts.failed += 1
             self._counts.first_failed = self._counts.first_failed or (
@@ -169,7 +170,7 @@ class Publisher:
         def delivered() -> None:
             self._counts.labels += 1
 
-        self._send(topics.labels(self._topic), record, delivered)
+        self._send(self._topics.labels, record, delivered)
 
     def publish_change(self, item: Change) -> None:
         """Send a change to the topic of truth.
@@ -188,7 +189,7 @@ class Publisher:
             self._counts.change_times[kind] = now.timestamp()
             self._counts.change_documents[kind] = documents
 
-        self._send(topics.truth(self._topic), record, delivered)
+        self._send(self._topics.truth, record, delivered)
 
     def flush(self) -> None:
         """Wait until the broker has acknowledged each record.
@@ -237,8 +238,8 @@ class Publisher:
                     reason = f"no answer for {self._patience:g} s"
                 raise DeliveryError(
                     f"Kafka accepts no more documents ({reason}): {self._counts.delivered} were"
-                    f" delivered to {self._topic!r}, {self._pending} more were sent; check the"
-                    " broker, then run the producer again"
+                    f" delivered to {self._topics.documents!r}, {self._pending} more were sent;"
+                    " check the broker, then run the producer again"
                 )
 
     def _fail(self, error: KafkaError) -> None:

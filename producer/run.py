@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry
 from newsreel.common import kafka
 from newsreel.common.errors import UserError
 from newsreel.common.shutdown import Shutdown
-from newsreel.events import topics
 from producer import arrivals, connection, metrics, progress
 from producer.arrivals import Timetable
 from producer.corpus import times
@@ -62,7 +61,7 @@ def run(settings: Settings) -> None:
         publisher = stack.enter_context(
             connection.connect(
                 settings.connection,
-                settings.topic,
+                settings.topics,
                 corpus.source,
                 counts,
                 record_bytes,
@@ -125,9 +124,9 @@ def _prepare_topics(
     record_bytes = connection.largest_record(client, settings.topic)
     published = kafka.count(client, settings.topic) if settings.resume else 0
     if scenario.separates_labels:
-        kafka.ensure(client, topics.labels(settings.topic), count=1)
+        kafka.ensure(client, settings.topics.labels, count=1)
     if scenario.announces_changes:
-        kafka.ensure(client, topics.truth(settings.topic), count=1)
+        kafka.ensure(client, settings.topics.truth, count=1)
     log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
     return record_bytes, published
 

@@ -7,7 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from newsreel.common.settings import KafkaSettings
-from newsreel.events import topics
+from newsreel.events.topics import DOCUMENTS, PATTERN, Names
 
 
 class Settings(KafkaSettings):
@@ -19,9 +19,21 @@ class Settings(KafkaSettings):
     model_config = SettingsConfigDict(env_prefix="PRODUCER_", cli_prog_name="python -m producer")
 
     topic: str = Field(
-        topics.DOCUMENTS,
-        pattern=topics.PATTERN,
+        DOCUMENTS,
+        pattern=PATTERN,
         description="topic to publish to; created if it does not exist",
+    )
+    labels_topic: str | None = Field(
+        None,
+        pattern=PATTERN,
+        examples=["ml.labels"],
+        description="topic of labels that a scenario sends later; default: <topic>.labels",
+    )
+    truth_topic: str | None = Field(
+        None,
+        pattern=PATTERN,
+        examples=["ml.truth"],
+        description="topic of the changes that a scenario makes; default: <topic>.truth",
     )
     partitions: PositiveInt = Field(
         1,
@@ -106,6 +118,16 @@ class Settings(KafkaSettings):
         description="TCP port of the Prometheus metrics; not served by default",
     )
     metrics_host: str = Field("127.0.0.1", description="address of the Prometheus metrics")
+
+    @property
+    def topics(self) -> Names:
+        """Names of the topics of the stream."""
+        return Names.of(self.topic, labels=self.labels_topic, truth=self.truth_topic)
+
+    @model_validator(mode="after")
+    def _name_topics(self) -> Self:
+        _ = self.topics  # refuses names that are given twice
+        return self
 
     @model_validator(mode="after")
     def _check_clock(self) -> Self:

@@ -20,8 +20,8 @@ from benchmarks.throughput import processes, streaming
 from harness.broker import free_port
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
-from newsreel.events import topics
 from newsreel.events.document import Document
+from newsreel.events.topics import Names
 
 STEP = 32
 """Documents of a learning step; a consumer that ends leaves an incomplete step in the topic."""
@@ -194,7 +194,7 @@ def _columns(samples: Sequence[Sample]) -> dict[str, list[float]]:
 def _topic(broker: Connection, heldout: Sequence[Document]) -> str:
     """Create a topic and its topic of held-out documents; return the name of the first."""
     topic = processes.new_topic(broker)
-    streaming.publish(broker, topics.heldout(topic), heldout)
+    streaming.publish(broker, Names.of(topic).heldout, heldout)
     return topic
 
 
@@ -283,7 +283,7 @@ def _outcome(
     """
     figures = json.loads(summary.read_text())
     predictions = [
-        json.loads(record.value) for record in kafka.read(broker, topics.predictions(topic))
+        json.loads(record.value) for record in kafka.read(broker, Names.of(topic).predictions)
     ]
     ids = {prediction["id"] for prediction in predictions}
     if not sent == len(predictions) == len(ids) == figures["learned_documents"]:

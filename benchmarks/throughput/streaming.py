@@ -13,6 +13,7 @@ from consumer.monitoring.progress import Progress
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
 from newsreel.events.document import Document
+from newsreel.events.topics import Names
 from producer import connection
 from producer.publisher import PublishCounts
 
@@ -66,7 +67,7 @@ def publish(broker: Connection, topic: str, documents: Iterable[Document]) -> No
     """Publish documents to a topic; create a missing topic."""
     with kafka.admin(broker) as admin:
         kafka.ensure(admin, topic, count=1)
-    with connection.connect(broker, topic, "benchmarks", PublishCounts()) as publisher:
+    with connection.connect(broker, Names.of(topic), "benchmarks", PublishCounts()) as publisher:
         for document in documents:
             publisher.publish(document)
 

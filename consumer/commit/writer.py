@@ -16,9 +16,9 @@ from consumer.kafka.batch import DeadLetter, Origin
 from consumer.kafka.outbox import Outbox, Outgoing
 from consumer.loop.step import Step
 from consumer.monitoring.progress import Progress
-from newsreel.events import topics
 from newsreel.events.cloudevents import Headers
 from newsreel.events.errors import Reason
+from newsreel.events.topics import Names
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ JSON_HEADERS: Headers = [("content-type", b"application/json")]
 
 
 def prediction_record(
-    topic: str,
+    topics: Names,
     group: str,
     prediction: Prediction,
     origin: Origin,
@@ -41,8 +41,8 @@ def prediction_record(
 
     Parameters
     ----------
-    topic
-        Topic of the document; the record goes to its topic of predictions.
+    topics
+        Topics of the document and of the record.
     group
         Group whose model predicted: groups that read one topic share its topic of predictions.
     origin
@@ -60,7 +60,7 @@ def prediction_record(
         "label": predicted.label,
         "probabilities": {name: round(share, 6) for name, share in prediction.top},
         "truth": document.label,
-        "topic": topic,
+        "topic": topics.documents,
         "partition": origin.partition,
         "offset": origin.offset,
         "group": group,
@@ -69,16 +69,16 @@ def prediction_record(
         "time": (now or datetime.now(UTC)).isoformat(),
     }
     encoded = json.dumps(value, ensure_ascii=False).encode()
-    return Outgoing(topics.predictions(topic), document.id.encode(), encoded, JSON_HEADERS)
+    return Outgoing(topics.predictions, document.id.encode(), encoded, JSON_HEADERS)
 
 
-def drift_record(topic: str, group: str, drift: Drift, now: datetime | None = None) -> Outgoing:
+def drift_record(topics: Names, group: str, drift: Drift, now: datetime | None = None) -> Outgoing:
     """Return the record of a detected drift, or of a reaction to drift.
 
     Parameters
     ----------
-    topic
-        Topic of the documents that changed; the record goes to its topic of drifts.
+    topics
+        Topics of the documents that changed and of the record.
     group
         Group whose model detected the drift.
     now
@@ -86,12 +86,12 @@ def drift_record(topic: str, group: str, drift: Drift, now: datetime | None = No
     """
     value = {
         **asdict(drift),
-        "topic": topic,
+        "topic": topics.documents,
         "group": group,
         "time": (now or datetime.now(UTC)).isoformat(),
     }
     encoded = json.dumps(value, ensure_ascii=False).encode()
-    return Outgoing(topics.drift(topic), drift.detector.encode(), encoded, JSON_HEADERS)
+    return Outgoing(topics.drift, drift.detector.encode(), encoded, JSON_HEADERS)
 
 
 def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
@@ -105,7 +105,7 @@ def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
     Parameters
     ----------
     topic
-        Topic of the documents; the record goes to its topic of dead letters.
+        Topic of dead letters.
     """
     about: Headers = [
         ("dl_reason", str(letter.reason).encode()),
@@ -120,7 +120,7 @@ def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
         (name.encode("utf-8", "backslashreplace").decode(), content or b"")
         for name, content in letter.headers
     ]
-    return Outgoing(topics.dead_letters(topic), letter.key, letter.value, original, about)
+    return Outgoing(topic, letter.key, letter.value, original, about)
 
 
 class DeadLetterLog:
@@ -167,10 +167,10 @@ class OutputWriter:
 
     Parameters
     ----------
-    topic
-        Topic of the documents.
+    topics
+        Topics of the documents and of the records.
     group
-        Group that reads the topic.
+        Group that reads the documents.
     outbox
         Outbox for the records.
     progress
@@ -182,13 +182,13 @@ class OutputWriter:
 
     def __init__(
         self,
-        topic: str,
+        topics: Names,
         group: str,
         outbox: Outbox,
         progress: Progress,
         published: Mapping[int, int],
     ) -> None:
-        self._topic = topic
+        self._topics = topics
         self._group = group
         self._outbox = outbox
         self._progress = progress
@@ -203,12 +203,12 @@ class OutputWriter:
         self._log.observe(step.dead_letters)
         checkpoint, steps = self._progress.checkpoint, self._progress.steps
         self._outbox.put(
-            prediction_record(self._topic, self._group, prediction, origin, checkpoint, steps)
+            prediction_record(self._topics, self._group, prediction, origin, checkpoint, steps)
             for prediction, origin in zip(step.predictions, step.batch.origins, strict=True)
             if self._is_new(origin.partition, origin.offset)
         )
         self._outbox.put(
-            dead_letter_record(self._topic, letter)
+            dead_letter_record(self._topics.dead_letters, letter)
             for letter in step.dead_letters
             if self._is_new(letter.partition, letter.offset)
             # Quarantined documents were read earlier, perhaps before the last commit.
@@ -216,7 +216,7 @@ class OutputWriter:
         )
         if new:
             self._outbox.put(
-                drift_record(self._topic, self._group, drift) for drift in step.drift.detected
+                drift_record(self._topics, self._group, drift) for drift in step.drift.detected
             )
 
     def finish(self) -> None:

@@ -12,7 +12,7 @@ from consumer import __main__ as program
 from consumer.checkpoints.store import newest_checkpoint
 from consumer.kafka.offsets import FRESH
 from newsreel.common import cli, kafka
-from newsreel.events import topics
+from newsreel.events.topics import Names
 
 Complain = Callable[..., str]
 
@@ -155,13 +155,13 @@ def test_nothing_to_evaluate(
     complain: Complain, publish: Publish, learn: Learn, topic: str, tmp_path: Path
 ) -> None:
     """Evaluation without a checkpoint, or without held-out documents, is an error with a remedy."""
-    options = ("--checkpoint", tmp_path / "checkpoints", "--topic", topics.heldout(topic))
+    options = ("--checkpoint", tmp_path / "checkpoints", "--topic", Names.of(topic).heldout)
     assert "holds no checkpoint" in complain(*options, main=program.evaluate)
     publish(topic, documents(16))
     summary = learn(topic, "--stop-after", 16)
     assert summary["heldout_accuracy"] is None
     line = complain(*options, main=program.evaluate)
-    assert f"python -m producer --topic {topics.heldout(topic)}" in line
+    assert f"python -m producer --topic {Names.of(topic).heldout}" in line
     assert "is required" in complain(main=program.evaluate)
 
     checkpoint = newest_checkpoint(tmp_path / "checkpoints")

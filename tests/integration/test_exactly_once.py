@@ -19,7 +19,7 @@ from consumer import __main__ as program
 from consumer.checkpoints.lease import Lease
 from consumer.kafka.poller import PollError
 from newsreel.common import kafka
-from newsreel.events import topics
+from newsreel.events.topics import Names
 
 BAYES = ("--learner", "bayes")
 
@@ -79,7 +79,9 @@ def predicted(read: Read) -> Callable[..., list[tuple[int, int]]]:
     """Return partition and offset of each published prediction, in order."""
 
     def call(topic: str, isolation: str = "read_committed") -> list[tuple[int, int]]:
-        values = [json.loads(record.value) for record in read(topics.predictions(topic), isolation)]
+        values = [
+            json.loads(record.value) for record in read(Names.of(topic).predictions, isolation)
+        ]
         return [(value["partition"], value["offset"]) for value in values]
 
     return call
@@ -104,7 +106,7 @@ def test_one_prediction_for_each_document(
     learn(topic, *BAYES, "--stop-after", 20)
     (first,) = checkpoints(tmp_path)
     learn(topic, *BAYES, "--stop-after", 30, "--checkpoint-every", 8)
-    found = read(topics.predictions(topic))
+    found = read(Names.of(topic).predictions)
     values = [json.loads(record.value) for record in found]
     assert [record.key.decode() for record in found] == [f"doc-{n}" for n in range(50)]
     assert [value["id"] for value in values] == [f"doc-{n}" for n in range(50)]
@@ -259,7 +261,7 @@ def test_header_name_that_is_not_utf8(
     publish(topic, documents(4, start=4))
     summary = learn(topic, *BAYES, "--stop-after", 8)
     assert (summary["documents"], summary["dead_letters"]) == (8, 1)
-    (letter,) = read(topics.dead_letters(topic))
+    (letter,) = read(Names.of(topic).dead_letters)
     found = dict(letter.headers)
     assert (found["dl_reason"], found["dl_offset"]) == (b"bad_header", b"4")
     assert b"not valid UTF-8" in found["dl_detail"]

@@ -21,9 +21,9 @@ from consumer.loop.labelling import PendingDocumentsError
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
 from newsreel.events import label as wire
-from newsreel.events import topics
 from newsreel.events.document import Document, encode
 from newsreel.events.label import Label
+from newsreel.events.topics import Names
 
 BEGIN_MS = round(time.time() * 1000) - 60_000
 """First timestamp: recent, as brokers delete old records."""
@@ -50,14 +50,14 @@ def publish(
 ) -> None:
     """Write each record with its timestamp."""
     with kafka.admin(connection) as admin:
-        for name in (topic, topics.labels(topic)):
+        for name in (topic, Names.of(topic).labels):
             kafka.ensure(admin, name, 1)
     producer = KafkaProducer(**connection.options)
     for milliseconds, event in timed_events:
         late = isinstance(event, Label)
         record = wire.encode(event, "tests") if isinstance(event, Label) else encode(event, "tests")
         producer.send(
-            topics.labels(topic) if late else topic,
+            Names.of(topic).labels if late else topic,
             key=record.key,
             value=record.value,
             headers=record.headers,
@@ -142,8 +142,8 @@ def test_unusable_labels(connection: Connection, learn: Learn, topic: str) -> No
     publish(connection, topic, [(0, replace(first, label=None)), (5, Label(first.id, "a"))])
     producer = KafkaProducer(**connection.options)
     for value in (b"{", b'{"label": ""}', b'{"text": "x"}', None):
-        producer.send(topics.labels(topic), key=second.id.encode(), value=value)
-    producer.send(topics.labels(topic), value=b'{"label": "a"}')  # without the id of a document
+        producer.send(Names.of(topic).labels, key=second.id.encode(), value=value)
+    producer.send(Names.of(topic).labels, value=b'{"label": "a"}')  # without the id of a document
     producer.close()
     summary = learn(topic, "--late-labels", "--stop-when-idle", 3)
     assert summary["learned_documents"] == 1

@@ -18,14 +18,14 @@ from consumer.kafka.outbox import Outgoing
 from consumer.kafka.transaction import Transactions
 from consumer.monitoring.learning_metrics import Metrics
 from newsreel.common.kafka import Connection
-from newsreel.events import topics
 from newsreel.events.errors import Reason
+from newsreel.events.topics import Names
 
 
 def test_labels_are_learned(publish: Publish, learn: Learn, topic: str) -> None:
     """Two labels are classified well after some dozens of documents."""
     publish(topic, documents(96))
-    publish(topics.heldout(topic), documents(40, start=1000))
+    publish(Names.of(topic).heldout, documents(40, start=1000))
     summary = learn(topic, "--stop-after", 96)
     assert summary["documents"] == summary["learned_documents"] == 96
     assert summary["labels"] == 2
@@ -96,7 +96,7 @@ def test_drift(publish: Publish, learn: Learn, topic: str, connection: Connectio
     summary = learn(topic, "--learner", "bayes", "--stop-after", 500)
     assert summary["documents"] == 2400
     consumer = KafkaConsumer(
-        topics.drift(topic),
+        Names.of(topic).drift,
         **connection.options,
         auto_offset_reset="earliest",
         consumer_timeout_ms=3000,
@@ -117,11 +117,11 @@ def test_evaluation_of_a_checkpoint(
 ) -> None:
     """``consumer evaluate`` needs only the checkpoint, and agrees with the summary of the run."""
     publish(topic, documents(48))
-    publish(topics.heldout(topic), [*documents(30, start=1000), b"not a document"])
+    publish(Names.of(topic).heldout, [*documents(30, start=1000), b"not a document"])
     summary = learn(topic, "--stop-after", 48)
     evaluated = run(
         *("consumer", "evaluate", "--checkpoint", tmp_path / "checkpoints"),
-        *("--topic", topics.heldout(topic), "--precision", "fp32"),
+        *("--topic", Names.of(topic).heldout, "--precision", "fp32"),
     )
     assert evaluated.returncode == 0, evaluated.stderr
     report = json.loads(evaluated.stdout)
@@ -149,7 +149,7 @@ def test_unusable_records_become_dead_letters(
     assert summary["learned_documents"] == 32
     assert summary["dead_letters"] == len(poison)
     assert summary["labels"] == 2
-    found = read(bootstrap_servers, topics.dead_letters(topic), len(poison))
+    found = read(bootstrap_servers, Names.of(topic).dead_letters, len(poison))
     for number, ((reason, value), letter) in enumerate(zip(poison.items(), found, strict=True)):
         headers = dict(letter.headers)
         assert headers["dl_reason"].decode() == reason
@@ -165,7 +165,7 @@ def test_too_large_dead_letter(publish: Publish, topic: str, bootstrap_servers: 
     publish(topic, [])
     large = os.urandom(65 << 20)
     letter = DeadLetter("stream", 0, 8, None, b"{", [], Reason.NOT_JSON, "value: not JSON")
-    small = replace(dead_letter_record(topic, letter), topic=topic)
+    small = dead_letter_record(topic, letter)
     records = [Outgoing(topic, None, large, []), small]
     transactions = Transactions(
         Connection(bootstrap_servers), topic, topic, UNINTERRUPTED, Metrics(CollectorRegistry())

@@ -24,8 +24,9 @@ from consumer.records.reader import RecordReader
 from harness.broker import EmbeddedKafka, free_port
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
-from newsreel.events import change, topics
+from newsreel.events import change
 from newsreel.events.document import Document
+from newsreel.events.topics import Names
 from producer import arrivals, connection
 from producer.publisher import DeliveryError, PublishCounts
 
@@ -158,7 +159,7 @@ def test_truth(run: Run, tmp_path: Path, topic: str, published: Read, values: Va
         result = run(*command, *scenario, *more)
         assert result.returncode == 0, result.stderr
     assert "".join(document.label or "" for document in published(topic)) == "aaaaababbbbbab"
-    truth = [change.decode(value) for value in values(topics.truth(topic))]
+    truth = [change.decode(value) for value in values(Names.of(topic).truth)]
     assert [(item.scenario, item.what, item.documents, item.details) for item in truth] == [
         ("label-swap", "labels exchanged", 5, {"pairs": [["a", "b"]]}),
         ("noise", "labels wrong", 12, {"share": 1.0}),
@@ -183,7 +184,7 @@ def test_change_after_the_end(run: Run, own: Path, topic: str) -> None:
 def test_no_truth(run: Run, own: Path, topic: str, admin: KafkaAdminClient) -> None:
     """A stream without changes has no topic of truth."""
     assert run("producer", "--corpus", own, "--topic", topic).returncode == 0
-    assert topics.truth(topic) not in admin.list_topics()
+    assert Names.of(topic).truth not in admin.list_topics()
 
 
 def test_unsuitable_corpus(run: Run, own: Path, topic: str, admin: KafkaAdminClient) -> None:
@@ -201,7 +202,7 @@ def test_heldout_topic(run: Run, tmp_path: Path, topic: str, published: Read) ->
     for split in ("train", "test"):
         (tmp_path / f"20news-bydate-{split}/sci.space").mkdir(parents=True)
         (tmp_path / f"20news-bydate-{split}/sci.space/1").write_text(f"{split} text")
-    heldout = topics.heldout(topic)
+    heldout = Names.of(topic).heldout
     result = run("producer", "--corpus", tmp_path, "--topic", heldout, "--split", "test")
     assert result.returncode == 0, result.stderr
     assert published(heldout) == [Document("test/sci.space/1", "test text", "sci.space")]
@@ -289,7 +290,9 @@ def test_lost_broker(tmp_path: Path) -> None:
 
     def stream(broker: EmbeddedKafka) -> None:
         servers = Connection(broker.bootstrap_servers)
-        with connection.connect(servers, "documents", "tests", counts, patience=3.0) as publisher:
+        with connection.connect(
+            servers, Names.of("documents"), "tests", counts, patience=3.0
+        ) as publisher:
             publisher.publish(Document("1", "text"))
             publisher.flush()
             broker.stop()

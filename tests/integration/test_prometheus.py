@@ -28,8 +28,8 @@ from consumer.monitoring.learning_definitions import LEARNING
 from harness.broker import free_port
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
-from newsreel.events import topics
 from newsreel.events.document import encode
+from newsreel.events.topics import Names
 
 DEPLOYED = ROOT / "deploy" / "prometheus"
 
@@ -135,7 +135,7 @@ def publish(connection: Connection, topic: str) -> None:
     producer = KafkaProducer(**connection.options)
     for document in documents(40, start=1000):
         record = encode(document, source="tests")
-        producer.send(topics.heldout(topic), key=record.key, value=record.value)
+        producer.send(Names.of(topic).heldout, key=record.key, value=record.value)
     for value in (b"{", b'{"text": "goal"}'):
         producer.send(topic, key=b"odd", value=value)
     producer.close()
@@ -207,7 +207,7 @@ def prometheus(
         stack.callback(lives.close)
         restart()
         evaluating = fork(
-            *("evaluator", "consumer", "evaluate", "--watch", "--topic", topics.heldout(topic)),
+            *("evaluator", "consumer", "evaluate", "--watch", "--topic", Names.of(topic).heldout),
             *("--checkpoint", checkpoints, "--http-port", ports["evaluator"]),
             *("--precision", "fp32", "--runtime", "torch"),
         )

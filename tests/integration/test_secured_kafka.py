@@ -13,7 +13,7 @@ from consumer import __main__ as program
 from newsreel.common import cli, kafka
 from newsreel.common.kafka import BrokerUnreachableError, Connection
 from newsreel.common.settings import KafkaSettings
-from newsreel.events import topics
+from newsreel.events.topics import Names
 
 PRODUCE, FETCH = 0, 1
 
@@ -73,7 +73,7 @@ def test_producer_and_consumer(
     rows = [f"{document.text},{document.label}" for document in documents(64)]
     corpus.write_text("\n".join(["text,label", *rows]))
     publish(topic, [b"not JSON"])
-    for name in (topic, topics.heldout(topic)):
+    for name in (topic, Names.of(topic).heldout):
         done = run(
             "producer", "--corpus", corpus, "--topic", name, "--scenario", "as-is", **secured
         )
@@ -89,7 +89,9 @@ def test_producer_and_consumer(
     assert gate.requested & COMMITS
     again = learn(topic, "--stop-when-idle", 1, "--learner", "bayes")
     assert again["documents"] == 64
-    program.evaluate(["--topic", topics.heldout(topic), "--checkpoint", f"{tmp_path}/checkpoints"])
+    program.evaluate(
+        ["--topic", Names.of(topic).heldout, "--checkpoint", f"{tmp_path}/checkpoints"]
+    )
     output = capfd.readouterr()
     assert PASSWORD not in output.out + output.err
     assert secrets_in(tmp_path) == []

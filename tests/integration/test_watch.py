@@ -24,8 +24,8 @@ from consumer.records.config import RecordConfig
 from consumer.records.reader import RecordReader
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
-from newsreel.events import topics
 from newsreel.events.document import Document
+from newsreel.events.topics import Names
 
 SUMS = ("--learner", "blend", "--experts", "analytic,bayes")
 """Experts that forget soon; the analytic expert uses frozen layers."""
@@ -46,7 +46,7 @@ def evaluator(bootstrap_servers: str, topic: str, folder: Path, tmp_path: Path) 
 
     def start() -> AbstractContextManager[Consumer]:
         log = tmp_path / f"evaluator-{time.monotonic_ns()}.log"
-        options = ("--checkpoint", folder, "--topic", topics.heldout(topic), "--http-port", 0)
+        options = ("--checkpoint", folder, "--topic", Names.of(topic).heldout, "--http-port", 0)
         return started(log, bootstrap_servers, "evaluate", "--watch", *options, *HERE)
 
     return start
@@ -90,12 +90,12 @@ def test_beside_a_consumer(
             watching.get("/readyz")
         with consumer(topic, *options) as learning:
             watching.wait_for(lambda: "no held-out document was published yet" in watching.log)
-            publish(topics.heldout(topic), heldout)
+            publish(Names.of(topic).heldout, heldout)
             found = wait_for_evaluation(watching, 96)
             assert watching.get("/readyz") == "ok"
 
             capsys.readouterr()
-            where = ("--checkpoint", str(folder), "--topic", topics.heldout(topic))
+            where = ("--checkpoint", str(folder), "--topic", Names.of(topic).heldout)
             program.evaluate([*where, *HERE])
             report = json.loads(capsys.readouterr().out)
             for measure in ("accuracy", "macro_f1", "kappa", "documents"):
@@ -140,7 +140,7 @@ def test_uncommitted_checkpoint(
 ) -> None:
     """An uncommitted checkpoint is evaluated only if the option names the checkpoint itself."""
     publish(topic, documents(48))
-    publish(topics.heldout(topic), documents(8, start=1000))
+    publish(Names.of(topic).heldout, documents(8, start=1000))
     learn(topic, "--stop-after", 48, "--learner", "bayes")
     (committed,) = CheckpointStore(folder, keep=1).ids()
     newer = f"{committed[:12]}-000099-{'0' * 8}"
@@ -150,7 +150,7 @@ def test_uncommitted_checkpoint(
     found = []
     for path in (folder, folder / committed, folder / newer):
         capsys.readouterr()
-        program.evaluate(["--checkpoint", str(path), "--topic", topics.heldout(topic)])
+        program.evaluate(["--checkpoint", str(path), "--topic", Names.of(topic).heldout])
         found.append(json.loads(capsys.readouterr().out)["checkpoint"])
     assert found == [committed, committed, newer]
 

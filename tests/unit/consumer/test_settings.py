@@ -30,6 +30,24 @@ def test_defaults() -> None:
     assert chosen.target_lag is None
 
 
+def test_names_of_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Topics are named after the topic of documents, unless an option or a variable names them."""
+    monkeypatch.setenv("CONSUMER_DRIFT_TOPIC", "ml.drift")
+    chosen = cli.parse(Settings, ["--topic", "tickets", "--predictions-topic", "ml.predictions"])
+    names = chosen.topics
+    assert (names.documents, names.dead_letters) == ("tickets", "tickets.dead-letters")
+    assert (names.predictions, names.drift) == ("ml.predictions", "ml.drift")
+
+
+@pytest.mark.parametrize("option", ["predictions", "dead-letters", "drift", "labels", "heldout"])
+def test_two_topics_of_one_name(option: str) -> None:
+    """A name that another topic of the stream has is refused."""
+    with pytest.raises(UsageError) as refused:
+        cli.parse(Settings, [f"--{option}-topic", "documents"])
+    expected = f"the topics of documents and {option} have the same name, 'documents'"
+    assert str(refused.value).startswith(expected)
+
+
 @pytest.mark.parametrize("optimizer", RATES)
 def test_rates_follow_the_optimizer(optimizer: str) -> None:
     """Each optimizer has its own default learning rates."""

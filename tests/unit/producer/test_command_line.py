@@ -44,6 +44,7 @@ def fail(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     [
         ("--topic", "a b"),
         ("--topic", ".."),
+        ("--truth-topic", "a b"),
         ("--partitions", 0),
         ("--split", "dev"),
         ("--remove", "headers,body"),
@@ -70,6 +71,12 @@ def test_impossible_scenario(fail: Callable[..., str]) -> None:
 def test_two_clocks(fail: Callable[..., str]) -> None:
     """The options --rate and --speedup exclude each other."""
     assert "--rate and --speedup both set" in fail("--rate", 5, "--speedup", 5)
+
+
+def test_two_topics_of_one_name(fail: Callable[..., str]) -> None:
+    """A name that another topic of the stream has is refused."""
+    expected = "the topics of documents and truth have the same name, 'news'"
+    assert expected in fail("--topic", "news", "--truth-topic", "news")
 
 
 def test_speed_of_a_stream_without_order(fail: Callable[..., str]) -> None:

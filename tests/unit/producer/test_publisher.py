@@ -13,6 +13,7 @@ from kafka.errors import (
 from kafka.future import Future
 
 from newsreel.events.document import Document
+from newsreel.events.topics import Names
 from producer import publisher as publishing
 from producer.publisher import DeliveryError, PublishCounts, Publisher
 
@@ -37,7 +38,7 @@ class Client:
 
 def publisher(client: Client, patience: float = PATIENCE) -> tuple[Publisher, PublishCounts]:
     counts = PublishCounts()
-    return Publisher(client, "documents", "tests", counts, patience), counts
+    return Publisher(client, Names.of("documents"), "tests", counts, patience), counts
 
 
 def test_counts_deliveries() -> None:

@@ -17,6 +17,9 @@ from consumer.loop.step import DriftStatus
 from consumer.monitoring.progress import Progress
 from newsreel.events.document import Document
 from newsreel.events.errors import Reason
+from newsreel.events.topics import Names
+
+NAMES = Names.of("news", dead_letters="ops.letters")
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -33,7 +36,7 @@ def prediction(**options: Any) -> Outgoing:
         "step": 5,
         "now": NOON,
     } | options
-    return prediction_record("news", prediction=prediction, origin=Origin(2, 77), **options)
+    return prediction_record(NAMES, prediction=prediction, origin=Origin(2, 77), **options)
 
 
 def test_prediction() -> None:
@@ -59,7 +62,7 @@ def test_prediction() -> None:
 def test_prediction_before_any_label() -> None:
     """Before a label is known, label, truth and checkpoint are null."""
     unknown = Prediction(Document("1", "text"), LabelProbability(None, 0.0, 0.0))
-    record = prediction_record("news", "readers", unknown, Origin(0, 0), None, 0)
+    record = prediction_record(NAMES, "readers", unknown, Origin(0, 0), None, 0)
     value = json.loads(record.value or b"")
     assert (value["label"], value["truth"], value["checkpoint"]) == (None, None, None)
     assert value["probabilities"] == {}
@@ -75,7 +78,7 @@ def letter(**fields: Any) -> DeadLetter:
 def test_drift() -> None:
     """A drift's record names the change, the stream and the group."""
     drift = Drift("error", 5056, 5007, 0.0625, 0.5, ["läufer"])
-    record = drift_record("news", "readers", drift, NOON)
+    record = drift_record(NAMES, "readers", drift, NOON)
     assert (record.topic, record.key) == ("news.drift", b"error")
     assert json.loads(record.value or b"") == {
         "detector": "error",
@@ -92,8 +95,8 @@ def test_drift() -> None:
 
 def test_dead_letter() -> None:
     """A dead letter is the original record with headers for its reason and place."""
-    record = dead_letter_record("news", letter())
-    assert (record.topic, record.key, record.value) == ("news.dead-letters", b"\xff", b"{")
+    record = dead_letter_record("ops.letters", letter())
+    assert (record.topic, record.key, record.value) == ("ops.letters", b"\xff", b"{")
     assert record.headers == [("a", b"1"), ("b", b"")]  # the client can't write null
     assert record.about == [
         ("dl_reason", b"not_json"),
@@ -119,7 +122,7 @@ def test_records_of_a_step() -> None:
     progress = Progress()
     progress.checkpoint = "01-a"
     outbox = Outbox(TransactionalDelivery())
-    writer = OutputWriter("news", "readers", outbox, progress, published={0: 2, 1: 8})
+    writer = OutputWriter(NAMES, "readers", outbox, progress, published={0: 2, 1: 8})
     for step in steps:
         writer.write(step)
     sent = [record for record, _ in outbox.waiting()]
@@ -132,9 +135,9 @@ def test_records_of_a_step() -> None:
     drift = Drift("error", 5, 3)
     for positions, published in (({0: 2}, False), ({0: 3}, True)):
         outbox = Outbox(TransactionalDelivery())
-        writer = OutputWriter("news", "readers", outbox, progress, published={0: 2})
+        writer = OutputWriter(NAMES, "readers", outbox, progress, published={0: 2})
         step = replace(steps[0], drift=DriftStatus([drift], 1.0, {}))
         writer.write(with_batch(step, positions=positions))
         assert ("news.drift" in {record.topic for record, _ in outbox.waiting()}) == published
-    (dead,) = [record for record in sent if record.topic == "news.dead-letters"]
+    (dead,) = [record for record in sent if record.topic == "ops.letters"]
     assert ("dl_offset", b"9") in dead.about
