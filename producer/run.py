@@ -120,13 +120,15 @@ def _prepare_topics(
         Largest record that the topic of documents accepts, in bytes; and the number of documents
         that an earlier run has published, 0 without ``--resume``.
     """
-    partitions = kafka.ensure(client, settings.topic, settings.partitions)
+    partitions = kafka.ensure(
+        client, settings.topic, settings.partitions, keep=settings.keep_records
+    )
     record_bytes = connection.largest_record(client, settings.topic)
     published = kafka.count(client, settings.topic) if settings.resume else 0
     if scenario.separates_labels:
         kafka.ensure(client, settings.topics.labels, count=1)
     if scenario.announces_changes:
-        kafka.ensure(client, settings.topics.truth, count=1)
+        kafka.ensure(client, settings.topics.truth, count=1, keep=True)
     log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
     return record_bytes, published
 

@@ -7,7 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from newsreel.common.settings import KafkaSettings
-from newsreel.events.topics import DOCUMENTS, PATTERN, Names
+from newsreel.events.topics import DOCUMENTS, HELD_OUT, PATTERN, Names
 
 
 class Settings(KafkaSettings):
@@ -39,6 +39,11 @@ class Settings(KafkaSettings):
         1,
         description="number of partitions of a topic that has to be created; one partition keeps"
         " the order of the documents",
+    )
+    keep_records: bool = Field(
+        default_factory=lambda fields: str(fields["topic"]).endswith(HELD_OUT),
+        description="create a missing topic with retention.ms=-1 and retention.bytes=-1, so that"
+        f" Kafka never deletes its records; default: only if its name ends in {HELD_OUT}",
     )
 
     corpus: str = Field(

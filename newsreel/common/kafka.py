@@ -18,6 +18,9 @@ CONNECT_TIMEOUT_MS = 10_000
 
 RETRY_SECONDS = 1.0
 
+KEEP = {"retention.ms": "-1", "retention.bytes": "-1"}
+"""Settings of a topic whose records Kafka never deletes."""
+
 T = TypeVar("T")
 
 log = structlog.get_logger()
@@ -153,7 +156,7 @@ def require(client: KafkaAdminClient, topic: str) -> list[int]:
     return numbers
 
 
-def ensure(client: KafkaAdminClient, topic: str, count: int) -> list[int]:
+def ensure(client: KafkaAdminClient, topic: str, count: int, *, keep: bool = False) -> list[int]:
     """Return the partition numbers of a topic; create the topic if it does not exist.
 
     Parameters
@@ -164,6 +167,9 @@ def ensure(client: KafkaAdminClient, topic: str, count: int) -> list[int]:
         Name of the topic.
     count
         Number of partitions of a topic that has to be created.
+    keep
+        Whether a topic that has to be created keeps its records for ever; the others keep theirs
+        as long as the broker's defaults say.
 
     Raises
     ------
@@ -172,13 +178,17 @@ def ensure(client: KafkaAdminClient, topic: str, count: int) -> list[int]:
     """
     if numbers := partitions(client, topic):
         return numbers
+    configs = KEEP if keep else {}
+    wanted = {"num_partitions": count, "replication_factor": -1, "configs": configs}
     try:
         with suppress(TopicAlreadyExistsError):  # another program may create it meanwhile
-            client.create_topics({topic: {"num_partitions": count, "replication_factor": -1}})
+            client.create_topics({topic: wanted})
         client.wait_for_topics([topic])
     except KafkaError as error:
+        settings = "".join(f" {name}={value}" for name, value in configs.items())
         raise TopicCreationError(
-            f"the broker does not create topic {topic!r} ({type(error).__name__}); create it with"
+            f"the broker does not create topic {topic!r}{settings and ' with' + settings}"
+            f" ({type(error).__name__}); create it with"
             " Kafka's own tools, or ask the broker's administrator for the right to create topics"
         ) from error
     return partitions(client, topic)

@@ -17,6 +17,7 @@ from random import Random
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource
 from kafka.consumer.fetcher import ConsumerRecord
 
 from consumer.records.config import RecordConfig
@@ -206,6 +207,28 @@ def test_heldout_topic(run: Run, tmp_path: Path, topic: str, published: Read) ->
     result = run("producer", "--corpus", tmp_path, "--topic", heldout, "--split", "test")
     assert result.returncode == 0, result.stderr
     assert published(heldout) == [Document("test/sci.space/1", "test text", "sci.space")]
+
+
+def test_topics_that_keep_their_records(
+    run: Run, own: Path, topic: str, admin: KafkaAdminClient
+) -> None:
+    """Held-out documents and the truth are never deleted; the broker decides about documents."""
+    truth, heldout = f"ml-truth-{topic}", Names.of(topic).heldout
+    change = ("--scenario", "as-is,label-swap:start=1:labels=2", "--truth-topic", truth)
+    for name, options in ((topic, change), (heldout, ()), (f"{topic}-kept", ("--keep-records",))):
+        result = run("producer", "--corpus", own, "--topic", name, *options)
+        assert result.returncode == 0, result.stderr
+    for name in (truth, heldout, f"{topic}-kept"):
+        assert retention(admin, name) == {"retention.ms": "-1", "retention.bytes": "-1"}
+    assert retention(admin, topic)["retention.ms"] != "-1"
+    assert Names.of(topic).truth not in admin.list_topics()
+
+
+def retention(client: KafkaAdminClient, topic: str) -> dict[str, str]:
+    names = ("retention.ms", "retention.bytes")
+    wanted = ConfigResource("topic", topic, dict.fromkeys(names))
+    found = client.describe_configs([wanted], config_filter="all")["topic"][topic]
+    return {name: found[name]["value"] for name in names}
 
 
 def test_poisson_rate(run: Run, own: Path, topic: str) -> None:
