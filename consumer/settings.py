@@ -10,7 +10,8 @@ from consumer.drift.config import DetectorName, Reaction
 from consumer.features.config import DEFAULT_MODEL, Precision, RuntimeName, TextName
 from consumer.learners.config import LearnerName, OptimizerName
 from consumer.records.config import FormatName, RecordConfig, RegistryConfig
-from newsreel.common.settings import KafkaSettings, secret
+from newsreel.common.secrets import secret
+from newsreel.common.settings import KafkaSettings
 from newsreel.events.topics import DOCUMENTS, PATTERN, Names
 
 RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd": (3e-2, 3e-1)}
@@ -397,7 +398,7 @@ class InspectSettings(RecordSettings):
         env_prefix="CONSUMER_INSPECT_", cli_prog_name="python -m consumer inspect"
     )
 
-    topic: str = Field(topics.DOCUMENTS, pattern=topics.PATTERN, description="topic to look at")
+    topic: str = Field(DOCUMENTS, pattern=PATTERN, description="topic to look at")
     sample: int = Field(
         1000, ge=1, description="records to read: the first and the last ones of each partition"
     )

@@ -1,4 +1,4 @@
-"""A proxy that requires TLS and a password, in front of a Kafka that requires neither."""
+"""A proxy that requires TLS and a password or a token, in front of a Kafka that does not."""
 
 import socket
 import socketserver
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import ClassVar
 
 USER, PASSWORD = "newsreel", "correct horse battery"
+
+MECHANISMS = ("PLAIN", "OAUTHBEARER")
 
 SASL_HANDSHAKE, SASL_AUTHENTICATE, API_VERSIONS = 17, 36, 18
 
@@ -35,9 +37,10 @@ def certificate(folder: Path, host: str = "IP:127.0.0.1") -> tuple[Path, Path]:
 
 
 class Gate(socketserver.ThreadingTCPServer):
-    """Proxy that terminates TLS, checks SASL PLAIN, and replaces the broker's port by its own.
+    """Proxy that terminates TLS, checks SASL, and replaces the broker's port by its own.
 
     ``requested`` has the numbers of the Kafka APIs whose requests were passed to the broker.
+    ``token`` is the token of OAUTHBEARER that is valid now.
     """
 
     daemon_threads = True
@@ -50,6 +53,7 @@ class Gate(socketserver.ThreadingTCPServer):
         self.port = int(self.server_address[1])
         self.sasl = sasl
         self.requested: set[int] = set()
+        self.token = ""
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(pem, key)
 
@@ -103,9 +107,16 @@ class _Connection(socketserver.BaseRequestHandler):
                 _send(broker, frame)
                 _send(client, self.server.rewritten(_frame(broker)))
             elif key == SASL_HANDSHAKE:
-                _send(client, correlation + struct.pack(">hih5s", 0, 1, 5, b"PLAIN"))
+                names = b"".join(struct.pack(">h", len(x)) + x.encode() for x in MECHANISMS)
+                _send(client, correlation + struct.pack(">hi", 0, len(MECHANISMS)) + names)
             elif key == SASL_AUTHENTICATE:
-                right = frame.rstrip(b"\0").endswith(f"\0{USER}\0{PASSWORD}".encode())
+                given = frame.rstrip(b"\0")
+                right = given.endswith(
+                    (
+                        f"\0{USER}\0{PASSWORD}".encode(),
+                        f"n,,\x01auth=Bearer {self.server.token or object()}\x01\x01".encode(),
+                    )
+                )
                 _send(
                     client, correlation + _authenticate_response(version, 0 if right else REFUSED)
                 )

@@ -13,6 +13,7 @@ from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from newsreel.common.errors import UserError
+from newsreel.common.oauth import TokenError, TokenProvider
 
 CONNECT_TIMEOUT_MS = 10_000
 
@@ -58,6 +59,12 @@ class Connection:
         """Keyword arguments for any kafka-python client."""
         return {"bootstrap_servers": self.bootstrap_servers, **self.security}
 
+    def check_token(self) -> None:
+        """Raise `TokenError` if clients sign in with a token and there is none."""
+        provider: TokenProvider | None = self.security.get("sasl_oauth_token_provider")
+        if provider is not None:
+            provider.check()
+
 
 @contextmanager
 def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
@@ -66,16 +73,21 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
     Raises
     ------
     BrokerUnreachableError
-        No broker answered in time, or the program that answered is no Kafka broker.
+        No broker answered in time, the program that answered is no Kafka broker, or there is no
+        token to sign in with.
     """
+    address = connection.bootstrap_servers
     try:
         with _connection_failures() as failures:
+            connection.check_token()
             client = KafkaAdminClient(**connection.options, bootstrap_timeout_ms=CONNECT_TIMEOUT_MS)
+    except TokenError as error:
+        raise BrokerUnreachableError(f"can't sign in to Kafka at {address!r}: {error}") from error
     except (KafkaError, OSError, ValueError, AssertionError) as error:
         # The first failure: our own time limit may have cut the last attempt short.
         reason = f" ({failures[0]})" if failures else ""
         raise BrokerUnreachableError(
-            f"no Kafka broker answers at {connection.bootstrap_servers!r}; start one, or name"
+            f"no Kafka broker answers at {address!r}; start one, or name"
             f" another with --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS{reason}"
         ) from error
     try:
@@ -92,7 +104,7 @@ def _connection_failures() -> Iterator[Sequence[str]]:
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             match record.args:
-                case (_, KafkaError() as reason, *_):
+                case (_, Exception() as reason, *_):  # of Kafka, or of Kerberos
                     failures.append(" ".join(str(reason).split()))
 
     logger = logging.getLogger("kafka.net.manager")

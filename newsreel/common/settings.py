@@ -1,16 +1,26 @@
 """Options of every program: the address of Kafka and the security of its connection."""
 
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, CliSuppress, SettingsConfigDict
 
+from newsreel.common import certificates
+from newsreel.common.secrets import secret
+
 if TYPE_CHECKING:
     from newsreel.common.kafka import Connection
+    from newsreel.common.oauth import TokenProvider
+
+BY_PASSWORD = ("sasl_username", "sasl_password")
+
+BY_TOKEN = ("sasl_oauth_token", "sasl_oauth_token_file", "sasl_oauth_token_command")
+
+BY_TICKET = ("sasl_kerberos_service_name", "sasl_kerberos_domain_name")
 
 
 def _names(option: str) -> AliasChoices:
@@ -32,12 +42,12 @@ class KafkaSettings(BaseSettings):
     bootstrap_servers: str = Field(
         "localhost:9092",
         validation_alias=_names("bootstrap-servers"),
-        description="Kafka brokers, host:port, comma-separated",
+        description="Kafka brokers, host:port or [IPv6]:port, comma-separated",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
         validation_alias=_names("security-protocol"),
-        description="SSL: over TLS; SASL: with a user name and a password",
+        description="SSL: over TLS; SASL: a user signs in",
     )
     ssl_cafile: Path | None = Field(
         None,
@@ -59,10 +69,13 @@ class KafkaSettings(BaseSettings):
         validation_alias=_names("ssl-check-hostname"),
         description="whether a broker's certificate must name the broker's host",
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+    sasl_mechanism: (
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] | None
+    ) = Field(
         None,
         validation_alias=_names("sasl-mechanism"),
-        description="how user name and password are sent",
+        description="how the user signs in: PLAIN and SCRAM by user name and password, OAUTHBEARER"
+        " by a token, GSSAPI by a Kerberos ticket",
     )
     sasl_username: str | None = Field(
         None, validation_alias=_names("sasl-username"), description="user name"
@@ -77,8 +90,34 @@ class KafkaSettings(BaseSettings):
         validation_alias=_names("sasl-password-file"),
         description="file with the password; or set KAFKA_SASL_PASSWORD",
     )
+    sasl_oauth_token: CliSuppress[SecretStr | None] = Field(
+        None,
+        validation_alias=_names("sasl-oauth-token"),
+        description="token of OAUTHBEARER, for a run that is shorter than its life",
+    )
+    sasl_oauth_token_file: Path | None = Field(
+        None,
+        validation_alias=_names("sasl-oauth-token-file"),
+        description="file with the token of OAUTHBEARER, read again for each connection",
+    )
+    sasl_oauth_token_command: str | None = Field(
+        None,
+        validation_alias=_names("sasl-oauth-token-command"),
+        description="command that prints the token of OAUTHBEARER, run again for new connections;"
+        " no shell reads it",
+    )
+    sasl_kerberos_service_name: str | None = Field(
+        None,
+        validation_alias=_names("sasl-kerberos-service-name"),
+        description="name of Kafka's service principal, for GSSAPI; default: kafka",
+    )
+    sasl_kerberos_domain_name: str | None = Field(
+        None,
+        validation_alias=_names("sasl-kerberos-domain-name"),
+        description="host of that principal; default: each broker's own",
+    )
 
-    @property
+    @cached_property
     def connection(self) -> "Connection":
         """Address and security options for Kafka clients."""
         from newsreel.common.kafka import Connection  # noqa: PLC0415 - Kafka's client takes 0.2 s
@@ -91,11 +130,34 @@ class KafkaSettings(BaseSettings):
             for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
                 if (file := getattr(self, name)) is not None:
                     security[name] = str(file)
-        if self._sasl and self.sasl_password is not None:
+        if self._sasl:
             security["sasl_mechanism"] = self.sasl_mechanism
-            security["sasl_plain_username"] = self.sasl_username
-            security["sasl_plain_password"] = self.sasl_password.get_secret_value()
+            security |= self._credentials()
         return Connection(self.bootstrap_servers, security)
+
+    def _credentials(self) -> dict[str, Any]:
+        """Return the options of a Kafka client that depend on the mechanism."""
+        match self.sasl_mechanism:
+            case "OAUTHBEARER":
+                return {"sasl_oauth_token_provider": self._token_provider()}
+            case "GSSAPI":
+                given = {name: getattr(self, name) for name in BY_TICKET}
+                return {name: value for name, value in given.items() if value is not None}
+        password = self.sasl_password
+        return {
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": password and password.get_secret_value(),
+        }
+
+    def _token_provider(self) -> "TokenProvider":
+        from newsreel.common import oauth  # noqa: PLC0415 - imports Kafka's client
+
+        if self.sasl_oauth_token_file is not None:
+            return oauth.from_file(self.sasl_oauth_token_file)
+        if self.sasl_oauth_token_command is not None:
+            return oauth.from_command(shlex.split(self.sasl_oauth_token_command))
+        token = self.sasl_oauth_token
+        return oauth.from_text(token.get_secret_value() if token else "")
 
     @property
     def _tls(self) -> bool:
@@ -110,7 +172,7 @@ class KafkaSettings(BaseSettings):
         """Refuse security options without effect: the user would believe the connection secure."""
         self.sasl_password = secret(self.sasl_password, self.sasl_password_file, "sasl-password")
         files = [self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile]
-        credentials = [self.sasl_mechanism, self.sasl_username, self.sasl_password]
+        credentials = [self.sasl_mechanism, *self._given(*BY_PASSWORD, *BY_TOKEN, *BY_TICKET)]
         for kind, given, used in (("SSL", files, self._tls), ("SASL", credentials, self._sasl)):
             if any(option is not None for option in given) and not used:
                 raise ValueError(
@@ -118,70 +180,64 @@ class KafkaSettings(BaseSettings):
                     f" --security-protocol (or KAFKA_SECURITY_PROTOCOL) {self.security_protocol};"
                     f" choose one with {kind} in its name"
                 )
-        if self._sasl and not all(credentials):
-            raise ValueError(
-                f"{self.security_protocol} needs --sasl-mechanism, --sasl-username and"
-                " --sasl-password-file (or KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and"
-                " KAFKA_SASL_PASSWORD)"
-            )
+        if self._sasl:
+            self._check_credentials()
         if self._tls:
-            self._check_files()
+            certificates.check(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
         return self
 
-    def _check_files(self) -> None:
-        """Refuse unusable certificates; a Kafka client would report them as an outage."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if self.ssl_cafile is not None:
-            with _certificate_errors("ssl-cafile", self.ssl_cafile):
-                context.load_verify_locations(self.ssl_cafile)
-        if self.ssl_certfile is not None:
-            with _certificate_errors("ssl-certfile", self.ssl_certfile, self.ssl_keyfile):
-                # The empty password keeps OpenSSL from asking for one on the terminal.
-                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, lambda: "")
-        elif self.ssl_keyfile is not None:
-            raise ValueError("--ssl-keyfile is the key of --ssl-certfile, which is missing")
+    def _given(self, *names: str) -> list[str]:
+        """Return the names of the options that are given."""
+        return [name for name in names if getattr(self, name) is not None]
+
+    def _check_credentials(self) -> None:
+        """Refuse credentials that do not fit the mechanism, and a mechanism without its own."""
+        match self.sasl_mechanism:
+            case "OAUTHBEARER":
+                self._refuse(*BY_PASSWORD, *BY_TICKET)
+                self._check_token()
+            case "GSSAPI":
+                self._refuse(*BY_PASSWORD, *BY_TOKEN)
+                _check_kerberos()
+            case _:
+                if not all([self.sasl_mechanism, self.sasl_username, self.sasl_password]):
+                    raise ValueError(
+                        f"{self.security_protocol} needs --sasl-mechanism, --sasl-username and"
+                        " --sasl-password-file (or KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and"
+                        " KAFKA_SASL_PASSWORD); OAUTHBEARER and GSSAPI need no user name"
+                    )
+                self._refuse(*BY_TOKEN, *BY_TICKET)
+
+    def _refuse(self, *names: str) -> None:
+        """Refuse options that the mechanism does not use."""
+        for name in self._given(*names):
+            raise ValueError(
+                f"--{name.replace('_', '-')} (or KAFKA_{name.upper()}) has no effect with"
+                f" --sasl-mechanism (or KAFKA_SASL_MECHANISM) {self.sasl_mechanism}"
+            )
+
+    def _check_token(self) -> None:
+        if len(self._given(*BY_TOKEN)) != 1:
+            raise ValueError(
+                "OAUTHBEARER needs a token from one place: --sasl-oauth-token-file,"
+                " --sasl-oauth-token-command, or the variable KAFKA_SASL_OAUTH_TOKEN"
+            )
+        if self.sasl_oauth_token_command is not None:
+            try:
+                words = shlex.split(self.sasl_oauth_token_command)
+            except ValueError as error:
+                # The message has no part of the command, which may hold a secret.
+                raise ValueError(f"--sasl-oauth-token-command: {error}") from None
+            if not words:
+                raise ValueError("--sasl-oauth-token-command is empty")
 
 
-def secret(given: SecretStr | None, file: Path | None, option: str) -> SecretStr | None:
-    """Return a secret from its own option or from a file.
-
-    Parameters
-    ----------
-    given
-        The secret itself, from an environment variable.
-    file
-        Path of a file that contains only the secret.
-    option
-        Name of the secret's option.
-
-    Raises
-    ------
-    ValueError
-        The secret is given both ways, or the file can't be read. The message shows neither the
-        secret nor the name of the file: a user may have given the secret in place of the name.
-    """
-    if file is None:
-        return given
-    if given is not None:
-        raise ValueError(f"the secret of --{option}-file is also in the environment; choose one")
+def _check_kerberos() -> None:
+    """Refuse Kerberos where its library is missing; a Kafka client would report an outage."""
     try:
-        text = file.read_text().strip("\r\n")
-    except (OSError, ValueError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or "the file is not text"
-        raise ValueError(f"--{option}-file can't be read: {reason}") from None
-    if not text:
-        raise ValueError(f"--{option}-file is empty")
-    if "\n" in text:
-        raise ValueError(f"--{option}-file has several lines; it may contain only the secret")
-    return SecretStr(text)
-
-
-@contextmanager
-def _certificate_errors(option: str, *files: Path | None) -> Iterator[None]:
-    """Turn errors of OpenSSL into messages that name the option and its files."""
-    try:
-        yield
-    except OSError as error:
-        reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
-        names = " and ".join(repr(str(file)) for file in files if file is not None)
-        raise ValueError(f"--{option}: {names} can't be used ({reason})") from error
+        import_module("gssapi")
+    except (ImportError, OSError) as error:
+        raise ValueError(
+            "--sasl-mechanism GSSAPI needs the package gssapi: install newsreel[kerberos], and"
+            f" the Kerberos libraries of the system ({error})"
+        ) from error

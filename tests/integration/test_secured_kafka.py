@@ -1,4 +1,4 @@
-"""Kafka over TLS with a password: each client is authenticated; the password is not shown."""
+"""Kafka over TLS with a password or a token: each client signs in; secrets are not shown."""
 
 import os
 from collections.abc import Iterator
@@ -95,6 +95,41 @@ def test_producer_and_consumer(
     output = capfd.readouterr()
     assert PASSWORD not in output.out + output.err
     assert secrets_in(tmp_path) == []
+
+
+def test_token_that_another_program_renews(
+    publish: Publish,
+    learn: Learn,
+    gate: Gate,
+    secured: dict[str, str],
+    topic: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A run signs in with the token that the file holds when a connection is made."""
+    publish(topic, documents(64))
+    file = tmp_path / "token"
+    for name in ("KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"):
+        del secured[name]
+    secured |= {"KAFKA_SASL_MECHANISM": "OAUTHBEARER", "KAFKA_SASL_OAUTH_TOKEN_FILE": str(file)}
+    for name, value in secured.items():
+        monkeypatch.setenv(name, value)
+    for renewed in ("first.token", "second.token"):
+        gate.token = renewed
+        file.write_text(renewed)
+        summary = learn(topic, "--stop-when-idle", 1, "--learner", "bayes")
+        assert summary["documents"] == 64
+    assert gate.requested & COMMITS
+    gate.token = "third.token"
+    message = refusal(cli.parse(KafkaSettings, []).connection, monkeypatch)
+    assert "SaslAuthenticationFailedError" in message
+    output = capfd.readouterr()
+    file.unlink()
+    assert b"second.token" not in b"".join(
+        path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+    )
+    assert "second.token" not in output.out + output.err + message
 
 
 def refusal(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> str:

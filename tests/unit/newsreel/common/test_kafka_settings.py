@@ -1,6 +1,8 @@
 """Security options of Kafka: valid combinations, refused ones, and secrets that stay secret."""
 
 import os
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -196,10 +198,114 @@ def test_wrong_protocol_or_mechanism(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SCRAM.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "TLS")
-    message = complaint("--sasl-mechanism", "GSSAPI")
+    message = complaint("--sasl-mechanism", "NTLM")
     assert "--security-protocol (or KAFKA_SECURITY_PROTOCOL) is 'TLS'" in message
-    assert "--sasl-mechanism (or KAFKA_SASL_MECHANISM) is 'GSSAPI'" in message
+    assert "--sasl-mechanism (or KAFKA_SASL_MECHANISM) is 'NTLM'" in message
     assert "'SCRAM-SHA-256'" in message
+
+
+OAUTH = ("--security-protocol", "SASL_SSL", "--sasl-mechanism", "OAUTHBEARER")
+
+GSSAPI = ("--security-protocol", "SASL_SSL", "--sasl-mechanism", "GSSAPI")
+
+
+def test_token_of_a_file(tmp_path: Path) -> None:
+    """A client asks for the token each time, so that another program can renew its file."""
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    given = connection(*OAUTH, "--sasl-oauth-token-file", file)
+    assert given.security.keys() == {
+        *("security_protocol", "ssl_check_hostname", "sasl_mechanism", "sasl_oauth_token_provider")
+    }
+    provider = given.security["sasl_oauth_token_provider"]
+    assert provider.token() == "first"
+    file.write_text("second")
+    assert provider.token() == "second"
+
+
+def test_token_of_a_command_or_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token comes from a command or, for short runs, from a variable; it is not shown."""
+    given = connection(*OAUTH, "--sasl-oauth-token-command", "echo 'a.b-c='")
+    assert given.security["sasl_oauth_token_provider"].token() == "a.b-c="
+    monkeypatch.setenv("KAFKA_SASL_OAUTH_TOKEN", "secret.token")
+    settings = cli.parse(KafkaSettings, OAUTH)
+    provider = settings.connection.security["sasl_oauth_token_provider"]
+    assert provider.token() == "secret.token"
+    assert settings.connection is settings.connection  # its clients share the token
+    for shown in (repr(settings), repr(settings.connection), settings.model_dump_json()):
+        assert "secret.token" not in shown
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--sasl-oauth-token-file", "f", "--sasl-oauth-token-command", "c")]
+)
+def test_token_from_one_place(options: tuple[str, ...]) -> None:
+    """OAUTHBEARER is refused without a place of its token, and with two."""
+    assert complaint(*OAUTH, *options).startswith("OAUTHBEARER needs a token from one place")
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"), [(f"echo '{PASSWORD}", "No closing quotation"), ("  ", "is empty")]
+)
+def test_token_command_that_cannot_be_split(command: str, reason: str) -> None:
+    """The error about a command does not show the command, which may hold a secret."""
+    assert reason in complaint(*OAUTH, "--sasl-oauth-token-command", command)
+
+
+@pytest.mark.parametrize("option", ["--sasl-oauth-token", "--sasl-oauth-tokn", "--oauth-token"])
+def test_token_as_a_flag(option: str) -> None:
+    """A token as a flag is refused; the message names the alternatives, not the token."""
+    message = complaint(*OAUTH, option, PASSWORD)
+    assert "set KAFKA_SASL_OAUTH_TOKEN, or name a file with --sasl-oauth-token-file" in message
+
+
+@pytest.mark.parametrize("option", ["--sasl-oauth-token-fil", "--sasl-oauth-token-comand"])
+def test_misspelt_token_option(option: str) -> None:
+    """The error about a misspelt option does not show its value, which may be a token."""
+    assert option in complaint(*OAUTH, option, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "option"),
+    [
+        (OAUTH, "--sasl-username"),
+        (OAUTH, "--sasl-kerberos-service-name"),
+        (GSSAPI, "--sasl-username"),
+        (GSSAPI, "--sasl-oauth-token-file"),
+    ],
+)
+def test_credentials_of_another_mechanism(mechanism: tuple[str, ...], option: str) -> None:
+    """Credentials that the mechanism would not use are refused."""
+    message = complaint(*mechanism, option, "x")
+    assert message.startswith(f"{option} (or KAFKA_")
+    assert f"has no effect with --sasl-mechanism (or KAFKA_SASL_MECHANISM) {mechanism[-1]}" in (
+        message
+    )
+
+
+def test_token_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token is refused with a password's mechanism and without SASL."""
+    assert "has no effect with --security-protocol" in complaint("--sasl-oauth-token-file", "f")
+    for name, value in SCRAM.items():
+        monkeypatch.setenv(name, value)
+    expected = "--sasl-oauth-token-file (or KAFKA_SASL_OAUTH_TOKEN_FILE) has no effect with"
+    assert complaint("--sasl-oauth-token-file", "f").startswith(expected)
+
+
+def test_kerberos_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GSSAPI is refused where the package gssapi is missing; the message names the extra."""
+    monkeypatch.setitem(sys.modules, "gssapi", None)
+    assert "needs the package gssapi: install newsreel[kerberos]" in complaint(*GSSAPI)
+
+
+def test_kerberos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GSSAPI needs no option; the name of the service can be given."""
+    monkeypatch.setitem(sys.modules, "gssapi", types.ModuleType("gssapi"))
+    options = {"security_protocol": "SASL_SSL", "ssl_check_hostname": True}
+    options["sasl_mechanism"] = "GSSAPI"
+    assert connection(*GSSAPI).security == options
+    named = connection(*GSSAPI, "--sasl-kerberos-service-name", "broker")
+    assert named.security == {**options, "sasl_kerberos_service_name": "broker"}
 
 
 def test_help_does_not_offer_the_password(capsys: pytest.CaptureFixture[str]) -> None:
