@@ -25,7 +25,9 @@ EXPERT = "|".join(EXPERTS)
 class HttpSettings(KafkaSettings):
     """Serve HTTP beside reading from Kafka."""
 
-    http_host: str = Field("127.0.0.1", description="address to serve HTTP on")
+    http_host: str = Field(
+        "127.0.0.1", description="address to serve HTTP on, IPv4 or IPv6; :: is every address"
+    )
     http_token: CliSuppress[SecretStr | None] = Field(
         None, min_length=1, description="bearer token for every request but health checks"
     )

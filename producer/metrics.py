@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from newsreel.common import listening
 from newsreel.common.errors import UserError
 from producer.publisher import PublishCounts
 
@@ -88,11 +89,12 @@ def serve(registry: CollectorRegistry, host: str, port: int) -> Iterator[None]:
         The address is in use, or belongs to another machine.
     """
     try:
-        server, thread = start_http_server(port, host, registry)
+        _, address = listening.resolve(host)
+        server, thread = start_http_server(port, address, registry)
     except OSError as error:
         raise MetricsPortError(
-            f"metrics can't be served on {host}:{port} ({error.strerror}); choose another"
-            " --metrics-port or --metrics-host"
+            f"metrics can't be served on {listening.at(host, port)}"
+            f" ({listening.reason(error, host)}); choose another --metrics-port or --metrics-host"
         ) from error
     try:
         yield

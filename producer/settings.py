@@ -122,7 +122,9 @@ class Settings(KafkaSettings):
         le=65535,
         description="TCP port of the Prometheus metrics; not served by default",
     )
-    metrics_host: str = Field("127.0.0.1", description="address of the Prometheus metrics")
+    metrics_host: str = Field(
+        "127.0.0.1", description="address of the Prometheus metrics, IPv4 or IPv6"
+    )
 
     @property
     def topics(self) -> Names:

@@ -1,7 +1,6 @@
 """Serve HTTP in a thread beside the loop, and the routes that every program has."""
 
 import ipaddress
-import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator
@@ -18,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from consumer.web import middleware
+from newsreel.common import listening
 from newsreel.common.errors import UserError
 
 CONNECTIONS = 64
@@ -103,11 +103,11 @@ def serve(
         The port is taken, or may not be used.
     """
     try:
-        listener = socket.create_server((host, port))
+        listener = listening.listen(host, port)
     except OSError as error:
         raise PortError(
-            f"can't listen on {host}:{port} ({os.strerror(error.errno or 0)}); name another port"
-            " with --http-port (0 picks a free one), or another --http-host"
+            f"can't listen on {listening.at(host, port)} ({listening.reason(error, host)}); name"
+            " another port with --http-port (0 picks a free one), or another --http-host"
         ) from error
     # asyncio sets this option only for sockets that name their protocol. Without it, a response's
     # body waits 40 ms for the client to acknowledge the headers.
@@ -131,7 +131,7 @@ def serve(
     thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
     thread.start()
     try:
-        yield f"http://{host}:{listener.getsockname()[1]}"
+        yield f"http://{listening.at(host, listener.getsockname()[1])}"
     finally:
         server.should_exit = True
         thread.join()

@@ -18,7 +18,7 @@ COMMAND_SECONDS = 10.0
 REUSE_SECONDS = 10.0
 """Seconds in which the connections of a program share the token of a command."""
 
-LOG_SECONDS = 10.0
+LOG_SECONDS = 60.0
 """Seconds between two log lines about a missing token."""
 
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")

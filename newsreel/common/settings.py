@@ -170,6 +170,12 @@ class KafkaSettings(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         """Refuse security options without effect: the user would believe the connection secure."""
+        for address in self.bootstrap_servers.split(","):
+            if address.count(":") > 1 and "[" not in address and "//" not in address:
+                raise ValueError(
+                    f"--bootstrap-servers (or KAFKA_BOOTSTRAP_SERVERS) has {address.strip()!r}: an"
+                    " IPv6 address needs brackets, such as [::1]:9092"
+                )
         self.sasl_password = secret(self.sasl_password, self.sasl_password_file, "sasl-password")
         files = [self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile]
         credentials = [self.sasl_mechanism, *self._given(*BY_PASSWORD, *BY_TOKEN, *BY_TICKET)]

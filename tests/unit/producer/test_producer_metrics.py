@@ -65,6 +65,17 @@ def test_served_until_the_end(registry: CollectorRegistry) -> None:
             assert values(answer.read().decode())["newsreel_producer_documents_total"] == 5
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]", "::"])
+def test_ipv6(registry: CollectorRegistry, host: str) -> None:
+    """Metrics can be served on IPv6 addresses."""
+    port = free_port()
+    with (
+        metrics.serve(registry, host, port),
+        urllib.request.urlopen(f"http://[::1]:{port}/metrics") as answer,
+    ):
+        assert values(answer.read().decode())["newsreel_producer_documents_total"] == 5
+
+
 def test_busy_port(registry: CollectorRegistry) -> None:
     """The error about a port in use names the options that choose another."""
     with socket.socket() as holder:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -151,6 +152,17 @@ def test_address_of_another_machine() -> None:
         pass
 
 
+@pytest.mark.parametrize("host", ["::", "::1", "[::1]", "localhost"])
+def test_ipv6(host: str) -> None:
+    """The server listens on IPv6 addresses, and yields a valid URL."""
+    with server.serve(monitored(), host, 0, SecretStr("x")) as address:
+        url = urllib.parse.urlsplit(address)
+        assert url.hostname == host.strip("[]")
+        assert status(f"{address}/healthz") == 200
+        if host == "::":  # every address, so that probes of IPv4 go on
+            assert status(f"http://127.0.0.1:{url.port}/healthz") == 200
+
+
 @contextmanager
 def serving(token: str | None = None) -> Iterator[str]:
     """Serve all routes, and a route that answers the size of its body."""
@@ -235,7 +247,13 @@ def test_any_token(token: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "token", "warnings"),
-    [("127.0.0.1", None, 0), ("0.0.0.0", None, 1), ("0.0.0.0", "open sesame", 0)],
+    [
+        ("127.0.0.1", None, 0),
+        ("::1", None, 0),
+        ("0.0.0.0", None, 1),
+        ("::", None, 1),
+        ("0.0.0.0", "open sesame", 0),
+    ],
 )
 def test_open_to_the_network(host: str, token: str | None, warnings: int) -> None:
     """An address that is open to the network without a token is logged as a warning."""

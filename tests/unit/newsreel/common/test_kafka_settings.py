@@ -57,6 +57,20 @@ def test_plain_by_default() -> None:
     assert connection().options == {"bootstrap_servers": "localhost:9092"}
 
 
+@pytest.mark.parametrize("address", ["::1", "::1:9092", "a:9092, fe80::1:9092", "a:1:b:2"])
+def test_address_without_brackets(address: str) -> None:
+    """An IPv6 address without brackets is refused: its last part may be a port, or not."""
+    message = complaint("--bootstrap-servers", address)
+    assert repr(address.rsplit(",", maxsplit=1)[-1].strip()) in message
+    assert "[::1]:9092" in message
+
+
+def test_address_in_brackets() -> None:
+    """An IPv6 address in brackets is passed to the client as it is."""
+    addresses = "[::1]:9092,broker:9093"
+    assert connection("--bootstrap-servers", addresses).bootstrap_servers == addresses
+
+
 @pytest.mark.parametrize("settings", [ProducerSettings, ConsumerSettings, EvaluateSettings])
 def test_every_program_has_the_same_options(
     settings: type[KafkaSettings], monkeypatch: pytest.MonkeyPatch
