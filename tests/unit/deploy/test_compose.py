@@ -31,7 +31,7 @@ EXAMPLE = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_te
 
 UNFIT = {
     *("--http-token", "--http-token-file", "--stop-after", "--stop-when-idle", "--summary"),
-    *("--label-map", "--schema-registry-password-file"),
+    *("--heldout-topic", "--label-map", "--schema-registry-password-file"),
 }
 """Options that no service needs, which run without end at private ports, and files."""
 

@@ -32,7 +32,7 @@ def test_listen(host: str) -> None:
 
 
 def complaint(host: str) -> str:
-    with pytest.raises(OSError, match=".") as refused, listening.listen(host, 0):
+    with pytest.raises(OSError, match=r".") as refused, listening.listen(host, 0):
         pass
     return listening.reason(refused.value, host)
 
