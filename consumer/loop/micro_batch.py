@@ -22,7 +22,7 @@ class MicroBatch:
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._gathered: list[tuple[Document, Origin]] = []
 
     def __len__(self) -> int:
@@ -34,12 +34,12 @@ class MicroBatch:
 
         A micro-batch saved under a larger size can hold more documents than fit now.
         """
-        return max(1, self._size - len(self))
+        return max(1, self.size - len(self))
 
     @property
     def full(self) -> bool:
         """Whether the documents gathered are to be learned now."""
-        return len(self) >= self._size
+        return len(self) >= self.size
 
     def add(self, documents: Iterable[tuple[Document, Origin]]) -> None:
         """Gather documents and their places in the topic."""

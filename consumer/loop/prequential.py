@@ -128,6 +128,8 @@ class Loop:
                 labelled=labelled,
                 dead_letters=[*batch.dead_letters, *turn.quarantined],
                 learned=turn.learned,
+                gathered=len(self.micro_batch),
+                batch_size=self.micro_batch.size,
                 drift=DriftStatus(
                     turn.drifts, self.adaptation.distance, dict(self.adaptation.last_detected)
                 ),

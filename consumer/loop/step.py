@@ -55,6 +55,10 @@ class Step:
     """Unusable records of the batch, then the documents of a rejected learning step."""
     learned: Learned | None
     """Learning step, if the batch filled a micro-batch that could be learned."""
+    gathered: int
+    """Documents gathered for the next learning step."""
+    batch_size: int
+    """Documents at which that step is due."""
     drift: DriftStatus
     """Drift of the prequential error and of the inputs."""
     repredicted: Scores | None

@@ -12,6 +12,7 @@ import structlog
 
 from consumer.evaluation.curve import Curve
 from consumer.loop.step import Step
+from consumer.monitoring.first_step import FirstStep
 from newsreel.common.json_file import without_nan
 from newsreel.events.errors import Reason
 
@@ -68,6 +69,7 @@ class Progress:
             "prequential": None,
             "shares": {},
         }
+        self._first_step = FirstStep(clock)
         self._lag: int | None = None
         self._pending: int | None = None
         self.checkpoint: str | None = None
@@ -95,6 +97,7 @@ class Progress:
             self._measure_speed(step, now)
             self._count(step)
             self._remember_mistakes(step)
+            self._first_step.observe(step, self._counts["documents"], self._counts["steps"])
             if step.scores.whole.documents:
                 accuracies = step.scores.whole.accuracy, step.scores.window.accuracy
                 self._curve.add(step.scores.whole.documents, accuracies)
@@ -154,7 +157,8 @@ class Progress:
         """Return the state of the run, ready for JSON; None stands for what is not known yet.
 
         ``documents_per_second`` is measured over the whole run, with its waiting time; ``pace``
-        over the work of the last steps: the throughput that is possible.
+        over the work of the last steps: the throughput that is possible. ``first_step`` is what
+        the first learning step waits for, None once it was taken.
         """
         with self._lock:
             rate = self._documents_this_run / self._seconds if self._seconds else math.nan
@@ -164,6 +168,7 @@ class Progress:
                 "documents_per_second": rate,
                 "pace": documents / work if work else math.nan,
                 **self._latest,
+                "first_step": self._first_step.missing,
                 "lag": self._lag,
                 "pending": self._pending,
                 "curve": list(self._curve.thinned),

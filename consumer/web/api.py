@@ -145,6 +145,10 @@ def app(
         description="A model that learns from a text stream while the stream runs.",
         docs_url=None,
         redoc_url=None,
+        # A proxy may serve all this below a path that is not known here: addresses are relative,
+        # and nothing is redirected.
+        servers=[{"url": "."}],
+        redirect_slashes=False,
     )
     application.router.routes.extend(monitoring)
     _add_handlers(application)

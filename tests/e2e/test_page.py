@@ -2,22 +2,18 @@
 
 import json
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import ROOT, SMALL, Consumer, documents, started, write
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from helpers import SMALL, Consumer, documents, started, write
+from pages import CHROMIUM, Activity, open_page, screenshot
+from playwright.sync_api import Browser, expect
 
 from newsreel.common.kafka import Connection
 from newsreel.events.document import Document
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-SCREENSHOTS = ROOT / "build" / "screenshots"
 
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 
@@ -45,46 +41,6 @@ def learning(
         consumer.wait_for(lambda: "learning" in consumer.log)
         consumer.wait_for(lambda: consumer.progress()["documents"] == 160)
         yield consumer
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-                *("--disable-component-update", "--disable-sync", "--no-first-run"),
-            ],
-        )
-        yield browser
-        browser.close()
-
-
-class Activity:
-    """Requests and errors of a page."""
-
-    def __init__(self, page: Page) -> None:
-        self.errors: list[str] = []
-        self.requests: list[str] = []
-        page.on(
-            "console", lambda line: self.errors.append(line.text) if line.type == "error" else 0
-        )
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self.requests.append(request.url))
-
-
-def open_page(browser: Browser, address: str, **options: Any) -> tuple[Page, Activity]:
-    page = browser.new_page(**options)
-    activity = Activity(page)
-    page.goto(address)
-    expect(page.locator("#status")).to_have_text("learning")
-    return page, activity
-
-
-def screenshot(page: Page, name: str) -> None:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
 def test_contents(browser: Browser, learning: Consumer) -> None:

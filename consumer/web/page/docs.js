@@ -1,4 +1,4 @@
-// List the operations that /openapi.json describes.
+// List the operations that openapi.json describes.
 function element(name, className, ...inside) {
   const created = document.createElement(name);
   if (className) created.className = className;
@@ -6,7 +6,7 @@ function element(name, className, ...inside) {
   return created;
 }
 
-const api = await (await fetch("/openapi.json")).json();
+const api = await (await fetch("openapi.json")).json();
 const resolve = (schema) => api.components.schemas[schema.$ref?.split("/").at(-1)] ?? schema;
 
 function typed(schema) {
@@ -29,7 +29,7 @@ for (const [path, operations] of Object.entries(api.paths)) {
   for (const [method, about] of Object.entries(operations)) {
     const parts = [element("h2", "", `${method.toUpperCase()} ${path}`), element("p", "", about.description ?? about.summary)];
     if (json(about.requestBody)) {
-      const example = `curl ${location.origin}${path} --json '{"text": "The goalie stopped 40 shots"}'`;
+      const example = `curl ${new URL(path.slice(1), document.baseURI)} --json '{"text": "The goalie stopped 40 shots"}'`;
       parts.push(element("h3", "note", "request body"), ...fields(json(about.requestBody)), element("pre", "", example));
     }
     for (const [status, answer] of Object.entries(about.responses)) {

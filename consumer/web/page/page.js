@@ -1,10 +1,15 @@
-// Show /progress, which is polled. Texts and labels of the stream are untrusted: they are inserted
-// as text, never as markup.
-import { draw } from "/chart.js";
+// Show progress, which is polled. Texts and labels of the stream are untrusted: they are inserted
+// as text, never as markup. Each is isolated, as the direction of its script must not change the
+// order of what stands around it. Addresses are relative: a proxy may serve the page below a path.
+import { draw } from "./chart.js";
 
 const POLL_MS = 1500;
 const TIMEOUT_MS = 5000;
 const UNANSWERED = "the consumer does not answer";
+// Other consumers may have the same origin, below other paths.
+const TOKEN = `token ${new URL(".", document.baseURI).pathname}`;
+// Labels may be numbers: 9 comes before 10.
+const inOrder = new Intl.Collator("en", { numeric: true }).compare;
 const $ = (id) => document.getElementById(id);
 const percent = (share) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(1)} %`);
 const count = (number) => (number === null || number === undefined ? "–" : Math.round(number).toLocaleString("en"));
@@ -17,6 +22,10 @@ function element(name, className, ...inside) {
   return created;
 }
 
+function labelled(label, className = "") {
+  return element("span", `label ${className}`, element("bdi", "", label));
+}
+
 function bar(name, share, note) {
   const fill = element("span", "fill");
   fill.style.width = `${100 * share}%`;
@@ -24,7 +33,7 @@ function bar(name, share, note) {
 }
 
 async function fetchJson(path, options = {}) {
-  const token = sessionStorage.getItem("token");
+  const token = sessionStorage.getItem(TOKEN);
   const headers = { ...options.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) };
   const signal = AbortSignal.timeout(options.timeout ?? TIMEOUT_MS);
   const response = await fetch(path, { ...options, headers, signal });
@@ -74,16 +83,19 @@ function showCurve(now) {
 
 function showRecall(now) {
   const scores = now.prequential?.window;
-  const labels = Object.entries(scores?.recall ?? {}).sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
+  const labels = Object.entries(scores?.recall ?? {}).sort((a, b) => a[1] - b[1] || inOrder(a[0], b[0]));
   const chosen = $("label").value;
   $("recall").replaceChildren(
     ...labels
       .filter(([label]) => !chosen || label === chosen)
-      .map(([label, share]) => bar(label, share, `${percent(share)} of ${count(scores.counts[label])}`)),
+      .map(([label, share]) => bar(labelled(label), share, `${percent(share)} of ${count(scores.counts[label])}`)),
   );
   const known = [...$("label").options].map((option) => option.value);
-  for (const label of labels.map(([name]) => name).sort()) {
-    if (!known.includes(label)) $("label").append(new Option(label, label));
+  for (const label of labels.map(([name]) => name).sort(inOrder)) {
+    if (known.includes(label)) continue;
+    const option = new Option(label, label);
+    option.dir = "auto";
+    $("label").append(option);
   }
 }
 
@@ -92,15 +104,17 @@ function showMistakes(now) {
   const shown = now.mistakes.filter((mistake) => !chosen || mistake.label === chosen || mistake.predicted === chosen);
   $("mistakes").replaceChildren(
     ...shown.reverse().map((mistake) => {
-      const others = mistake.top.slice(1, 3).map(([label, share]) => `${label} ${percent(share)}`).join(", ");
+      const others = mistake.top.slice(1, 3).flatMap(([label, share]) => [" ", labelled(label), ` ${percent(share)}`]);
+      const text = element("p", "text", mistake.text);
+      text.dir = "auto";
       return element(
         "li", "",
         element(
           "p", "verdict",
-          element("b", "wrong", mistake.predicted), ` ${percent(mistake.probability)}, is `,
-          element("b", "right", mistake.label), element("small", "", others ? ` (then ${others})` : ""),
+          labelled(mistake.predicted, "wrong"), ` ${percent(mistake.probability)}, is `,
+          labelled(mistake.label, "right"), element("small", "", ...(others.length ? ["; then", ...others] : [])),
         ),
-        element("p", "text", mistake.text),
+        text,
       );
     }),
     ...(shown.length ? [] : [element("li", "note", "none yet")]),
@@ -139,8 +153,9 @@ function show() {
 
 async function update() {
   try {
-    const now = await fetchJson("/progress");
-    showStatus(now.waiting ? "waiting" : "learning", now.waiting ?? "learning");
+    const now = await fetchJson("progress");
+    const missing = now.waiting ?? (now.first_step && `waiting for ${now.first_step}`);
+    showStatus(missing ? "waiting" : "learning", missing ?? "learning");
     const { documents_per_second, pace, ...rest } = now;
     const changed = JSON.stringify(rest);
     if (changed !== drawn || !latest) {
@@ -164,20 +179,23 @@ $("token").addEventListener("submit", (event) => {
   event.preventDefault();
   const token = $("token-text").value;
   if (!/^[\x20-\x7e]+$/.test(token)) return showStatus("error", "a token has ASCII characters only");
-  sessionStorage.setItem("token", token);
+  sessionStorage.setItem(TOKEN, token);
   $("token").hidden = true;
 });
 $("ask").addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = JSON.stringify({ text: $("text").value });
   try {
-    const answer = await fetchJson("/predict", {
+    const answer = await fetchJson("predict", {
       method: "POST", body, headers: { "content-type": "application/json" }, timeout: 30000,
     });
     const { label, probabilities } = answer.predictions[0];
-    const rows = Object.entries(probabilities).map(([name, share]) => bar(name, share));
+    // JavaScript has put labels that are whole numbers in the order of numbers.
+    const ranked = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
+    const rows = ranked.map(([name, share]) => bar(labelled(name), share));
+    const missing = latest?.first_step ? `: waiting for ${latest.first_step}` : "";
     $("answer").replaceChildren(
-      element("p", "", label === null ? "no label is known yet" : label),
+      element("p", "", label === null ? `nothing is learned yet${missing}` : labelled(label)),
       element("ol", "bars", ...rows),
       element("small", "", `after ${count(answer.model.step)} learning steps`),
     );
