@@ -69,7 +69,8 @@ class LabelProbabilities(BaseModel):
 
     label: str | None
     probabilities: dict[str, float] = Field(
-        description="up to five labels, the most probable first"
+        description="up to five labels, the most probable first; JavaScript reads labels that are"
+        " whole numbers in the order of numbers"
     )
 
 
