@@ -1,8 +1,7 @@
 """Connecting to Kafka, and creating and reading whole topics."""
 
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from newsreel.common.connecting import failures_of_connections, is_refusal
 from newsreel.common.errors import UserError
 from newsreel.common.oauth import TokenError, TokenProvider
 
@@ -78,14 +78,19 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
     """
     address = connection.bootstrap_servers
     try:
-        with _connection_failures() as failures:
+        with failures_of_connections() as failures:
             connection.check_token()
             client = KafkaAdminClient(**connection.options, bootstrap_timeout_ms=CONNECT_TIMEOUT_MS)
     except TokenError as error:
         raise BrokerUnreachableError(f"can't sign in to Kafka at {address!r}: {error}") from error
     except (KafkaError, OSError, ValueError, AssertionError) as error:
         # The first failure: our own time limit may have cut the last attempt short.
-        reason = f" ({failures[0]})" if failures else ""
+        reason = f" ({' '.join(str(failures[0]).split())})" if failures else ""
+        if failures and is_refusal(failures[0]):
+            raise BrokerUnreachableError(
+                f"can't sign in to Kafka at {address!r}{reason}; check the options --sasl-..., or"
+                " the variables KAFKA_SASL_..."
+            ) from error
         raise BrokerUnreachableError(
             f"no Kafka broker answers at {address!r}; start one, or name"
             f" another with --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS{reason}"
@@ -94,30 +99,6 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
         yield client
     finally:
         client.close()
-
-
-@contextmanager
-def _connection_failures() -> Iterator[Sequence[str]]:
-    """Collect the reasons of failed connection attempts, which the client only logs."""
-    failures: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            match record.args:
-                case (_, Exception() as reason, *_):  # of Kafka, or of Kerberos
-                    failures.append(" ".join(str(reason).split()))
-
-    logger = logging.getLogger("kafka.net.manager")
-    level, propagate = logger.level, logger.propagate
-    logger.setLevel(logging.WARNING)
-    logger.propagate = False
-    logger.addHandler(collector := Collector())
-    try:
-        yield failures
-    finally:
-        logger.removeHandler(collector)
-        logger.setLevel(level)
-        logger.propagate = propagate
 
 
 def retry(action: Callable[[], T], stopping: Callable[[], bool]) -> T:

@@ -161,6 +161,7 @@ def test_refused(
     message = refusal(Connection(right.bootstrap_servers, {**right.security, **wrong}), monkeypatch)
     assert right.bootstrap_servers in message
     assert reason in message
+    assert message.startswith("can't sign in to Kafka at") == ("sasl" in next(iter(wrong)))
 
 
 def test_name_of_the_host(

@@ -1,18 +1,20 @@
 """Security options of Kafka: valid combinations, refused ones, and secrets that stay secret."""
 
 import os
+import socket
 import sys
 import types
 from pathlib import Path
 
 import pytest
+from kafka.net.connection import KafkaConnection
 from secure import certificate
 
 from consumer.settings import EvaluateSettings
 from consumer.settings import Settings as ConsumerSettings
-from newsreel.common import cli
+from newsreel.common import cli, kafka
 from newsreel.common.cli import UsageError
-from newsreel.common.kafka import Connection
+from newsreel.common.kafka import BrokerUnreachableError, Connection
 from newsreel.common.settings import KafkaSettings
 from producer.settings import Settings as ProducerSettings
 
@@ -320,6 +322,25 @@ def test_kerberos(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connection(*GSSAPI).security == options
     named = connection(*GSSAPI, "--sasl-kerberos-service-name", "broker")
     assert named.security == {**options, "sasl_kerberos_service_name": "broker"}
+
+
+def test_kerberos_without_a_ticket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of Kerberos is the reason why the user can't sign in."""
+    kind = type("GSSError", (Exception,), {"__module__": "gssapi.raw.misc"})
+    error = kind("No Kerberos credentials available\n(default cache: none)")
+
+    async def initialize(connection: KafkaConnection, timeout_at: float | None = None) -> None:
+        connection.close(error)
+
+    monkeypatch.setattr(KafkaConnection, "initialize", initialize)
+    monkeypatch.setattr(kafka, "CONNECT_TIMEOUT_MS", 300)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = "{}:{}".format(*listener.getsockname())
+        with pytest.raises(BrokerUnreachableError) as refused, kafka.admin(Connection(address)):
+            pass
+    assert str(refused.value).startswith(
+        f"can't sign in to Kafka at '{address}' (No Kerberos credentials available (default cache:"
+    )
 
 
 def test_help_does_not_offer_the_password(capsys: pytest.CaptureFixture[str]) -> None:
