@@ -17,6 +17,7 @@ from consumer.kafka.batch import DeadLetter
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.transaction import Transactions
 from consumer.monitoring.learning_metrics import Metrics
+from newsreel.common import kafka
 from newsreel.common.kafka import Connection
 from newsreel.events.errors import Reason
 from newsreel.events.topics import Names
@@ -211,3 +212,21 @@ def test_unusable_records_are_committed(publish: Publish, consumer: Start, topic
     publish(topic, [b"{"] * 30)
     with consumer(topic, "--checkpoint-every", 10) as running:
         running.wait_for(lambda: "committed" in running.log)
+
+
+def test_names_of_topics(
+    publish: Publish, learn: Learn, connection: Connection, topic: str
+) -> None:
+    """Topics that options name are used in place of those that are named after the documents."""
+    publish(topic, [*documents(20), b"not a document"])
+    publish(f"held-{topic}", documents(4, start=1000))
+    given = {name: f"ml-{topic}.{name}" for name in ("predictions", "dead-letters", "drift")}
+    options = [word for name, chosen in given.items() for word in (f"--{name}-topic", chosen)]
+    heldout = ("--heldout-topic", f"held-{topic}")
+    summary = learn(topic, "--stop-when-idle", 1, "--learner", "bayes", *options, *heldout)
+    assert (summary["documents"], summary["heldout_documents"]) == (20, 4)
+    assert len(list(kafka.read(connection, given["predictions"]))) == 20
+    assert len(list(kafka.read(connection, given["dead-letters"]))) == 1
+    with kafka.admin(connection) as client:
+        found = {name for name in client.list_topics() if topic in name}
+    assert found == {topic, f"held-{topic}", *given.values()}
