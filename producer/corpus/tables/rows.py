@@ -1,0 +1,72 @@
+"""What all formats of tables share: rows, rows that can't be used, and the error of a file."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from newsreel.common.errors import UserError
+
+
+class TableError(UserError):
+    """The file can't be read as it is, or with these options; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that can't be used.
+
+    Parameters
+    ----------
+    reason
+        Why the row can't be used; a phrase that follows the number of the line.
+    """
+
+    reason: str
+
+
+Row = tuple[int, Sequence[Any] | BadRow]
+"""Number of the line, or of the row where a format has no lines, and the wanted cells."""
+
+
+class Rows(Protocol):
+    """The rows of a file that can be read several times.
+
+    Attributes
+    ----------
+    description
+        How the file is read, such as ``tab, no quoting, no header, cp1252``.
+    place
+        What the numbers of the rows count: ``line`` or ``row``.
+    names
+        Names of the columns.
+    """
+
+    description: str
+    place: str
+    names: Sequence[str]
+
+    def sample(self) -> Sequence[Sequence[Any]]:
+        """Return all cells of the first rows, or nothing if the names say what columns hold."""
+        ...
+
+    def read(self, wanted: Sequence[int]) -> Iterator[Row]:
+        """Stream the cells of some columns, which are given by their places in `names`."""
+        ...
+
+
+def kind(value: object) -> str:
+    """Return what a value of JSON or Parquet is, in words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+    return f"a {type(value).__name__}"
