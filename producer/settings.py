@@ -49,20 +49,20 @@ class Settings(KafkaSettings):
 
     corpus: str = Field(
         "20newsgroups",
-        description="documents to publish: '20newsgroups', the path of a table (separated by commas,"
-        " tabs or others, JSON, or Parquet; also compressed), or of the raw 20 Newsgroups 'bydate'"
-        " folder or .tar.gz",
+        description="documents to publish: '20newsgroups', or the path of a table (separated by"
+        " commas, tabs or others, JSON, or Parquet; also compressed), or of the raw 20 Newsgroups"
+        " 'bydate' folder or .tar.gz",
     )
     text_column: str | None = Field(
         None,
-        description="column of the text in a table, or several, such as 'subject,body', joined by a"
-        " blank line; by default 'text', or the longest column of a table without header. Columns"
+        description="column of the text in a table, or several, such as 'subject,body', joined by"
+        " a blank line; by default 'text', or the longest column of a table without header. Columns"
         " without names are numbered: 1, 2, ...",
     )
     label_column: str | None = Field(
         None,
-        description="column of the label in a table, or 'none'; by default 'label', or the column of"
-        " a table without header that holds few short values",
+        description="column of the label in a table, or 'none'; by default 'label', or the column"
+        " of a table without header that holds few short values",
     )
     id_column: str | None = Field(
         None,

@@ -90,7 +90,8 @@ def find_corpus(
         )
     else:
         table = Table(path, columns, form, stop=stop_at_bad_row)
-        corpus = Corpus(quote(path.name), table.__iter__)
+        table.check()
+        return Corpus(quote(path.name), table.__iter__)
     next(iter(corpus))  # raises an error if there is no document, or a broken one
     return corpus
 

@@ -27,12 +27,15 @@ class BadRows:
         What the numbers of rows count: ``line`` or ``row``.
     stop
         Whether the first bad row is an error.
+    shown
+        Largest number of rows to log.
     """
 
-    def __init__(self, path: Path, place: str, *, stop: bool) -> None:
+    def __init__(self, path: Path, place: str, *, stop: bool, shown: int = SHOWN) -> None:
         self._path = path
         self._place = place
         self._stop = stop
+        self._most_shown = shown
         self._shown: set[int] = set()
         self._count = 0
         self._first = ""
@@ -64,7 +67,7 @@ class BadRows:
             raise TableError(
                 f"{self._path}, {self._first}; correct it, or skip such rows with --bad-rows skip"
             )
-        if len(self._shown) < SHOWN and number not in self._shown:
+        if len(self._shown) < self._most_shown and number not in self._shown:
             self._shown.add(number)
             log.warning("row skipped", **{self._place: number}, reason=reason)
         self._check(max(rows, MIN_ROWS), f"the first {rows}")

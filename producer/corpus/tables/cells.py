@@ -42,7 +42,7 @@ class RawRow:
 
 
 class CellReader:
-    """Splits lines into rows.
+    r"""Splits lines into rows.
 
     A quoted cell begins with a quote and ends with one that is followed by a separator or the end
     of the line. If a cell begins with a quote and no such end follows, the quote is an ordinary

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from producer.corpus.tables import header
 from producer.corpus.tables.rows import Rows, TableError
 
@@ -19,8 +17,6 @@ NO_LABELS = "none"
 _SHORT = reprlib.Repr()
 
 _SHORT.maxlist = 20  # columns that a message shows if one is missing
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -68,9 +64,15 @@ class Columns:
         Path of the file, for messages.
     rows
         Rows of the file.
+
+    Attributes
+    ----------
+    remarks
+        What the user should know about the chosen columns.
     """
 
     def __init__(self, path: Path, rows: Rows) -> None:
+        self.remarks: list[str] = []
         self._path = path
         self._names = rows.names
         self._sample = rows.sample()
@@ -104,7 +106,7 @@ class Columns:
         if given == NO_LABELS and NO_LABELS not in self._names:
             return None
         if given is None and len(self._names) == 1:
-            log.warning("the file has one column: documents have no labels", file=self._path.name)
+            self.remarks.append("the file has one column: documents have no labels")
             return None
         if given is None and not self._named and self._sample:
             places = header.label_places(self._sample, text[0])
@@ -128,7 +130,7 @@ class Columns:
                 f" the number of one with {option}, such as {found[0] + 1}"
             )
         if found and not exact:
-            log.warning("column taken", column=self._names[found[0]], instead_of=name)
+            self.remarks.append(f"column {self._names[found[0]]!r} is taken for {name!r}")
         if found:
             return found[0]
         if name.isdecimal() and 0 < int(name) <= len(self._names):

@@ -46,6 +46,7 @@ _QUOTING_WORDS = {
 
 _NAMES = {separator: name for name, separator in SEPARATORS.items()}
 
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     r"""Separator and quoting of a file.

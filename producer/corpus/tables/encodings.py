@@ -17,8 +17,19 @@ CHUNK = 1 << 20
 ENOUGH_LINES = 200
 """Lines with characters beyond ASCII that decide the encoding."""
 
-MIN_ZERO_SHARE = 0.05
-"""Share of code units of UTF-16 that have a zero byte, in a file with separators and line ends."""
+FEW_LINES = 3
+"""Lines that are not UTF-8 and say nothing about another encoding, if they are 1 % at most."""
+
+MIN_ZERO_SHARE = 0.3
+"""Share of code units with a zero byte above which bytes that are UTF-8 are UTF-16."""
+
+WESTERN = "cp1252"
+"""Encoding of the most texts in Latin script that are not Unicode."""
+
+MIN_CONFIDENCE = 0.06
+"""Confidence of chardet below which a text in Latin script is taken for a Western one."""
+
+_LATIN = frozenset({"cp1250", "cp1254", "cp1257", "cp1258"})
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -51,18 +62,21 @@ def detect(path: Path) -> str:
                 return name
         if name := _utf_16(head):
             return name
-        right, wrong = _lines_beyond_ascii(head, file)
-    if len(wrong) <= len(right):
+        right, wrong, total = _lines_beyond_ascii(head, file)
+    few = len(wrong) <= FEW_LINES and len(wrong) * 100 <= total
+    if few or len(wrong) <= len(right):
         return "utf-8"
     return _older(b"\n".join(wrong + right))
 
 
-def _lines_beyond_ascii(head: bytes, file: IO[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Return lines that are UTF-8, and lines that are not, `ENOUGH_LINES` together."""
+def _lines_beyond_ascii(head: bytes, file: IO[bytes]) -> tuple[list[bytes], list[bytes], int]:
+    """Return lines that are UTF-8, lines that are not, and the number of all lines read."""
+    total = 0
     right: list[bytes] = []
     wrong: list[bytes] = []
     rest, chunk = b"", head
     while chunk and len(right) + len(wrong) < ENOUGH_LINES:
+        total += chunk.count(b"\n") or chunk.count(b"\r")
         block = rest + chunk
         *complete, rest = [b""] if block.isascii() else _LINE.split(block)
         for line in complete:
@@ -71,7 +85,7 @@ def _lines_beyond_ascii(head: bytes, file: IO[bytes]) -> tuple[list[bytes], list
         chunk = file.read(CHUNK)
     if not rest.isascii() and not chunk:
         (right if _is_utf_8(rest) else wrong).append(rest)
-    return right, wrong
+    return right, wrong, total
 
 
 def _is_utf_8(line: bytes) -> bool:
@@ -86,22 +100,31 @@ def _utf_16(head: bytes) -> str:
     """Return the codec of UTF-16 without a mark; empty for another encoding."""
     units = max(1, len(head) // 2)
     high, low = head[::2].count(0), head[1::2].count(0)
-    if max(high, low) < MIN_ZERO_SHARE * units or min(high, low) > 0.1 * max(high, low):
+    if min(high, low) > 0.1 * max(high, low):
         return ""
-    return "utf-16-be" if high > low else "utf-16-le"
+    name = "utf-16-be" if high > low else "utf-16-le"
+    if _is_utf_8(head[:-4]):  # Latin script in UTF-16 is UTF-8 with many zeros
+        return name if max(high, low) > MIN_ZERO_SHARE * units else ""
+    return name if "\n" in head.decode(name, "replace") and max(high, low) > 1 else ""
 
 
 def _older(sample: bytes) -> str:
     """Return the codec of a text of which lines are not UTF-8."""
-    found = chardet.detect(sample, encoding_era=EncodingEra.MODERN_WEB)["encoding"] or "cp1252"
-    name = codecs.lookup(found).name
-    if name in {"cp1252", "iso8859-1", "utf-8", "ascii"}:
-        name = "cp1252"
+    found = chardet.detect(sample, encoding_era=EncodingEra.MODERN_WEB)
+    name = codecs.lookup(found["encoding"] or WESTERN).name
+    unsure = name in _LATIN and found["confidence"] < MIN_CONFIDENCE
+    if unsure or name in {"iso8859-1", "utf-8", "ascii"}:
+        name = WESTERN
     try:
         sample.decode(name)
     except UnicodeDecodeError:
-        return "latin-1" if name == "cp1252" else name
+        return "latin-1" if name == WESTERN else name
     return name
+
+
+def not_encoded(encoding: str) -> str:
+    """Return the reason why a row with `UNDECODABLE` bytes can't be used."""
+    return f"it is not {encoding}; name another encoding with --encoding"
 
 
 def lines(path: Path, encoding: str, end: str = "\n") -> Iterator[str]:

@@ -43,7 +43,7 @@ class FastTextRows:
             words = line.split()
             labels = [word for word in words if word.startswith(PREFIX)]
             if encodings.UNDECODABLE.search(line):
-                yield number, BadRow(f"it is not {self._encoding}")
+                yield number, BadRow(encodings.not_encoded(self._encoding))
             elif len(labels) > 1:
                 yield number, BadRow(f"{len(labels)} labels; newsreel learns one")
             else:

@@ -79,7 +79,7 @@ class JsonRows:
 
     def _row(self, value: object, source: str) -> dict[str, Any] | BadRow:
         if not source.isascii() and encodings.UNDECODABLE.search(source):
-            return BadRow(f"it is not {self._encoding}")
+            return BadRow(encodings.not_encoded(self._encoding))
         if isinstance(value, BadRow):
             return value
         return value if isinstance(value, dict) else BadRow(f"{kind(value)}, not an object")
@@ -106,7 +106,11 @@ def fits(head: str, *, named_json: bool) -> bool:
 def _is_lines(head: str) -> bool:
     """Return whether each line is a value of its own."""
     lines = [line for line in head.split("\n") if line.strip()]
-    if head.lstrip().startswith("[") and len(lines) > 0 and not _is_object(lines[min(1, len(lines) - 1)]):
+    if (
+        head.lstrip().startswith("[")
+        and len(lines) > 0
+        and not _is_object(lines[min(1, len(lines) - 1)])
+    ):
         return False
     objects = sum(_is_object(line) for line in lines[:20])
     if len(lines) == 1 and objects:

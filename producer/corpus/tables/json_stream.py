@@ -66,7 +66,7 @@ class JsonStream:
             yield from self._list()
         elif self._peek() == "{":
             yield from self._wrapped()
-        else:
+        elif self._peek():
             raise ValueError("not JSON; each line must be an object, or the file a list of objects")
         if self._peek():
             raise ValueError(f"row {self._row + 1}: something follows the list")
@@ -114,7 +114,10 @@ class JsonStream:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except Repeated as error:
-                value, end = BadRow(str(error)), json.JSONDecoder().raw_decode(self._text, self._at)[1]
+                value, end = (
+                    BadRow(str(error)),
+                    json.JSONDecoder().raw_decode(self._text, self._at)[1],
+                )
             except (ValueError, RecursionError) as error:
                 if len(self._text) - self._at > MAX_VALUE_CHARACTERS or not self._read():
                     reason = getattr(error, "msg", error)
@@ -137,9 +140,7 @@ class JsonStream:
 
     def _take(self, character: str) -> None:
         if self._peek() != character:
-            raise ValueError(
-                f"row {self._row}: not JSON ({character!r} is missing after it)"
-            )
+            raise ValueError(f"row {self._row}: not JSON ({character!r} is missing after it)")
         self._at += 1
 
     def _read(self) -> bool:

@@ -15,27 +15,29 @@ MISSING = frozenset(
 )
 """What programs write where there is no label."""
 
+MAX_WHOLE = 2**53
+"""Number from which on a float does not hold all whole numbers."""
+
 _INTEGRAL = re.compile(r"([-+]?\d+)\.0+")
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
-def text(value: object) -> str | BadRow:
+def text(value: object) -> str | BadRow:  # noqa: PLR0911 - one for each kind of value
     """Return the text of a label, an id or a time; empty where there is none.
 
     Numbers and booleans are written as JSON writes them, whole numbers without a fraction.
     """
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return ""
     match value:
-        case None:
-            return ""
         case str():
             return value
         case bool():
             return json.dumps(value)
         case float() | Decimal():
-            if value != value:  # noqa: PLR0124 - NaN
-                return ""
-            return str(int(value)) if abs(value) < 2**53 and value == int(value) else str(value)
+            is_whole = abs(value) < MAX_WHOLE and value == int(value)
+            return str(int(value) if is_whole else value)
         case int():
             return str(value)
         case datetime() | date():

@@ -9,9 +9,9 @@ from typing import Any
 
 import structlog
 
-from producer.corpus.tables import dialect, encodings, header, sniffer
+from producer.corpus.tables import encodings, header, sniffer
 from producer.corpus.tables.cells import CellReader, RawRow
-from producer.corpus.tables.dialect import NONE, Dialect
+from producer.corpus.tables.dialect import Dialect
 from producer.corpus.tables.rows import BadRow, Row, TableError
 
 SAMPLE_CHARACTERS = 1 << 20
@@ -108,7 +108,7 @@ class SeparatedRows:
         if layout.trailing:
             parts.append("a separator at the end of each row")
         if layout.titles:
-            parts.append(f"{layout.titles} rows before the table skipped")
+            parts.append(f"rows before the table skipped: {layout.titles}")
         return ", ".join([*parts, self._encoding])
 
     def sample(self) -> Sequence[Sequence[Any]]:
@@ -144,7 +144,7 @@ class SeparatedRows:
         width = len(self.names)
         for line in row.lines:
             if not line.isascii() and encodings.UNDECODABLE.search(line):
-                return f"it is not {self._encoding}"
+                return encodings.not_encoded(self._encoding)
             if "\0" in line:
                 return "it contains a zero byte"
         if cells != width:
@@ -180,7 +180,7 @@ class SeparatedRows:
         if not self._complete:
             rows = rows[:-1] or rows
         if not rows:
-            return Layout(found, ("1",), named=False, skipped=0, titles=0, trailing=False, rows=())
+            return Layout(found, (), named=False, skipped=0, titles=0, trailing=False, rows=())
         width = _width(rows)
         titles = _titles(rows, width, wanted)
         rows = rows[titles:]
@@ -195,15 +195,18 @@ class SeparatedRows:
             width -= 1
             full, first = [cells[:width] for cells in full], first[:width]
         if named is None:
-            named = header.is_header([first, *full], wanted) if len(first) == width else (
-                header.hits(first, wanted) > 0
+            named = (
+                header.is_header([first, *full], wanted)
+                if len(first) == width
+                else (header.hits(first, wanted) > 0)
             )
         if named and len(first) == width - 1 and _are_numbers([cells[0] for cells in full]):
             first = ["", *first]  # R writes names of rows, but no name for them
         if len(first) != width:
             raise TableError(
                 f"line {start + rows[0].number}: {len(first)} cells, but most rows have {width};"
-                " give --separator, --quoting or --header"
+                " put text that contains the separator in quotes, or say how the file is written"
+                " with --separator, --quoting and --header"
             )
         data = rows[1:] if named else rows
         last = start + (rows[0].number + len(rows[0].lines) - 1 if named else rows[0].number - 1)
@@ -220,7 +223,8 @@ class SeparatedRows:
 
 def _width(rows: Sequence[RawRow]) -> int:
     widths = Counter(len(row.cells) for row in rows[1:] or rows)
-    return max(widths, key=lambda width: (widths[width], width))
+    first = len(rows[0].cells)
+    return max(widths, key=lambda width: (widths[width], width == first, width))
 
 
 def _titles(rows: Sequence[RawRow], width: int, wanted: Collection[str]) -> int:
@@ -233,5 +237,3 @@ def _titles(rows: Sequence[RawRow], width: int, wanted: Collection[str]) -> int:
 
 def _are_numbers(cells: Sequence[str]) -> bool:
     return all(cell.strip().isdecimal() for cell in cells)
-
-

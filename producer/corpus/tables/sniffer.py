@@ -21,6 +21,9 @@ CANDIDATES = ("||", "::", "\x01", "\x1f", "\t", "|", ";", ",", "^", "~")
 MIN_SHARE = 0.5
 """Share of lines that must be in rows of one length."""
 
+MIN_PROSE_SHARE = 0.75
+"""The same for separators that texts contain, unless the first row names the columns."""
+
 CLOSE = 0.01
 """Shares that differ by less fit alike."""
 
@@ -106,23 +109,25 @@ def _possible(lines: Sequence[str]) -> list[str]:
     found = [one for one in CANDIDATES if sum(one in line for line in some) > len(some) / 4]
     text = "".join(some)
     for long in ("||", "::"):
-        if long in found and text.count(long) * 2 < text.count(long[0]):
+        if long in found and text.count(long) * 2 < 0.8 * text.count(long[0]):
             found.remove(long)
     if "||" in found and "|" in found:
         found.remove("|")
     return found
 
 
-def _rank(fit: Fit, wanted: Collection[str]) -> tuple[bool, float]:
+def _rank(fit: Fit, wanted: Collection[str]) -> tuple[bool, float, bool]:
     hits = header.hits(fit.first, wanted)
-    return hits > 1 or (hits > 0 and fit.share >= MIN_SHARE), round(fit.share, 2)
+    names = hits > 1 or (hits > 0 and fit.share >= MIN_SHARE)
+    return names, round(fit.share, 2), fit.dialect.quoting != NONE and fit.quoted > 0
 
 
 def _is_table(fit: Fit, wanted: Collection[str], lines: Sequence[str]) -> bool:
     """Return whether a separator gives columns, and not only cuts texts."""
     if header.hits(lines[:1], wanted):  # the first line is the name of one column
         return False
-    return header.hits(fit.first, wanted) > 1 or fit.share >= MIN_SHARE
+    least = MIN_PROSE_SHARE if fit.dialect.separator in PROSE else MIN_SHARE
+    return header.hits(fit.first, wanted) > 1 or fit.share >= least
 
 
 def _best_quoting(lines: Sequence[str], separator: str, quoting: str | None) -> Fit:
@@ -195,14 +200,12 @@ def _needs_quotes(row: RawRow, dialect: Dialect) -> bool:
     return any(mark in cell for cell in row.cells for mark in marks)
 
 
-def alike(
-    rows: Sequence[RawRow], dialect: Dialect, width: int
-) -> Callable[[Sequence[str]], bool]:
+def alike(rows: Sequence[RawRow], dialect: Dialect, width: int) -> Callable[[Sequence[str]], bool]:
     """Return a function that says whether lines of a quoted cell are rows by themselves.
 
     They are if each line has all cells, and one column holds short values, of which half at least
-    are those of other rows: labels. The last line does not count: it ends with the label of the row
-    in any case.
+    are those of other rows: labels. This holds without the first line and without the last one,
+    since one of them has the label of the row in any case.
 
     Parameters
     ----------
@@ -213,18 +216,26 @@ def alike(
     width
         Number of cells of a row.
     """
-    single = [row for row in rows if len(row.lines) == 1 and not row.broken]
-    if any(row.quoted for row in single):
-        known = [row.cells for row in single]
+    certain = [
+        row
+        for row in rows
+        if not row.broken
+        and (len(row.lines) == 1 or any(len(_split(line, dialect)) != width for line in row.lines))
+    ]
+    if any(row.quoted for row in certain):
+        known = [row.cells for row in certain]
     else:
         known = [_split(line, dialect) for row in rows for line in row.lines]
     counts = [Counter(row[place] for row in known if len(row) == width) for place in range(width)]
+
+    def known_rows(cells: Sequence[Sequence[str]], place: int) -> float:
+        return sum(counts[place][row[place]] > 1 for row in cells) / len(cells)
 
     def are_rows(lines: Sequence[str]) -> bool:
         cells = [_split(line, dialect) for line in lines]
         return all(len(row) == width for row in cells) and any(
             all(_is_short(row[place]) for row in cells)
-            and sum(counts[place][row[place]] > 1 for row in cells[:-1]) * 2 >= len(cells) - 1
+            and min(known_rows(cells[:-1], place), known_rows(cells[1:], place)) >= 0.5  # noqa: PLR2004
             for place in range(width)
         )
 
@@ -234,8 +245,10 @@ def alike(
 def _refuse_ambiguous(row: RawRow, dialect: Dialect, width: int) -> None:
     """Raise an error if the only quotes of a file enclose lines that may be rows."""
     cells = [_split(line, dialect) for line in row.lines]
-    if width > 1 and all(len(one) == width for one in cells) and any(
-        all(_is_short(one[place]) for one in cells) for place in range(width)
+    if (
+        width > 1
+        and all(len(one) == width for one in cells)
+        and any(all(_is_short(one[place]) for one in cells) for place in range(width))
     ):
         raise TableError(
             f"line {row.number} begins a cell with a quote, line {row.number + len(row.lines) - 1}"
@@ -256,5 +269,3 @@ def _is_short(cell: str) -> bool:
         and len(cell.split()) <= MAX_LABEL_WORDS
         and not cell.startswith(('"', "'"))
     )
-
-

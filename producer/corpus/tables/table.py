@@ -54,7 +54,7 @@ class Format:
 class Table:
     """The documents of a file, which can be read several times.
 
-    How the file is read is logged once.
+    How the file is read is logged when its documents are read for the first time.
 
     Parameters
     ----------
@@ -77,20 +77,22 @@ class Table:
         self,
         path: Path,
         names: ColumnNames = ColumnNames(),  # noqa: B008 - it can't be changed
-        form: Format = Format(),  # noqa: B008 - it can't be changed
+        form: Format = Format(),
         *,
         stop: bool = False,
     ) -> None:
         self._path = path
         self._rows = _rows(path, names, form)
         if not self._rows.names:
-            raise self._empty()
-        self._places = Columns(path, self._rows).choose(names)
+            raise self._unusable()
+        columns = Columns(path, self._rows)
+        self._places = columns.choose(names)
+        self._remarks: list[str] | None = columns.remarks
         place = self._places.label
         sample = self._rows.sample()
         self._numeric = place is not None and labels.are_numbers(row[place] for row in sample)
+        self._stop = stop
         self._bad = BadRows(path, self._rows.place, stop=stop)
-        self._log()
 
     def __iter__(self) -> Iterator[Document]:
         """Read the documents.
@@ -100,15 +102,29 @@ class Table:
         TableError
             There is no document, or too many rows can't be used.
         """
+        self._announce()
+        self._bad.begin()
+        return self._read(self._bad)
+
+    def check(self) -> None:
+        """Read the first document, without a log line.
+
+        Raises
+        ------
+        TableError
+            There is no document.
+        """
+        next(self._read(BadRows(self._path, self._rows.place, stop=self._stop, shown=0)))
+
+    def _read(self, bad: BadRows) -> Iterator[Document]:
         places = self._places
         others = [place for place in (places.label, places.id, places.time) if place is not None]
-        self._bad.begin()
         unlabelled: Counter[str] = Counter()
         number = labelled = 0
         for number, (line, cells) in enumerate(self._rows.read([*places.text, *others]), 1):
             document = cells if isinstance(cells, BadRow) else self._document(number, cells)
             if isinstance(document, BadRow):
-                self._bad.add(line, document.reason, number)
+                bad.add(line, document.reason, number)
                 continue
             labelled += document.label is not None
             if document.label is None and places.label is not None:
@@ -116,8 +132,8 @@ class Table:
                 unlabelled[str(cells[len(places.text)]).strip()] += 1
             yield document
         if number == 0:
-            raise self._empty()
-        self._bad.end(number)
+            raise self._unusable()
+        bad.end(number)
         if unlabelled:
             event = "some rows have no label" if labelled else "no row has a label"
             log.warning(event, rows=unlabelled.total(), written=dict(unlabelled.most_common(5)))
@@ -151,17 +167,28 @@ class Table:
             due,
         )
 
-    def _log(self) -> None:
+    def _announce(self) -> None:
+        """Log how the file is read, once."""
+        if self._remarks is None:
+            return
         names, places = self._rows.names, self._places
-        compressed = content.compression(self._path)
+        compression = content.compression(self._path)
+        form = ", ".join(filter(None, (self._rows.description, compression)))
         log.info(
-            f"read as: {self._rows.description}{compressed and ', '}{compressed}",
+            f"read as: {form}",  # noqa: G004 - the event is a sentence for people
             file=self._path.name,
             text=", ".join(names[place] for place in places.text),
             label=None if places.label is None else names[places.label],
         )
+        for remark in self._remarks:
+            log.warning(remark, file=self._path.name)
+        self._remarks = None
 
-    def _empty(self) -> TableError:
+    def _unusable(self) -> TableError:
+        """Return the error of a file without documents: its first bad row, or that it is empty."""
+        for line, row in self._rows.read(()):
+            if isinstance(row, BadRow):
+                return TableError(f"{self._path}, {self._rows.place} {line}: {row.reason}")
         return TableError(f"{self._path} contains no documents; give a file that does")
 
 
