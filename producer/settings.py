@@ -66,8 +66,8 @@ class Settings(KafkaSettings):
     )
     id_column: str | None = Field(
         None,
-        description="column of the unique id in a table; by default, ids are made of the file's name"
-        " and the row number",
+        description="column of the unique id in a table; by default, ids are made of the file's"
+        " name and the row number",
     )
     time_column: str | None = Field(
         None,

@@ -143,7 +143,7 @@ def _decompressed(path: Path) -> IO[bytes]:
         case "gzip":
             return cast("IO[bytes]", gzip.open(path))
         case "zstd":
-            return zstandard.open(path, "rb")
+            return cast("IO[bytes]", zstandard.open(path, "rb"))
         case "bzip2":
             return bz2.open(path)
         case "xz":

@@ -4,99 +4,31 @@ import re
 from collections.abc import Collection, Sequence
 
 TEXT_NAMES = frozenset(
-    [
-        "text",
-        "body",
-        "content",
-        "message",
-        "msg",
-        "review",
-        "reviewtext",
-        "review_text",
-        "comment",
-        "tweet",
-        "sentence",
-        "document",
-        "description",
-        "headline",
-        "title",
-        "subject",
-        "sms",
-        "email",
-        "question",
-        "utterance",
-        "post",
-        "article",
-        "news",
-        "query",
-        "summary",
-        "abstract",
-        "comment_text",
-        "review_body",
-        "v2",
-        "line",
-    ]
+    {
+        *("text", "body", "content", "message", "msg", "review", "reviewtext", "review_text"),
+        *("comment", "tweet", "sentence", "document", "description", "headline", "title"),
+        *("subject", "sms", "email", "question", "utterance", "post", "article", "news"),
+        *("query", "summary", "abstract", "comment_text", "review_body", "v2", "line"),
+    }
 )
 """Usual names of columns of text."""
 
 LABEL_NAMES = frozenset(
-    [
-        "label",
-        "labels",
-        "class",
-        "category",
-        "categories",
-        "target",
-        "sentiment",
-        "topic",
-        "intent",
-        "emotion",
-        "polarity",
-        "rating",
-        "stars",
-        "score",
-        "type",
-        "tag",
-        "group",
-        "queue",
-        "classification",
-        "annotation",
-        "gold",
-        "y",
-        "v1",
-        "section",
-        "genre",
-        "airline_sentiment",
-        "department",
-        "product",
-        "overall",
-    ]
+    {
+        *("label", "labels", "class", "category", "categories", "target", "sentiment"),
+        *("topic", "intent", "emotion", "polarity", "rating", "stars", "score", "type", "tag"),
+        *("group", "queue", "classification", "annotation", "gold", "y", "v1", "section"),
+        *("genre", "airline_sentiment", "department", "product", "overall"),
+    }
 )
 """Usual names of columns of labels."""
 
 OTHER_NAMES = frozenset(
-    [
-        "id",
-        "uuid",
-        "index",
-        "date",
-        "time",
-        "timestamp",
-        "created",
-        "created_at",
-        "user",
-        "author",
-        "name",
-        "url",
-        "link",
-        "source",
-        "lang",
-        "language",
-        "split",
-        "ids",
-        "unnamed:0",
-        "row",
-    ]
+    {
+        *("id", "uuid", "index", "date", "time", "timestamp", "created", "created_at", "user"),
+        *("author", "name", "url", "link", "source", "lang", "language", "split", "ids"),
+        *("unnamed:0", "row"),
+    }
 )
 
 MAX_NAME_CHARACTERS = 60
@@ -161,12 +93,11 @@ def label_places(rows: Sequence[Sequence[str]], text: int | None) -> list[int]:
     places = []
     for place in range(len(rows[0])):
         values = [row[place].strip() for row in rows]
-        kinds = {value for value in values if value}
+        known = {value for value in values if value}
         is_short = max(map(len, values)) <= MAX_NAME_CHARACTERS
-        repeats = len(kinds) * 2 <= len(values) or len(values) < 10  # noqa: PLR2004
-        if place != text and kinds and is_short and repeats:
+        repeats = len(known) * 2 <= len(values) or len(values) < 10  # noqa: PLR2004
+        if place != text and known and is_short and repeats:
             places.append(place)
-    for fits in (lambda kinds: kinds < len(rows), lambda kinds: kinds > 1):
-        better = [place for place in places if fits(len({row[place] for row in rows}))]
-        places = better or places
-    return places
+    kinds = {place: len({row[place] for row in rows}) for place in places}
+    places = [place for place in places if kinds[place] < len(rows)] or places
+    return [place for place in places if kinds[place] > 1] or places

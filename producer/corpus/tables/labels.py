@@ -28,7 +28,7 @@ def text(value: object) -> str | BadRow:  # noqa: PLR0911 - one for each kind of
 
     Numbers and booleans are written as JSON writes them, whole numbers without a fraction.
     """
-    if value is None or value != value:  # noqa: PLR0124 - NaN
+    if value is None or (isinstance(value, float | Decimal) and value != value):  # noqa: PLR0124
         return ""
     match value:
         case str():
@@ -36,7 +36,7 @@ def text(value: object) -> str | BadRow:  # noqa: PLR0911 - one for each kind of
         case bool():
             return json.dumps(value)
         case float() | Decimal():
-            is_whole = abs(value) < MAX_WHOLE and value == int(value)
+            is_whole = -MAX_WHOLE < value < MAX_WHOLE and value == int(value)
             return str(int(value) if is_whole else value)
         case int():
             return str(value)
@@ -70,4 +70,4 @@ def label(written: str, *, numeric: bool) -> str | None:
         return None
     if numeric and (match := _INTEGRAL.fullmatch(written.strip())):
         return match[1]
-    return normalized(written)
+    return normalized(written) or None

@@ -29,21 +29,22 @@ Row = tuple[int, Sequence[Any] | BadRow]
 
 
 class Rows(Protocol):
-    """The rows of a file that can be read several times.
+    """The rows of a file that can be read several times."""
 
-    Attributes
-    ----------
-    description
-        How the file is read, such as ``tab, no quoting, no header, cp1252``.
-    place
-        What the numbers of the rows count: ``line`` or ``row``.
-    names
-        Names of the columns.
-    """
+    @property
+    def description(self) -> str:
+        """How the file is read, such as ``tab, no quoting, no header, cp1252``."""
+        ...
 
-    description: str
-    place: str
-    names: Sequence[str]
+    @property
+    def place(self) -> str:
+        """What the numbers of the rows count: ``line`` or ``row``."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the columns."""
+        ...
 
     def sample(self) -> Sequence[Sequence[Any]]:
         """Return all cells of the first rows, or nothing if the names say what columns hold."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from producer.corpus.tables import encodings, header, sniffer
+from producer.corpus.tables import encodings, header, lookalikes, sniffer
 from producer.corpus.tables.cells import CellReader, RawRow
 from producer.corpus.tables.dialect import Dialect
 from producer.corpus.tables.rows import BadRow, Row, TableError
@@ -119,7 +119,7 @@ class SeparatedRows:
         """Stream the cells of some columns, which are given by their places in `names`."""
         layout, width = self._layout, len(self.names)
         first_rows = list(iter(CellReader(self._lines, layout.dialect).next, None))
-        are_rows = sniffer.alike(first_rows, layout.dialect, width + layout.trailing)
+        are_rows = lookalikes.alike(first_rows, layout.dialect, width + layout.trailing)
         lines = encodings.lines(self._path, self._encoding, self._end)
         reader = CellReader(lines, layout.dialect, are_rows)
         literal, first = 0, 0

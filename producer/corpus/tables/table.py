@@ -148,10 +148,10 @@ class Table:
                 parts.append(cell)
         rest = iter(cells[len(places.text) :])
         scalars = []
-        for place in (places.label, places.id, places.time):
-            value = "" if place is None else labels.text(next(rest))
+        for at in (places.label, places.id, places.time):
+            value = "" if at is None else labels.text(next(rest))
             if isinstance(value, BadRow):
-                return BadRow(f"{names[place or 0]!r} is {value.reason}, not text or a number")
+                return BadRow(f"{names[at or 0]!r} is {value.reason}, not text or a number")
             scalars.append(_whole(value))
         label, id_, time = scalars
         if places.id is not None and not id_.strip():
