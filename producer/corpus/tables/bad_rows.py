@@ -87,7 +87,7 @@ class BadRows:
     def _check(self, rows: int, among: str) -> None:
         if self._count * 100 > MAX_PERCENT * rows:
             raise TableError(
-                f"{self._path}: {self._count} of {among} rows can't be used, more than"
-                f" {MAX_PERCENT} %; {self._first}; correct the file, or say how it is written with"
+                f"{self._path}, {self._first}; {self._count} of {among} rows can't be used, more"
+                f" than {MAX_PERCENT} %: correct the file, or say how it is written with"
                 " --separator, --quoting, --header, --encoding or the names of columns"
             )

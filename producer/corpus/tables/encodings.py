@@ -31,6 +31,10 @@ MIN_CONFIDENCE = 0.06
 
 _LATIN = frozenset({"cp1250", "cp1254", "cp1257", "cp1258"})
 
+_OTHER_SCRIPTS = frozenset({"cp1251", "cp1253", "cp1255", "cp1256", "cp874", "koi8-r", "koi8-u"})
+
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -112,7 +116,11 @@ def _older(sample: bytes) -> str:
     """Return the codec of a text of which lines are not UTF-8."""
     found = chardet.detect(sample, encoding_era=EncodingEra.MODERN_WEB)
     name = codecs.lookup(found["encoding"] or WESTERN).name
-    unsure = name in _LATIN and found["confidence"] < MIN_CONFIDENCE
+    if name in _LATIN:
+        unsure = found["confidence"] < MIN_CONFIDENCE
+    else:  # letters of other scripts stand together, those with accents stand alone
+        runs = _BEYOND_ASCII.findall(sample)
+        unsure = name in _OTHER_SCRIPTS and sum(map(len, runs)) < 2 * len(runs)
     if unsure or name in {"iso8859-1", "utf-8", "ascii"}:
         name = WESTERN
     try:

@@ -110,6 +110,15 @@ def test_older_encodings(table: Write, encoding: str, text: str) -> None:
     assert pairs(path)[0] == (text, "ok")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Caf\u00e9 ol\u00e9", "na\u00efve", "\u201cgo\u201d \u2013 now", "\u00a3 5", "se\u00f1or"],
+)
+def test_a_few_letters_of_cp1252(table: Write, text: str) -> None:
+    """A few letters with accents are those of cp1252, where nothing speaks for another encoding."""
+    assert pairs(table("own.csv", f"text,label\n{text},a\n".encode("cp1252"))) == [(text, "a")]
+
+
 def test_given_encoding(table: Write) -> None:
     """An encoding that the user gives is not doubted."""
     path = table("own.csv", "text,label\ncafé,a\n".encode("mac-roman"))
