@@ -310,15 +310,19 @@ def test_broken_row(run: Run, tmp_path: Path, topic: str, published: Read) -> No
 def test_table_of_a_spreadsheet(run: Run, tmp_path: Path, topic: str, published: Read) -> None:
     """A table is published as it is recognized; a bad row is skipped, and ids count it."""
     path = tmp_path / "own.txt"
-    rows = ["sch\u00f6n;gut\r\n"] * 60 + ["kaputt\r\n"] + ["gr\u00e4sslich;schlecht\r\n"] * 60
+    rows = (
+        ["sch\u00f6n und gro\u00df;gut\r\n"] * 60
+        + ["kaputt\r\n"]
+        + ["gr\u00e4sslich und klein;schlecht\r\n"] * 60
+    )
     path.write_bytes("".join(rows).encode("cp1252"))
     result = run("producer", "--corpus", path, "--topic", topic, "--scenario", "as-is")
     assert result.returncode == 0, result.stderr
     assert "read as: semicolon, double quotes, no header, cp1252" in result.stderr
     assert "rows skipped" in result.stderr
     documents = published(topic)
-    assert documents[0] == Document("own.txt:1", "sch\u00f6n", "gut")
-    assert documents[60] == Document("own.txt:62", "gr\u00e4sslich", "schlecht")
+    assert documents[0] == Document("own.txt:1", "sch\u00f6n und gro\u00df", "gut")
+    assert documents[60] == Document("own.txt:62", "gr\u00e4sslich und klein", "schlecht")
 
 
 def test_options_of_tables(run: Run, tmp_path: Path, topic: str, published: Read) -> None:

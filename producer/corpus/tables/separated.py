@@ -181,7 +181,7 @@ class SeparatedRows:
             rows = rows[:-1] or rows
         if not rows:
             return Layout(found, (), named=False, skipped=0, titles=0, trailing=False, rows=())
-        width = _width(rows)
+        width = _width(rows, nameless=named is False)
         titles = _titles(rows, width, wanted)
         rows = rows[titles:]
         full = [row.cells for row in rows[1:] if len(row.cells) == width] or [rows[0].cells]
@@ -221,8 +221,9 @@ class SeparatedRows:
         )
 
 
-def _width(rows: Sequence[RawRow]) -> int:
-    widths = Counter(len(row.cells) for row in rows[1:] or rows)
+def _width(rows: Sequence[RawRow], *, nameless: bool) -> int:
+    some = rows if nameless else rows[1:] or rows
+    widths = Counter(len(row.cells) for row in some)
     first = len(rows[0].cells)
     return max(widths, key=lambda width: (widths[width], width == first, width))
 
