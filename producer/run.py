@@ -18,6 +18,9 @@ from producer import arrivals, connection, metrics, progress
 from producer.arrivals import Timetable
 from producer.corpus import times
 from producer.corpus.find import Corpus, find_corpus
+from producer.corpus.tables import dialect
+from producer.corpus.tables.columns import ColumnNames
+from producer.corpus.tables.table import Format
 from producer.publisher import PublishCounts
 from producer.scenarios import order, plan
 from producer.scenarios.plan import Scenario
@@ -101,10 +104,16 @@ def _corpus(settings: Settings) -> Corpus:
         settings.corpus,
         split=settings.split,
         remove=settings.remove.split(",") if settings.remove else [],
-        text_column=settings.text_column,
-        label_column=settings.label_column,
-        id_column=settings.id_column,
-        time_column=settings.time_column,
+        columns=ColumnNames(
+            settings.text_column, settings.label_column, settings.id_column, settings.time_column
+        ),
+        form=Format(
+            None if settings.separator is None else dialect.separator(settings.separator),
+            settings.quoting,
+            None if settings.header is None else settings.header == "yes",
+            settings.encoding,
+        ),
+        stop_at_bad_row=settings.bad_rows == "stop",
         dates=settings.dates,
     )
 

@@ -1,9 +1,10 @@
 """Options of the producer, with their defaults."""
 
+import codecs
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from newsreel.common.settings import KafkaSettings
@@ -48,21 +49,57 @@ class Settings(KafkaSettings):
 
     corpus: str = Field(
         "20newsgroups",
-        description="documents to publish: '20newsgroups', or the path of a .jsonl, .csv or .tsv"
-        " file, or of the raw 20 Newsgroups 'bydate' folder or .tar.gz",
+        description="documents to publish: '20newsgroups', or the path of a table (separated by"
+        " commas, tabs or others, JSON, or Parquet; also compressed), or of the raw 20 Newsgroups"
+        " 'bydate' folder or .tar.gz",
     )
-    text_column: str = Field("text", description="column of the text in a file")
+    text_column: str | None = Field(
+        None,
+        description="column of the text in a table, or several, such as 'subject,body', joined by"
+        " a blank line; by default 'text', or the longest column of a table without header. Columns"
+        " without names are numbered: 1, 2, ...",
+    )
     label_column: str | None = Field(
-        None, description="column of the label in a file; 'label' if there is such a column"
+        None,
+        description="column of the label in a table, or 'none'; by default 'label', or the column"
+        " of a table without header that holds few short values",
     )
     id_column: str | None = Field(
         None,
-        description="column of the unique id in a file; by default, ids are made of the file's name"
-        " and the row number",
+        description="column of the unique id in a table; by default, ids are made of the file's"
+        " name and the row number",
     )
     time_column: str | None = Field(
         None,
-        description="column of the time (ISO 8601) in a file; by default, documents have no time",
+        description="column of the time (ISO 8601) in a table; by default, documents have no time",
+    )
+    separator: str | None = Field(
+        None,
+        min_length=1,
+        description="separator of the cells of a table: comma, semicolon, tab, pipe, space, colon,"
+        " none (each line is one cell), or any characters; by default, it is recognized",
+    )
+    quoting: Literal["double", "backslash", "single", "single-backslash", "none"] | None = Field(
+        None,
+        description="quotes around cells of a table: double quotes, written twice inside a cell"
+        " (double) or after a backslash (backslash), the same for single quotes, or none; by"
+        " default, they are recognized",
+    )
+    header: Literal["yes", "no"] | None = Field(
+        None,
+        description="whether the first row of a table has the names of the columns; by default, it"
+        " is recognized",
+    )
+    encoding: str | None = Field(
+        None,
+        examples=["cp1252"],
+        description="encoding of a table, by Python's name, such as utf-8, cp1252 or utf-16-le; by"
+        " default, it is recognized",
+    )
+    bad_rows: Literal["skip", "stop"] = Field(
+        "skip",
+        description="what to do with a row of a table that can't be used: skip it, unless more than"
+        " 1 % of the rows are such, or stop at it",
     )
     dates: Path | None = Field(
         None,
@@ -135,6 +172,14 @@ class Settings(KafkaSettings):
     def _name_topics(self) -> Self:
         _ = self.topics  # refuses names that are given twice
         return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else codecs.lookup(value).name
+        except LookupError as error:
+            raise ValueError("no such encoding; give one such as utf-8 or cp1252") from error
 
     @model_validator(mode="after")
     def _check_clock(self) -> Self:

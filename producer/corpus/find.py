@@ -9,13 +9,15 @@ from urllib.parse import quote
 
 from newsreel.common.errors import UserError
 from newsreel.events.document import Document
-from producer.corpus import newsgroups, raw_newsgroups, tables, times
+from producer.corpus import newsgroups, raw_newsgroups, times
+from producer.corpus.tables.columns import ColumnNames
+from producer.corpus.tables.table import Format, Table
 
 NEWSGROUPS = "20newsgroups"
 
 
 class CorpusError(UserError):
-    """There is no corpus of that name, or newsreel can't read its format."""
+    """There is no corpus of that name, or the options are for another kind of corpus."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,9 @@ def find_corpus(
     *,
     split: str | None,
     remove: Collection[str],
-    text_column: str,
-    label_column: str | None,
-    id_column: str | None,
-    time_column: str | None = None,
+    columns: ColumnNames = ColumnNames(),  # noqa: B008 - it can't be changed
+    form: Format = Format(),  # noqa: B008 - it can't be changed
+    stop_at_bad_row: bool = False,
     dates: Path | None = None,
 ) -> Corpus:
     """Find a corpus and read its first document to check it.
@@ -60,15 +61,15 @@ def find_corpus(
         ``train``, ``test`` or ``all`` of 20 Newsgroups; None for ``train``.
     remove
         Parts to remove from the posts of 20 Newsgroups: some of headers, footers and quotes.
-    text_column, label_column, id_column, time_column
-        Columns of a table, arguments of `tables.read`.
+    columns, form, stop_at_bad_row
+        How a table is read, arguments of `Table`.
     dates
         File of the times of 20 Newsgroups, argument of `times.read`.
 
     Raises
     ------
     CorpusError
-        There is no corpus of that name, or newsreel can't read its format.
+        There is no corpus of that name, or the options are for another kind of corpus.
     UserError
         The first document can't be read; the message says where and why.
     """
@@ -83,18 +84,14 @@ def find_corpus(
         )
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
         corpus = _newsgroups(partial(raw_newsgroups.read, path, splits, remove), known_times)
-    elif path.suffix.lower() not in tables.SUFFIXES:
-        raise CorpusError(
-            f"corpus {name!r}: newsreel reads {', '.join(tables.SUFFIXES)} files, and 20 Newsgroups"
-            " as a folder or .tar.gz; convert it to one of them"
-        )
     elif split or remove or dates:
         raise CorpusError(
             f"corpus {name!r}: --split, --remove and --dates are for 20 Newsgroups; leave them out"
         )
     else:
-        table = partial(tables.read, path, text_column, label_column, id_column, time_column)
-        corpus = Corpus(quote(path.name), table)
+        table = Table(path, columns, form, stop=stop_at_bad_row)
+        table.check()
+        return Corpus(quote(path.name), table.__iter__)
     next(iter(corpus))  # raises an error if there is no document, or a broken one
     return corpus
 

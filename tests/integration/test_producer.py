@@ -307,6 +307,37 @@ def test_broken_row(run: Run, tmp_path: Path, topic: str, published: Read) -> No
     assert error.startswith(f"producer: {path}, line 3: not JSON")
 
 
+def test_table_of_a_spreadsheet(run: Run, tmp_path: Path, topic: str, published: Read) -> None:
+    """A table is published as it is recognized; a bad row is skipped, and ids count it."""
+    path = tmp_path / "own.txt"
+    rows = (
+        ["sch\u00f6n und gro\u00df;gut\r\n"] * 60
+        + ["kaputt\r\n"]
+        + ["gr\u00e4sslich und klein;schlecht\r\n"] * 60
+    )
+    path.write_bytes("".join(rows).encode("cp1252"))
+    result = run("producer", "--corpus", path, "--topic", topic, "--scenario", "as-is")
+    assert result.returncode == 0, result.stderr
+    assert "read as: semicolon, double quotes, no header, cp1252" in result.stderr
+    assert "rows skipped" in result.stderr
+    documents = published(topic)
+    assert documents[0] == Document("own.txt:1", "sch\u00f6n und gro\u00df", "gut")
+    assert documents[60] == Document("own.txt:62", "gr\u00e4sslich und klein", "schlecht")
+
+
+def test_options_of_tables(run: Run, tmp_path: Path, topic: str, published: Read) -> None:
+    """What is recognized can be given; the first bad row can be the end."""
+    path = tmp_path / "own.txt"
+    path.write_bytes("'caf\u00e9' gut\n".encode("mac-roman") + b"broken\n")
+    options = ["--separator", "space", "--quoting", "single", "--header", "no"]
+    options += ["--encoding", "mac-roman", "--text-column", "1", "--label-column", "2"]
+    options += ["--scenario", "as-is", "--bad-rows", "stop"]
+    result = run("producer", "--corpus", path, "--topic", topic, *options)
+    assert result.returncode == 2
+    assert f"{path}, line 2: 1 cell instead of 2" in result.stderr
+    assert published(topic) == [Document("own.txt:1", "caf\u00e9", "gut")]
+
+
 def test_lost_broker(tmp_path: Path) -> None:
     """A broker that does not return ends the stream; the error has the number delivered."""
     counts = PublishCounts()

@@ -53,6 +53,9 @@ def fail(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         ("--repeat", "x"),
         ("--rate", 0),
         ("--arrivals", "gauss"),
+        ("--encoding", "utf-99"),
+        ("--quoting", "some"),
+        ("--bad-rows", "keep"),
         ("--metrics-port", 70000),
     ],
 )

@@ -11,11 +11,9 @@ from newsreel.common.errors import UserError
 from producer.corpus import newsgroups
 from producer.corpus.find import Corpus, find_corpus
 
-COLUMNS: dict[str, Any] = {"text_column": "text", "label_column": None, "id_column": None}
-
 
 def find(name: str | Path, split: str | None = None, remove: Collection[str] = ()) -> Corpus:
-    return find_corpus(str(name), split=split, remove=remove, **COLUMNS)
+    return find_corpus(str(name), split=split, remove=remove)
 
 
 def test_newsgroups_is_fetched_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +57,7 @@ def test_bydate_folder(tmp_path: Path) -> None:
     ("name", "options", "message"),
     [
         ("nowhere.csv", {}, "no such file or folder; give the path of one, or '20news"),
-        ("own.xlsx", {}, "newsreel reads .jsonl, .csv, .tsv files, and 20 Newsgroups as a folder"),
+        ("own.xlsx", {}, "is a zip archive; unpack it"),
         ("own.csv", {"split": "test"}, "--split, --remove and --dates are for 20 Newsgroups"),
         ("own.csv", {"remove": ("quotes",)}, "--split, --remove and --dates are for 20 Newsgroups"),
         ("body.csv", {}, "no column 'text'"),
@@ -72,7 +70,11 @@ def test_mistakes_are_found_at_once(
     tmp_path: Path, name: str, options: dict[str, Any], message: str
 ) -> None:
     """A wrong path, or a wrong beginning of its content, is reported when the corpus is found."""
-    for file, content in (("own.csv", "text\na\n"), ("body.csv", "body\na\n"), ("own.xlsx", "x")):
+    for file, content in (
+        ("own.csv", "text\na\n"),
+        ("body.csv", "body\na\n"),
+        ("own.xlsx", "PK\3\4"),
+    ):
         (tmp_path / file).write_text(content)
     (tmp_path / "empty.csv").touch()
     (tmp_path / "broken.tar.gz").touch()

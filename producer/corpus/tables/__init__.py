@@ -1,0 +1,1 @@
+"""Tables of the user: separated files, JSON and Parquet, as other programs write them."""
