@@ -11,16 +11,16 @@ from kafka import KafkaConsumer, OffsetAndMetadata
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.state import CheckpointContents, Stateful
 from consumer.checkpoints.store import CheckpointStore
-from consumer.commit import recovery
 from consumer.commit.committer import CommitSchedule, Committer
-from consumer.commit.recovery import StartingPoint
+from consumer.commit.resume import Resumed, Resumption
 from consumer.commit.writer import OutputWriter
 from consumer.kafka.batch import LabelTopic
+from consumer.kafka.client import connect
 from consumer.kafka.merged import MergedStream, RecordStream
-from consumer.kafka.offsets import FRESH
 from consumer.kafka.outbox import Delivery, ImmediateDelivery, Outbox, TransactionalDelivery
-from consumer.kafka.poller import LOOK_SECONDS, Poller, beginnings, connect
+from consumer.kafka.poller import LOOK_SECONDS, Poller
 from consumer.kafka.source import KafkaSource, RunEnd
+from consumer.kafka.topic_state import TopicState, read_state
 from consumer.kafka.transaction import Transactions, superseded
 from consumer.loop.prequential import Loop
 from consumer.monitoring.counters import COUNTER_FILE, CounterFile
@@ -38,21 +38,6 @@ LOOK_FOR_LABELS_SECONDS = 0.2
 """Seconds between two checks for late labels."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """Where a run resumes."""
-
-    start: StartingPoint
-    """The last commit of the group."""
-    positions: Mapping[int, int]
-    """Next offset to read, by partition; before the commit if its checkpoint was broken."""
-
-    @property
-    def published(self) -> Mapping[int, int]:
-        """Positions up to which an earlier run has published everything; empty if nothing is."""
-        return self.start.positions if self.positions != self.start.positions else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +85,18 @@ class Leader:
         """
         settings = self.settings
         reader = kafka.retry(lambda: connect(settings.connection.options), self._is_stopping)
-        resumed = self._resume(transactions, committed, reader)
+        state = self._state(reader)
+        contents = CheckpointContents(
+            self._parts(), settings.topic, settings.group, dict(self.description), state.id
+        )
+        resumed = self._resume(transactions, committed, state, contents)
         poller = self._poller(reader, settings.topic, resumed.positions)
         stack.callback(poller.close)
         outbox = Outbox(self._delivery(stack))
         writer = OutputWriter(
             settings.topics, settings.group, outbox, self.progress, resumed.published
         )
-        committer = self._committer(transactions, outbox, resumed)
+        committer = self._committer(transactions, outbox, resumed, contents)
         source = self._source(poller, resumed.positions, committer, stack)
 
         poller.start()
@@ -147,29 +136,29 @@ class Leader:
         """Return the parts that a checkpoint keeps, by name."""
         return self.loop.parts() | {"progress": self.progress}
 
+    def _state(self, reader: KafkaConsumer) -> TopicState:
+        """Ask the broker for the state of the topic."""
+        settings = self.settings
+        return kafka.retry(
+            lambda: read_state(reader, settings.connection, settings.topic, settings.from_),
+            self._is_stopping,
+        )
+
     def _resume(
         self,
         transactions: Transactions,
         committed: Mapping[int, OffsetAndMetadata],
-        reader: KafkaConsumer,
+        state: TopicState,
+        contents: CheckpointContents,
     ) -> Resumed:
-        """Restore the last commit; a new group begins where its topic begins."""
-        settings, store = self.settings, self.store
-        start = recovery.starting_point(
-            settings.group,
-            settings.topic,
-            committed,
-            kafka.retry(lambda: beginnings(reader, settings.topic), self._is_stopping),
-            store.ids(),
-        )
-        recovery.require_own(store, settings.group, settings.topic)
-        positions = recovery.restore(store, start, self._parts(), self.description)
-        self.progress.checkpoint = start.checkpoint
-        # A checkpoint that was written and never committed belongs to a discarded history.
-        store.clear(start.checkpoint, self.interrupts)
-        if len(committed) < len(positions) and start.checkpoint is None:
-            transactions.commit([], positions, FRESH)
-        return Resumed(start, positions)
+        """Restore the last commit; a new group begins where --from says."""
+        settings = self.settings
+        resumption = Resumption(self.store, transactions, self.progress, self.interrupts)
+        keep_model = settings.keep_model
+        resumed = resumption.resume(contents, committed, state, keep_model=keep_model)
+        if committed and not resumed.start.moved and "from_" in settings.model_fields_set:
+            log.info("--from has no effect, the group has committed", group=settings.group)
+        return resumed
 
     def _poller(self, reader: KafkaConsumer, topic: str, positions: Mapping[int, int]) -> Poller:
         settings = self.settings
@@ -190,11 +179,14 @@ class Leader:
         stack.callback(delivery.close)
         return delivery
 
-    def _committer(self, transactions: Transactions, outbox: Outbox, resumed: Resumed) -> Committer:
+    def _committer(
+        self,
+        transactions: Transactions,
+        outbox: Outbox,
+        resumed: Resumed,
+        contents: CheckpointContents,
+    ) -> Committer:
         settings = self.settings
-        contents = CheckpointContents(
-            self._parts(), settings.topic, settings.group, dict(self.description)
-        )
         schedule = CommitSchedule(
             settings.checkpoint_every, settings.checkpoint_seconds, resumed.published
         )
@@ -241,7 +233,9 @@ class Leader:
         if not settings.late_labels:
             return documents.queue, LabelTopic()
         reader = connect(settings.connection.options)
-        positions = beginnings(reader, topic) | dict(self.loop.labelling.positions)
+        since = settings.from_ if self.progress.checkpoint is None else "earliest"
+        state = read_state(reader, settings.connection, topic, since)
+        positions = state.resumed(self.loop.labelling.positions)
         labels = self._poller(reader, topic, positions)
         stack.callback(labels.close)
         labels.start()

@@ -8,6 +8,7 @@ from pydantic_settings import CliSuppress, SettingsConfigDict
 
 from consumer.drift.config import DetectorName, Reaction
 from consumer.features.config import DEFAULT_MODEL, Precision, RuntimeName, TextName
+from consumer.kafka.config import Since
 from consumer.learners.config import LearnerName, OptimizerName
 from consumer.records.config import FormatName, RecordConfig, RegistryConfig
 from newsreel.common.secrets import secret
@@ -210,6 +211,18 @@ class Settings(HttpSettings, RecordSettings):
         "exactly-once",
         description="when predictions are published: exactly-once: with the commit of their"
         " documents; at-least-once: immediately, and again after a crash",
+    )
+    from_: Since = Field(
+        "earliest",
+        validation_alias=AliasChoices("from", "CONSUMER_FROM"),
+        description="where a new group begins: earliest, latest, or with the records of a time or"
+        " later, such as 2026-01-05T12:00 (UTC unless it names a zone); no effect on a group that"
+        " has committed, except on a new topic with --keep-model",
+    )
+    keep_model: bool = Field(
+        False,
+        description="go on with what was learned, from the offsets of the group, after these were"
+        " moved or the topic was created again or mirrored; without it such a start is refused",
     )
     lost_offsets: Literal["stop", "continue"] = Field(
         "stop",

@@ -3,6 +3,7 @@
 
 import types
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
 
@@ -70,7 +71,14 @@ HEADINGS: dict[str, dict[str, str]] = {
 }
 """Heading that stands before an option, by program."""
 
-TYPES = {bool: "flag", float: "number", int: "integer", str: "text", Path: "path"}
+TYPES = {
+    bool: "flag",
+    float: "number",
+    int: "integer",
+    str: "text",
+    Path: "path",
+    datetime: "time (ISO 8601)",
+}
 
 
 def values(annotation: object) -> list[str]:
@@ -103,7 +111,7 @@ def default(field: FieldInfo) -> str:
 def names(settings: type[BaseSettings], name: str, field: FieldInfo) -> tuple[str, str]:
     """Return flag and environment variable of an option; a secret has no flag."""
     kind = values(field.annotation)
-    flag = "" if "secret" in kind else "`--" + name.replace("_", "-") + "`"
+    flag = "" if "secret" in kind else "`--" + name.rstrip("_").replace("_", "-") + "`"
     choices = getattr(field.validation_alias, "choices", None)
     prefix = settings.model_config.get("env_prefix", "")
     return flag, f"`{choices[-1] if choices else (prefix + name).upper()}`"

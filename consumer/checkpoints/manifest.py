@@ -9,8 +9,11 @@ from typing import Any, Self
 
 from newsreel.common.errors import UserError
 
-FORMAT = 6
+FORMAT = 7
 """Version of the files; increased when an older newsreel can't read them."""
+
+READABLE = (6, FORMAT)
+"""Versions that can be read: 6 lacks the id of the topic."""
 
 MANIFEST = "manifest.json"
 
@@ -53,6 +56,9 @@ class Manifest:
     sha256: dict[str, str]
     """Digest of each file, by name."""
 
+    topic_id: str | None = None
+    """Id that Kafka gave the topic; None from a broker without such ids, or an older newsreel."""
+
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read the manifest of a checkpoint.
@@ -71,7 +77,7 @@ class Manifest:
                 raise broken(folder, ValueError(f"{MANIFEST} is not what was written"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise broken(folder, error) from error
-        if version != FORMAT:
+        if version not in READABLE:
             raise CheckpointError(
                 f"checkpoint {str(folder)!r} has format {version!r}, this newsreel reads {FORMAT};"
                 " use the newsreel that wrote it, or start over with another --checkpoint-dir"

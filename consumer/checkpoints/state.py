@@ -100,6 +100,9 @@ class CheckpointContents:
     describes: Mapping[str, Any]
     """Model and options that a consumer must share to restore the checkpoint."""
 
+    topic_id: str | None = None
+    """Id that Kafka gave the topic, if it gives any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

@@ -99,7 +99,7 @@ class CheckpointStore:
         interrupts
             Its failpoints "checkpoint-draft" and "checkpoint-written" are passed.
         manifest
-            Fields of `Manifest`: topic, group, positions, documents and describes.
+            Fields of `Manifest`: topic, group, positions, documents, describes and topic_id.
 
         Returns
         -------
@@ -175,6 +175,10 @@ class CheckpointStore:
         older = [id_ for id_ in self.ids() if id_ <= newest]
         whole = [id_ for id_ in older if id_ not in self._broken]
         self._delete(set(older) - set(whole[-self._keep :]))
+
+    def delete_older(self, id_: str) -> None:
+        """Delete the checkpoints before a checkpoint."""
+        self._delete(self.older(id_))
 
     def clear(self, newest: str | None, interrupts: Interrupts = UNINTERRUPTED) -> None:
         """Delete drafts and checkpoints newer than the last commit, before learning continues.

@@ -11,6 +11,7 @@ import structlog
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
+from consumer.checkpoints.note import note_committed
 from consumer.checkpoints.state import CheckpointContents, Snapshot, take_snapshot
 from consumer.checkpoints.store import CheckpointStore
 from consumer.kafka.outbox import Outbox, Outgoing
@@ -237,10 +238,12 @@ class Committer:
                 topic=self._contents.topic,
                 group=self._contents.group,
                 describes=self._contents.describes,
+                topic_id=self._contents.topic_id,
             )
             records = self._outbox.undelivered(commit.records)
             folder = self._store.folder / id_
             self._transactions.commit(records, commit.positions, id_, folder.exists)
+            note_committed(self._store.folder, id_)
             self._interrupts.failpoint("committed")
             size = self._store.size(id_)
             self._store.prune(id_)

@@ -1,76 +1,19 @@
 """Resume from the last commit, or from the commit before if the checkpoint is broken."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
-from kafka import OffsetAndMetadata
 
 from consumer.checkpoints.manifest import BrokenCheckpointError, CheckpointError, Manifest
 from consumer.checkpoints.state import Stateful
 from consumer.checkpoints.store import CheckpointStore, restore_checkpoint
-from consumer.kafka.offsets import FRESH, checkpoint_id, committed
-from newsreel.common.errors import UserError
+from consumer.commit.starting_point import StartingPoint
+from consumer.kafka.offsets import checkpoint_id, committed
 from newsreel.common.kafka import Connection
 
 log = structlog.get_logger()
-
-
-class GroupError(UserError):
-    """The committed offsets of the group and the checkpoints do not belong together."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartingPoint:
-    """The last commit of a group."""
-
-    positions: Mapping[int, int]
-    """Next offset to read, by partition."""
-    checkpoint: str | None
-    """Id of the checkpoint committed with these offsets; None for a new group."""
-
-
-def starting_point(
-    group: str,
-    topic: str,
-    committed: Mapping[int, OffsetAndMetadata],
-    beginnings: Mapping[int, int],
-    checkpoints: Sequence[str],
-) -> StartingPoint:
-    """Return the last commit of a group; a new group begins where its topic begins.
-
-    Parameters
-    ----------
-    committed
-        Committed offsets by partition; a partition that the topic has gained since has none.
-    beginnings
-        First offset of each partition.
-    checkpoints
-        Ids of the checkpoints on disk. The committed offsets name the one that fits the offsets; a
-        newer checkpoint was written but never committed, and is not used.
-
-    Raises
-    ------
-    GroupError
-        The named checkpoint is missing, or no commit names any of the checkpoints on disk.
-    """
-    positions = dict(beginnings) | {p: found.offset for p, found in committed.items()}
-    id_ = checkpoint_id(committed)
-    if id_ is not None and id_ not in checkpoints:
-        raise GroupError(
-            f"group {group!r} stopped at checkpoint {id_}, which is missing; name its folder"
-            " with --checkpoint-dir, or begin a new history with another --group"
-        )
-    new = any(found.metadata == FRESH for found in committed.values())
-    if id_ is None and checkpoints and not new:
-        raise GroupError(
-            f"the folder holds checkpoints, but group {group!r} has committed none of them on topic"
-            f" {topic!r}; resume with the --group and --topic that wrote them, or begin a new"
-            " history with another --checkpoint-dir"
-        )
-    return StartingPoint(positions, id_)
 
 
 def last_committed(store: CheckpointStore, connection: Connection) -> Path | None:
@@ -124,7 +67,7 @@ def restore(
     """Load the newest intact checkpoint of the group, and return its positions.
 
     If an older checkpoint has to do, documents are learned again from its positions on: no document
-    is learned twice in the history that survives.
+    is learned twice in the history that survives. If the positions were moved, they stand.
 
     Parameters
     ----------
@@ -136,7 +79,7 @@ def restore(
     Raises
     ------
     CheckpointError
-        No checkpoint is intact, the checkpoint is of another model, or offsets were moved.
+        No checkpoint is intact, or the checkpoint is of another model.
     """
     if start.checkpoint is None:
         return start.positions
@@ -146,9 +89,7 @@ def restore(
         try:
             manifest = Manifest.read(folder)
             manifest.require_fit(describes)
-            if broken is None:
-                manifest.require_positions(start.positions)
-            elif manifest.is_beyond(start.positions):
+            if broken and not start.moved and manifest.is_beyond(start.positions):
                 store.pass_over(id_)  # its history was never committed
                 continue
             restore_checkpoint(folder, parts)
@@ -158,7 +99,7 @@ def restore(
             broken = broken or error
         else:
             log.info("restored", checkpoint=id_)
-            if broken is None:
+            if broken is None or start.moved:
                 return start.positions
             return {p: manifest.positions.get(str(p), 0) for p in start.positions}
     raise broken or BrokenCheckpointError(f"checkpoint {start.checkpoint} is missing")

@@ -1,4 +1,4 @@
-"""Repair two defects of kafka-python 3.0.12; `install` is called once at a program's start.
+"""Repair three defects of kafka-python 3.0.12; `install` is called once at a program's start.
 
 Lost requests. A producer's sender asks whether a broker is ready and puts its request back when
 the answer is no. `KafkaNetClient.await_ready` raises an exception instead of answering, and the
@@ -7,11 +7,17 @@ ever. With the patch, ``await_ready`` answers no.
 
 Header names. One header name that is not UTF-8 makes `DefaultRecordBatch` refuse its whole batch,
 so that polling fails for ever. With the patch, such names are decoded with surrogates (PEP 383).
+
+Paused partitions. `Fetcher` sets fetched records of a paused partition aside. When the partition is
+resumed, it takes them up only if it never held records of another partition: a partition that is
+read to the last record leaves an empty holder behind, which counts as records. So the partition is
+never read again. With the patch, an empty holder is removed.
 """
 
 import time
 from typing import Any
 
+from kafka.consumer.fetcher import Fetcher
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 from kafka.record.default_records import DefaultRecordBatch
@@ -23,9 +29,12 @@ _await_ready = KafkaNetClient.await_ready
 
 _read_msg = DefaultRecordBatch._read_msg  # noqa: SLF001
 
+_fetched_records = Fetcher.fetched_records
+
 
 def install() -> None:
-    """Install both patches in this process; further calls change nothing."""
+    """Install the patches in this process; further calls change nothing."""
+    Fetcher.fetched_records = _fetched_records_of_resumed_partitions
     KafkaNetClient.await_ready = _await_ready_without_raising
     DefaultRecordBatch._read_msg = _read_msg_with_any_header_name  # noqa: SLF001
 
@@ -36,6 +45,12 @@ def _await_ready_without_raising(client: Any, *arguments: Any, **options: Any) -
     except KafkaError:
         time.sleep(PAUSE_SECONDS)
         return False
+
+
+def _fetched_records_of_resumed_partitions(fetcher: Any, *arguments: Any, **options: Any) -> Any:
+    if not fetcher._next_partition_records:  # noqa: SLF001
+        fetcher._next_partition_records = None  # noqa: SLF001
+    return _fetched_records(fetcher, *arguments, **options)
 
 
 def _read_msg_with_any_header_name(batch: Any, *arguments: Any, **options: Any) -> Any:

@@ -3,15 +3,15 @@
 import math
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
-from consumer.kafka.record_queue import RecordQueue
+from consumer.kafka.record_queue import IN_TOUCH_SECONDS, RecordQueue
 from newsreel.common.errors import UserError
 
 POLL_SECONDS = 0.01
@@ -27,13 +27,6 @@ STALLED_SECONDS = 60.0
 
 LOOK_SECONDS = 2.0
 """Seconds between two questions for partitions and where they end."""
-
-RESPONSE_BYTES = 1 << 30
-"""Largest response of a broker. Kafka keeps to the size that is asked for; other brokers send
-everything that waits, and a client that refuses such a response would ask for it for ever."""
-
-METADATA_MS = 30_000
-"""Milliseconds until the client asks for new partitions."""
 
 LostOffsets = Literal["stop", "continue"]
 
@@ -60,14 +53,14 @@ class Poller:
     """A thread that keeps a bounded queue filled with the records of a topic.
 
     The thread owns the `KafkaConsumer`; nothing else may use the client after `start`. All
-    partitions of the topic are read, and partitions that are added later from their beginning.
-    While the queue is full, the partitions are paused. While the broker is away, polls are tried
-    again.
+    partitions of the topic are read, and partitions that are added later from their beginning. A
+    partition is paused while its share of the queue is full. While the broker is away, polls are
+    tried again.
 
     Parameters
     ----------
     consumer
-        Connected client without an assignment, see `connect`.
+        Client without an assignment, see `consumer.kafka.client.connect`.
     topic
         Topic to read.
     positions
@@ -123,7 +116,8 @@ class Poller:
 
     def not_ready(self) -> str | None:
         """Return why no records can arrive now, or None."""
-        return self.problem() or (None if self.queue.in_touch else "the broker does not answer")
+        away = self.queue.silence >= IN_TOUCH_SECONDS
+        return self.problem() or ("the broker does not answer" if away else None)
 
     def start(self) -> None:
         """Start the thread."""
@@ -165,23 +159,31 @@ class Poller:
             self._stopping.wait(RETRY_SECONDS)
 
     def _poll(self) -> None:
-        room = self.queue.room
-        if room == 0:
-            self._consumer.pause(*self._consumer.assignment())
-        else:
-            self._consumer.resume(*self._consumer.paused())
-        fetched: dict[Any, list[ConsumerRecord]] = self._consumer.poll(
-            timeout_ms=int(POLL_SECONDS * 1000), max_records=max(room, 1)
+        if time.monotonic() >= self._next_look:
+            self._look()
+        room = self.queue.room()
+        self._fetch_only(room.partitions)
+        fetched: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(
+            timeout_ms=int(POLL_SECONDS * 1000), max_records=room.records
         )
         self._polled = time.monotonic()
-        # Asking for positions may take long, so the queue's lock is not held meanwhile.
-        positions = {tp.partition: at for tp, at in self._positions().items()}
+        # Asking for positions may take long, so the queue's lock is not held meanwhile, and only
+        # those that can have changed and matter are asked for.
+        missing = {TopicPartition(self._topic, number) for number in self.queue.missing}
+        positions = self._positions(fetched.keys() | missing)
         records = [record for part in fetched.values() for record in part]
         self.queue.put(records, positions, self._polled)
-        if self._polled >= self._next_look:
-            self._look()
-        if not records:
+        if not room.partitions:
+            self.queue.wait_for_room(PAUSE_SECONDS)
+        elif not records:
             self._stopping.wait(PAUSE_SECONDS)
+
+    def _fetch_only(self, partitions: set[int]) -> None:
+        """Pause all other partitions."""
+        paused = self._consumer.paused()
+        others = {tp for tp in self._consumer.assignment() if tp.partition not in partitions}
+        self._consumer.pause(*(others - paused))
+        self._consumer.resume(*(paused - others))
 
     def _look(self) -> None:
         """Ask the broker for the partitions of the topic and where they end."""
@@ -205,19 +207,19 @@ class Poller:
         if self._away:
             log.info("the broker answers again")
         self._away = False
-        self.queue.set_ends({tp.partition: end for tp, end in ends.items()}, asked)
+        positions = self._positions(self._consumer.assignment())
+        self.queue.set_ends({tp.partition: end for tp, end in ends.items()}, positions, asked)
 
-    def _positions(self) -> dict[TopicPartition, int]:
-        return {tp: self._consumer.position(tp) for tp in self._consumer.assignment()}
+    def _positions(self, partitions: Iterable[TopicPartition]) -> dict[int, int]:
+        return {tp.partition: self._consumer.position(tp) for tp in partitions}
 
     def _assign(self, added: Mapping[int, int]) -> None:
         """Read some partitions from their positions on, beside those that are read already."""
-        positions = self._positions()
-        positions |= {TopicPartition(self._topic, number): at for number, at in added.items()}
-        self._consumer.assign(list(positions))
-        for tp, offset in positions.items():
-            self._consumer.seek(tp, offset)
-        self.queue.set_positions({tp.partition: offset for tp, offset in positions.items()})
+        positions = self._positions(self._consumer.assignment()) | dict(added)
+        self._consumer.assign([TopicPartition(self._topic, number) for number in positions])
+        for number, offset in positions.items():
+            self._consumer.seek(TopicPartition(self._topic, number), offset)
+        self.queue.set_positions(positions)
 
     def _skip(self, error: OffsetOutOfRangeError) -> None:
         """Continue after records that were deleted, or raise.
@@ -236,8 +238,9 @@ class Poller:
             if position > ends[tp]:
                 raise PollError(
                     f"{where} ends at {ends[tp]}, before the position {position}: the topic was"
-                    " deleted and created again; start over with another --checkpoint-dir and"
-                    " --group"
+                    " deleted and created again; start with --keep-model to read the new topic with"
+                    " what was learned, or begin a new history with another --group and"
+                    " --checkpoint-dir"
                 ) from error
             if lost > 0 and self._lost_offsets == "stop":
                 raise PollError(
@@ -250,21 +253,3 @@ class Poller:
                 self._observer.records_lost(lost)
                 self._consumer.seek(tp, beginnings[tp])
                 self.queue.skip(tp.partition, beginnings[tp])
-
-
-def connect(options: Mapping[str, Any]) -> KafkaConsumer:
-    """Connect a client for `Poller`: without a group, and without a default position."""
-    return KafkaConsumer(
-        **options,
-        metadata_max_age_ms=METADATA_MS,
-        receive_message_max_bytes=RESPONSE_BYTES,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        isolation_level="read_committed",
-    )
-
-
-def beginnings(consumer: KafkaConsumer, topic: str) -> dict[int, int]:
-    """Return the first offset of each partition of a topic."""
-    partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
-    return {tp.partition: at for tp, at in consumer.beginning_offsets(partitions).items()}

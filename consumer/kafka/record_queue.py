@@ -3,15 +3,19 @@
 import math
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from newsreel.events import cloudevents
+from consumer.kafka.fetched import Fetched
+from consumer.kafka.room import Room, Shares
+from consumer.kafka.time_order import TimeOrder
 
-CAPACITY_BYTES = 16 << 20
-"""Bytes of keys, values and headers above which a queue is full."""
+PATIENCE_SECONDS = 2.0
+"""Seconds that queued records wait for a partition that has older ones and is not fetched."""
+
+WAKE_SECONDS = 0.1
+"""Seconds between two checks whether that time is over."""
 
 IN_TOUCH_SECONDS = 10.0
 """Seconds without an answer after which the broker counts as away."""
@@ -19,6 +23,12 @@ IN_TOUCH_SECONDS = 10.0
 
 class RecordQueue:
     """A bounded queue of records, and what the broker last said about their partitions.
+
+    Records of several partitions are taken in the order of their timestamps, so a backlog is read
+    as it was written, and not one partition after the other. For that, a record waits while a
+    partition is known to have records of which none is queued; after `PATIENCE_SECONDS` without one
+    the others go on, until a record of that partition is fetched. Partitions that are read to their
+    end delay nothing, and a record without a timestamp does not wait.
 
     One thread fills the queue (`put`, `set_positions`, `set_ends`, `skip`, `fail`), another takes
     records. All state is guarded by one lock.
@@ -28,80 +38,100 @@ class RecordQueue:
     positions
         Next offset to fetch, by partition.
     capacity
-        Records after which the queue is full; 16 MiB of them fill it, too.
+        Records after which the queue is full; 16 MiB of them fill it, too. Partitions with records
+        share this room evenly. Each has room for 16 records, and for one of any size.
     """
 
     def __init__(self, positions: Mapping[int, int], capacity: int) -> None:
-        self._capacity = capacity
         self._changed = threading.Condition()  # its lock guards everything below
-        self._positions = dict(positions)
-        self._records: deque[ConsumerRecord] = deque()
-        self._queued: Counter[int] = Counter()
-        self._bytes = 0
-        self._taken = 0
-        # One entry for each fetch: number of records taken before its first one, and its time.
-        self._fetches: deque[tuple[int, float]] = deque()
+        self._fetched = Fetched(positions)
+        self._records = TimeOrder()
+        self._shares = Shares(capacity)
         self._polled = time.monotonic()
-        self._gap_ends: Counter[int] = Counter()
-        self._ends: dict[int, int] = {}
         self._answered = -math.inf
         self._failure: Exception | None = None
+        # Partitions with unread records of which none is queued, and since when others wait for it.
+        self._missing = self._fetched.behind
+        self._awaited: dict[int, float] = {}
 
     # --- what the polling thread calls ----------------------------------------------------------
 
-    @property
-    def room(self) -> int:
-        """Number of records that still fit."""
+    def room(self) -> Room:
+        """Return which partitions to fetch, and how many records.
+
+        Partitions that others wait for come first. While some partitions have a backlog, those that
+        were read to their end are not fetched: the broker would hold such a request back.
+        """
         with self._changed:
-            if self._bytes >= CAPACITY_BYTES:
-                return 0
-            return max(0, self._capacity - len(self._records))
+            return self._room()
+
+    def wait_for_room(self, timeout: float) -> None:
+        """Wait until a partition has room, for ``timeout`` seconds at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._room().partitions, timeout)
 
     @property
     def partitions(self) -> set[int]:
         """Partitions that are read."""
         with self._changed:
-            return set(self._positions)
+            return self._fetched.partitions
+
+    @property
+    def missing(self) -> set[int]:
+        """Partitions with unread records of which none is queued."""
+        with self._changed:
+            return set(self._missing)
 
     def put(
         self, records: Sequence[ConsumerRecord], positions: Mapping[int, int], polled: float
     ) -> None:
-        """Append the records of one fetch.
+        """Add the records of one fetch.
 
         Parameters
         ----------
         records
-            Records in the order of their partitions; may be empty.
+            Records, those of each partition in their order; may be empty.
         positions
-            Next offset to fetch after them, by partition.
+            Next offset to fetch after them, by partition; needed of partitions with records, and of
+            those that are `missing`.
         polled
             When they were fetched, in seconds of the monotonic clock.
         """
         with self._changed:
-            if records:
-                self._fetches.append((self._taken + len(self._records), polled))
-            self._records.extend(records)
-            self._queued.update(record.partition for record in records)
-            self._bytes += sum(map(_size, records))
+            self._records.add(records, polled)
             self._polled = polled
-            self._positions.update(positions)
-            self._changed.notify_all()
+            self._fetched.move(positions)
+            self._find_missing()
 
     def set_positions(self, positions: Mapping[int, int]) -> None:
         """Set the next offset to fetch of some partitions."""
         with self._changed:
-            self._positions.update(positions)
+            self._fetched.move(positions)
+            self._find_missing()
 
-    def set_ends(self, ends: Mapping[int, int], asked: float) -> None:
-        """Set where the partitions end, as of ``asked`` in seconds of the monotonic clock."""
+    def set_ends(self, ends: Mapping[int, int], positions: Mapping[int, int], asked: float) -> None:
+        """Set where the partitions end.
+
+        Parameters
+        ----------
+        ends
+            End of each partition.
+        positions
+            Next offset to fetch, by partition.
+        asked
+            When the broker was asked, in seconds of the monotonic clock.
+        """
         with self._changed:
-            self._ends = dict(ends)
+            self._fetched.move(positions)
+            self._fetched.set_ends(ends)
             self._answered = asked
+            self._find_missing()
 
     def skip(self, partition: int, offset: int) -> None:
         """Note that the records of a partition before an offset were deleted before a fetch."""
         with self._changed:
-            self._gap_ends[partition] = offset
+            self._fetched.skip(partition, offset)
+            self._find_missing()
 
     def fail(self, error: Exception) -> None:
         """End the queue: once it is empty, taking raises the error."""
@@ -125,29 +155,23 @@ class RecordQueue:
 
     @property
     def in_touch(self) -> bool:
-        """Whether the broker has lately said where the partitions end."""
-        return self.silence < IN_TOUCH_SECONDS
+        """Whether the stream may be idle: the broker answers, and no queued record waits."""
+        return self.silence < IN_TOUCH_SECONDS and not self._records
 
     def lag(self, positions: Mapping[int, int]) -> dict[int, int]:
         """Return the number of records after some positions, by partition, as last answered.
 
-        Where no record of a partition is queued, all that was fetched is taken: offsets up to the
-        next fetch, such as the markers of transactions, hold no record.
+        Where no record is queued, all that was fetched is taken: the markers of transactions do not
+        count.
         """
         with self._changed:
-            lag = {}
-            for partition, end in self._ends.items():
-                position = positions.get(partition, 0)
-                if not self._queued[partition]:
-                    position = max(position, self._positions.get(partition, 0))
-                lag[partition] = max(0, end - position)
-            return lag
+            return self._fetched.lag(positions, self._records.partitions)
 
     @property
     def waits_since(self) -> float:
         """When the next record was fetched, in seconds of the monotonic clock."""
         with self._changed:
-            return self._fetches[0][1] if self._fetches else self._polled
+            return self._records.first.fetched if self._records else self._polled
 
     def settled(self, since: float) -> bool:
         """Return whether every record is taken that was in the topic at a time.
@@ -158,11 +182,7 @@ class RecordQueue:
             The time, in seconds of the monotonic clock.
         """
         with self._changed:
-            return (
-                not self._records
-                and self._answered >= since
-                and not any(end > self._positions.get(p, 0) for p, end in self._ends.items())
-            )
+            return not self._records and self._answered >= since and self._fetched.to_the_ends
 
     def past_gap(self, partition: int, position: int) -> int:
         """Return the next position of a partition, after a gap of deleted records if there is one.
@@ -170,12 +190,12 @@ class RecordQueue:
         The gap counts once every record that was fetched before it is taken.
         """
         with self._changed:
-            if self._queued[partition]:
+            if self._records.count(partition):
                 return position
-            return max(position, self._gap_ends[partition])
+            return self._fetched.past_gap(partition, position)
 
     def peek(self) -> ConsumerRecord | None:
-        """Return the next record without taking it, or None.
+        """Return the next record without taking it; None while none may be taken.
 
         Raises
         ------
@@ -183,10 +203,7 @@ class RecordQueue:
             Polling has failed.
         """
         with self._changed:
-            if self._records:
-                return self._records[0]
-            self._raise_failure()
-            return None
+            return self._records.first.record if self._is_ready() else None
 
     def take(self, timeout: float) -> ConsumerRecord | None:
         """Take the next record; None after ``timeout`` seconds without one.
@@ -196,23 +213,56 @@ class RecordQueue:
         UserError
             Polling has failed.
         """
+        deadline = time.monotonic() + timeout
         with self._changed:
-            self._changed.wait_for(lambda: self._records or self._failure, timeout)
-            if not self._records:
-                self._raise_failure()
-                return None
-            record = self._records.popleft()
-            self._taken += 1
-            while len(self._fetches) > 1 and self._fetches[1][0] <= self._taken:
-                self._fetches.popleft()
-            self._bytes -= _size(record)
-            self._queued[record.partition] -= 1
+            while not self._is_ready():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return None
+                self._changed.wait(min(left, WAKE_SECONDS))
+            record = self._records.pop()
+            partition = record.partition
+            if partition in self._fetched.behind and not self._records.count(partition):
+                self._missing.add(partition)
+            if self._shares.has_gained(self._records, self._missing, partition):
+                self._changed.notify_all()
             return record
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+    # --- with the lock held ---------------------------------------------------------------------
 
+    def _is_ready(self) -> bool:
+        """Return whether a record may be taken now.
 
-def _size(record: ConsumerRecord) -> int:
-    return len(record.key or b"") + len(record.value or b"") + cloudevents.size(record.headers)
+        Raises
+        ------
+        UserError
+            Polling has failed, and no record is left.
+        """
+        if not self._records:
+            if self._failure is not None:
+                raise self._failure
+            return False
+        if not self._missing or self._failure or self._records.first.record.timestamp < 0:
+            return True
+        now = time.monotonic()
+        for partition in self._missing:
+            self._awaited.setdefault(partition, now)
+        return self._missing == self._given_up(now)
+
+    def _given_up(self, now: float) -> set[int]:
+        """Return the missing partitions that queued records have waited for in vain."""
+        return {p for p, since in self._awaited.items() if now - since >= PATIENCE_SECONDS}
+
+    def _room(self) -> Room:
+        given_up = self._given_up(time.monotonic())
+        candidates = self._fetched.partitions
+        if self._missing - given_up:
+            candidates = self._missing
+        elif self._fetched.behind - given_up:
+            candidates = self._fetched.behind
+        return self._shares.room(self._records, self._missing, candidates)
+
+    def _find_missing(self) -> None:
+        self._missing = self._fetched.behind - self._records.partitions
+        self._awaited = {p: since for p, since in self._awaited.items() if p in self._missing}
+        self._changed.notify_all()

@@ -118,7 +118,8 @@ def _fail(line: str) -> int:
 
 
 def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    """Return the flag of an option; a name that Python reserves has an underscore at its end."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def _problems(settings: type[BaseSettings], error: ValidationError) -> list[str]:

@@ -205,7 +205,7 @@ def test_added_partition(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A partition that is added in mid-stream is read from its beginning, and committed."""
-    monkeypatch.setattr("consumer.kafka.poller.METADATA_MS", 500)
+    monkeypatch.setattr("consumer.kafka.client.METADATA_MS", 500)
     publish(topic, documents(16))
 
     def failpoint(point: str) -> None:

@@ -128,7 +128,7 @@ def commands() -> Iterator[tuple[str, str]]:
 
 def flags(settings: type[BaseSettings]) -> set[str]:
     """Return the flags of a program, with the negative forms of its switches."""
-    names = {name.replace("_", "-") for name in settings.model_fields}
+    names = {name.rstrip("_").replace("_", "-") for name in settings.model_fields}
     return {f"--{name}" for name in names} | {f"--no-{name}" for name in names} | {"--help"}
 
 

@@ -25,7 +25,7 @@ def queue(topic: str, *stamps: int, answered: float = math.inf) -> RecordQueue:
     """Build a queue of records fetched at 100 s, whose broker answered at another time."""
     queue = RecordQueue({}, capacity=100)
     queue.put([Record(topic, stamp) for stamp in stamps], {}, polled=100.0)
-    queue.set_ends({}, answered)
+    queue.set_ends({}, {}, answered)
     return queue
 
 
@@ -70,5 +70,5 @@ def test_waits_for_the_other_topic(answered: float, count: int) -> None:
 def test_records_not_fetched_yet() -> None:
     """A topic that ends after the fetched records still holds some: the other topic waits."""
     labels = queue("labels")
-    labels.set_ends({0: 5}, math.inf)
+    labels.set_ends({0: 5}, {}, math.inf)
     assert order(MergedStream(queue("documents", 1), labels)) == []

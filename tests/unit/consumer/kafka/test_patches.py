@@ -8,6 +8,7 @@ import pytest
 from helpers import HeaderName
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 from kafka.net.compat import KafkaNetClient
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
@@ -24,6 +25,7 @@ from newsreel.events.errors import DecodeError, Reason
 def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DefaultRecordBatch, "_read_msg", patches._read_msg)
     monkeypatch.setattr(KafkaNetClient, "await_ready", patches._await_ready)
+    monkeypatch.setattr(Fetcher, "fetched_records", patches._fetched_records)
 
 
 def batch(names: Sequence[bytes | None], compression: int = 0) -> bytes:

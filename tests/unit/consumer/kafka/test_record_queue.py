@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import pytest
 
-from consumer.kafka.record_queue import CAPACITY_BYTES, RecordQueue
+from consumer.kafka.record_queue import RecordQueue
+from consumer.kafka.room import CAPACITY_BYTES, Room
 from newsreel.common.errors import UserError
 
 
@@ -16,6 +17,7 @@ class Record(NamedTuple):
     key: bytes | None = None
     value: bytes | None = b"{}"
     headers: tuple[()] = ()
+    timestamp: int = 0
 
 
 @pytest.fixture
@@ -38,18 +40,25 @@ def test_order(queue: RecordQueue) -> None:
 
 
 def test_room(queue: RecordQueue) -> None:
-    """A queue is full with its number of records, or with too many bytes."""
-    assert queue.room == 4
-    fetch(queue, 0, 1, 2)
-    assert queue.room == 1
-    fetch(queue, 3, 4)
-    assert queue.room == 0
-    for _ in range(5):
-        queue.take(0.0)
-    queue.put([Record(5, value=b"x" * CAPACITY_BYTES)], {0: 6}, 0.0)
-    assert queue.room == 0
+    """A queue is full with its number of records, or with too many bytes.
+
+    A full queue has room again when half of its records are taken.
+    """
+    assert queue.room() == Room({0}, 4)
+    fetch(queue, 0, 1)
+    assert queue.room() == Room({0}, 2)
+    fetch(queue, 2, 3)
+    assert not queue.room().partitions
     queue.take(0.0)
-    assert queue.room == 4
+    assert not queue.room().partitions
+    queue.take(0.0)
+    assert queue.room() == Room({0}, 2)
+    queue.take(0.0)
+    queue.take(0.0)
+    queue.put([Record(4, value=b"x" * CAPACITY_BYTES)], {0: 5}, 0.0)
+    assert not queue.room().partitions
+    queue.take(0.0)
+    assert queue.room() == Room({0}, 4)
 
 
 def test_time_of_the_fetch(queue: RecordQueue) -> None:
@@ -60,13 +69,12 @@ def test_time_of_the_fetch(queue: RecordQueue) -> None:
     while queue.take(0.0) is not None:
         waits.append(queue.waits_since)
     assert waits == [100.0, 100.0, 200.0, 200.0]
-    assert len(queue._fetches) == 1
 
 
 def test_lag(queue: RecordQueue) -> None:
     """Lag counts offsets after a position; without queued records, after the next fetch."""
     fetch(queue, 0, 1)
-    queue.set_ends({0: 10, 1: 3}, asked=0.0)
+    queue.set_ends({0: 10, 1: 3}, {}, asked=0.0)
     assert queue.lag({0: 1}) == {0: 9, 1: 3}
     queue.take(0.0)
     queue.take(0.0)
@@ -86,7 +94,7 @@ def test_gap(queue: RecordQueue) -> None:
 
 def test_settled(queue: RecordQueue) -> None:
     """All is taken when the broker has answered since, and nothing is left before the ends."""
-    queue.set_ends({0: 1}, asked=5.0)
+    queue.set_ends({0: 1}, {}, asked=5.0)
     assert not queue.settled(4.0)
     fetch(queue, 0)
     assert not queue.settled(4.0)
@@ -103,3 +111,96 @@ def test_failure(queue: RecordQueue) -> None:
     for read in (queue.peek, lambda: queue.take(60.0)):
         with pytest.raises(UserError, match="the disk is gone"):
             read()
+
+
+@pytest.fixture
+def pair() -> RecordQueue:
+    """Return a queue of two partitions, each of which has ten records to fetch."""
+    queue = RecordQueue({0: 0, 1: 0}, capacity=8)
+    queue.set_ends({0: 10, 1: 10}, {}, asked=0.0)
+    return queue
+
+
+def stamped(partition: int, *stamps: int) -> list[Record]:
+    return [Record(n, partition, timestamp=stamp) for n, stamp in enumerate(stamps)]
+
+
+def test_waits_for_a_partition_that_was_not_fetched(pair: RecordQueue) -> None:
+    """A record waits while another partition has records of which none is fetched."""
+    pair.put(stamped(0, 1, 3), {0: 2}, 0.0)
+    assert pair.peek() is None
+    assert pair.take(0.0) is None
+    assert not pair.in_touch  # a stream whose records wait is not idle
+    pair.put(stamped(1, 2), {1: 1}, 0.0)
+    assert [record and record.timestamp for record in map(pair.take, [0.0] * 3)] == [1, 2, None]
+    pair.put([], {1: 10}, 0.0)  # markers of transactions up to the end
+    assert pair.take(0.0) == Record(1, 0, timestamp=3)
+
+
+def test_ends_that_are_not_known() -> None:
+    """Before the broker has said where the partitions end, records wait for all of them."""
+    queue = RecordQueue({0: 0, 1: 0}, capacity=8)
+    queue.put(stamped(0, 1), {0: 1}, 0.0)
+    assert queue.peek() is None
+    queue.set_ends({0: 1, 1: 0}, {}, asked=0.0)
+    assert queue.peek() is not None
+
+
+def test_patience(pair: RecordQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition that can't be fetched delays the others once, until a record of it arrives."""
+    monkeypatch.setattr("consumer.kafka.record_queue.PATIENCE_SECONDS", 0.05)
+    pair.put(stamped(0, 5, 6, 7, 8), {0: 4}, 0.0)
+    assert pair.take(0.0) is None
+    assert pair.take(5.0) == Record(0, 0, timestamp=5)
+    assert pair.take(0.0) == Record(1, 0, timestamp=6)
+    assert pair.room().partitions == {0, 1}
+    pair.put(stamped(1, 1), {1: 1}, 0.0)
+    assert pair.take(0.0) == Record(0, 1, timestamp=1)
+    assert pair.take(0.0) is None
+
+
+def test_records_without_timestamps_do_not_wait(pair: RecordQueue) -> None:
+    """Records without a timestamp are taken as they are fetched."""
+    pair.put(stamped(0, -1, -1), {0: 2}, 0.0)
+    assert pair.take(0.0) == Record(0, 0, timestamp=-1)
+
+
+def test_a_failure_ends_the_waiting(pair: RecordQueue) -> None:
+    """Once polling has failed, no partition is waited for."""
+    pair.put(stamped(0, 1), {0: 1}, 0.0)
+    pair.fail(UserError("the disk is gone"))
+    assert pair.take(0.0) == Record(0, 0, timestamp=1)
+
+
+def test_partitions_share_the_room(pair: RecordQueue) -> None:
+    """A partition fills its share at most; the partition that others wait for is fetched first."""
+    assert pair.room() == Room({0, 1}, 8)
+    pair.put(stamped(0, *range(8)), {0: 8}, 0.0)
+    assert pair.room() == Room({1}, 8)
+
+
+def test_a_large_partition_leaves_room(pair: RecordQueue) -> None:
+    """A partition that fills the queue with its bytes can't keep another one from being fetched."""
+    pair.put([Record(0, 0, value=b"x" * CAPACITY_BYTES)], {0: 1}, 0.0)
+    assert pair.room() == Room({1}, 1)
+
+
+def test_backlogs_come_first(pair: RecordQueue) -> None:
+    """While a partition has a backlog, one that was read to its end is not fetched."""
+    pair.put(stamped(0, 1), {0: 10, 1: 1}, 0.0)
+    assert pair.room().partitions == {1}
+    pair.put(stamped(1, 1), {1: 2}, 0.0)
+    assert pair.room().partitions == {1}
+    pair.put([], {1: 10}, 0.0)
+    assert pair.room().partitions == {0, 1}
+
+
+def test_wait_for_room(queue: RecordQueue) -> None:
+    """Waiting for room ends when records are taken, or after some time."""
+    fetch(queue, 0, 1, 2, 3)
+    queue.wait_for_room(0.01)
+    assert not queue.room().partitions
+    queue.take(0.0)
+    queue.take(0.0)
+    queue.wait_for_room(60.0)
+    assert queue.room().partitions

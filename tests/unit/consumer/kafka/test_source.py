@@ -68,7 +68,7 @@ class Stream:
         self.clock = Clock()
         self.queue = RecordQueue({}, capacity=100)
         self.queue.put(list(records), {}, polled=0.0)
-        self.queue.set_ends(ends or {}, math.inf)  # in touch with the broker
+        self.queue.set_ends(ends or {}, {}, math.inf)  # in touch with the broker
         self.source = KafkaSource(
             self.queue,
             RecordReader.build(RecordConfig()),
@@ -196,7 +196,7 @@ def test_stopping() -> None:
 def test_outage_is_not_the_end_of_the_stream() -> None:
     """While the broker does not answer, the stream is not over, however long no record comes."""
     stream = Stream([], stop_when_idle=5.0, stopping=lambda: stream.clock.now > 20)
-    stream.queue.set_ends({}, -math.inf)
+    stream.queue.set_ends({}, {}, -math.inf)
     assert not any(batch.last for batch in stream.rest(1))
     assert stream.clock.now > 20
 

@@ -1,0 +1,85 @@
+"""Ask where a topic begins and ends, which topic it is, and where a new group begins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from kafka import KafkaConsumer, TopicPartition
+
+from consumer.kafka.config import Since
+from newsreel.common import kafka
+from newsreel.common.kafka import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as the broker describes it."""
+
+    id: str | None
+    """Id that Kafka gives a topic when the topic is created; None from brokers without such ids."""
+
+    beginnings: Mapping[int, int]
+    """First offset, by partition."""
+
+    ends: Mapping[int, int]
+    """Offset after the last record, by partition."""
+
+    first: Mapping[int, int]
+    """Where a new group begins, by partition."""
+
+    def resumed(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """Return where to go on: at positions that the topic has, else where a new group begins."""
+        kept = {p: at for p, at in positions.items() if at <= self.ends.get(p, -1)}
+        return {**self.first, **kept}
+
+
+def read_state(
+    consumer: KafkaConsumer, connection: Connection, topic: str, since: Since
+) -> TopicState:
+    """Ask the broker for the state of a topic.
+
+    Parameters
+    ----------
+    since
+        Where a new group begins: "earliest", "latest", or with the first record of a time or later;
+        a partition without such a record is read from its end.
+
+    Raises
+    ------
+    KafkaError
+        The broker does not answer, or refuses.
+    """
+    found = beginnings(consumer, topic)
+    assigned = [TopicPartition(topic, number) for number in found]
+    ends = {tp.partition: at for tp, at in consumer.end_offsets(assigned).items()}
+    match since:
+        case datetime():
+            first = ends | _since(consumer, assigned, since)
+        case "earliest":
+            first = found
+        case "latest":
+            first = ends
+    return TopicState(_topic_id(connection, topic), found, ends, first)
+
+
+def beginnings(consumer: KafkaConsumer, topic: str) -> dict[int, int]:
+    """Return the first offset of each partition of a topic."""
+    partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+    return {tp.partition: at for tp, at in consumer.beginning_offsets(partitions).items()}
+
+
+def _since(
+    consumer: KafkaConsumer, partitions: list[TopicPartition], since: datetime
+) -> dict[int, int]:
+    """Return the first offset of a time or later, of the partitions that have such a record."""
+    milliseconds = int(since.timestamp() * 1000)
+    found = consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+    return {tp.partition: at.offset for tp, at in found.items() if at is not None}
+
+
+def _topic_id(connection: Connection, topic: str) -> str | None:
+    with kafka.admin(connection) as admin:
+        (description,) = admin.describe_topics([topic])
+    found = description.get("topic_id")
+    return str(found) if found is not None and found != UUID(int=0) else None
