@@ -167,15 +167,16 @@ class Poller:
             timeout_ms=int(POLL_SECONDS * 1000), max_records=room.records
         )
         self._polled = time.monotonic()
-        # Asking for positions may take long, so the queue's lock is not held meanwhile, and only
-        # those that can have changed and matter are asked for.
-        missing = {TopicPartition(self._topic, number) for number in self.queue.missing}
-        positions = self._positions(fetched.keys() | missing)
+        # Asking for positions takes long, so only those are asked for that may have passed offsets
+        # without a record, such as the markers of transactions.
+        positions = {tp.partition: found[-1].offset + 1 for tp, found in fetched.items() if found}
+        if not positions:
+            positions = self._positions(TopicPartition(self._topic, n) for n in self.queue.missing)
         records = [record for part in fetched.values() for record in part]
         self.queue.put(records, positions, self._polled)
         if not room.partitions:
             self.queue.wait_for_room(PAUSE_SECONDS)
-        elif not records:
+        elif not records and not self.queue.waits:
             self._stopping.wait(PAUSE_SECONDS)
 
     def _fetch_only(self, partitions: set[int]) -> None:

@@ -12,7 +12,7 @@ from consumer.kafka.room import Room, Shares
 from consumer.kafka.time_order import TimeOrder
 
 PATIENCE_SECONDS = 2.0
-"""Seconds that queued records wait for a partition that has older ones and is not fetched."""
+"""Seconds without any fetch after which queued records wait no longer for a partition."""
 
 WAKE_SECONDS = 0.1
 """Seconds between two checks whether that time is over."""
@@ -26,8 +26,8 @@ class RecordQueue:
 
     Records of several partitions are taken in the order of their timestamps, so a backlog is read
     as it was written, and not one partition after the other. For that, a record waits while a
-    partition is known to have records of which none is queued; after `PATIENCE_SECONDS` without one
-    the others go on, until a record of that partition is fetched. Partitions that are read to their
+    partition is known to have records of which none is queued. If none of them arrives for
+    `PATIENCE_SECONDS`, the other partitions go on until one does. Partitions that are read to their
     end delay nothing, and a record without a timestamp does not wait.
 
     One thread fills the queue (`put`, `set_positions`, `set_ends`, `skip`, `fail`), another takes
@@ -39,7 +39,7 @@ class RecordQueue:
         Next offset to fetch, by partition.
     capacity
         Records after which the queue is full; 16 MiB of them fill it, too. Partitions with records
-        share this room evenly. Each has room for 16 records, and for one of any size.
+        share this room evenly. Each has room for 32 records, and for one of any size.
     """
 
     def __init__(self, positions: Mapping[int, int], capacity: int) -> None:
@@ -82,6 +82,12 @@ class RecordQueue:
         with self._changed:
             return set(self._missing)
 
+    @property
+    def waits(self) -> bool:
+        """Whether queued records wait for a partition to be fetched."""
+        with self._changed:
+            return bool(self._awaited.keys() - self._given_up(time.monotonic()))
+
     def put(
         self, records: Sequence[ConsumerRecord], positions: Mapping[int, int], polled: float
     ) -> None:
@@ -92,8 +98,7 @@ class RecordQueue:
         records
             Records, those of each partition in their order; may be empty.
         positions
-            Next offset to fetch after them, by partition; needed of partitions with records, and of
-            those that are `missing`.
+            Next offset to fetch after them, by partition; may leave out partitions without records.
         polled
             When they were fetched, in seconds of the monotonic clock.
         """
@@ -101,6 +106,11 @@ class RecordQueue:
             self._records.add(records, polled)
             self._polled = polled
             self._fetched.move(positions)
+            if records:  # the others take their turn, and only then the time counts
+                given_up = self._given_up(polled)
+                self._awaited = {
+                    p: self._awaited[p] if p in given_up else polled for p in self._awaited
+                }
             self._find_missing()
 
     def set_positions(self, positions: Mapping[int, int]) -> None:

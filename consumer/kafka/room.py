@@ -7,7 +7,7 @@ from consumer.kafka.time_order import TimeOrder
 CAPACITY_BYTES = 16 << 20
 """Bytes of keys, values and headers above which a queue is full."""
 
-LEAST_SHARE = 16
+LEAST_SHARE = 32
 """Records of each partition that fit, however many partitions share the queue."""
 
 

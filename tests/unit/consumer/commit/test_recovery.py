@@ -11,7 +11,7 @@ from consumer.checkpoints.manifest import BrokenCheckpointError, CheckpointError
 from consumer.checkpoints.state import take_snapshot
 from consumer.checkpoints.store import CheckpointStore
 from consumer.commit import recovery
-from consumer.commit.recovery import StartingPoint
+from consumer.commit.starting_point import StartingPoint
 
 DESCRIBES: dict[str, Any] = {"learner": "bayes", "max_tokens": 16}
 
@@ -109,6 +109,11 @@ def test_another_model(saved: Saved, broken: bool) -> None:  # noqa: FBT001
     assert saved.part.state is None
 
 
-def test_moved_offsets(saved: Saved) -> None:
-    """Offsets that were moved by hand are an error that names the partition."""
-    assert "partition 1" in saved.refusal({0: 30, 1: 2})
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_moved_positions(saved: Saved, damaged: int) -> None:
+    """Positions that were moved stand, whichever checkpoint is restored."""
+    saved.damage(*saved.ids[3 - damaged :])
+    start = StartingPoint({0: 2, 5: 1}, saved.ids[-1], moved=True)
+    found = recovery.restore(saved.store, start, {"part": saved.part}, DESCRIBES)
+    assert found == {0: 2, 5: 1}
+    assert saved.part.state == 3 - damaged

@@ -1,95 +1,245 @@
-"""Positions and checkpoint of a start, by the commits of the group and the folder."""
+"""Where a run begins, by the commits of the group, the folder of checkpoints, and the topic."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from helpers import Part
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka import OffsetAndMetadata
 
-from consumer.commit.recovery import GroupError, StartingPoint, starting_point
+from consumer.checkpoints.note import NOTE, note_committed
+from consumer.checkpoints.state import take_snapshot
+from consumer.checkpoints.store import CheckpointStore
+from consumer.commit.starting_point import Group, GroupError, StartingPoint, starting_point
 from consumer.kafka.offsets import FRESH
+from consumer.kafka.topic_state import TopicState
 
-IDS = ["000000000010-aa", "000000000020-bb", "000000000030-cc"]
+ENDS = {0: 50, 1: 50}
 
 beginnings = st.dictionaries(st.integers(0, 5), st.integers(0, 99), min_size=1)
 
-marks = st.sampled_from(["", FRESH, *IDS])
 
-commits = st.dictionaries(
-    st.integers(0, 5), st.builds(OffsetAndMetadata, st.integers(0, 999), marks, st.just(-1))
-)
-
-
-def find_start(
-    committed: Mapping[int, OffsetAndMetadata],
-    beginnings: Mapping[int, int],
-    checkpoints: Sequence[str],
-) -> StartingPoint:
-    return starting_point("newsreel", "documents", committed, beginnings, checkpoints)
+def topic(
+    ends: Mapping[int, int] = ENDS, id_: str | None = None, first: Mapping[int, int] | None = None
+) -> TopicState:
+    """Describe a topic whose partitions begin at 1."""
+    start = dict.fromkeys(ends, 1)
+    return TopicState(id_, start, ends, start if first is None else first)
 
 
-def commit(offset: int, metadata: str) -> OffsetAndMetadata:
-    return OffsetAndMetadata(offset, metadata, -1)
+class History:
+    """A folder of checkpoints, and the group that wrote them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = CheckpointStore(folder, keep=3)
+
+    def save(self, *positions: int, documents: int = 5, topic_id: str | None = None) -> str:
+        return self.store.save(
+            take_snapshot({"part": Part(0)}),
+            documents=documents,
+            positions={str(number): offset for number, offset in enumerate(positions)},
+            topic="documents",
+            group="newsreel",
+            describes={},
+            topic_id=topic_id,
+        )
+
+    def start(
+        self,
+        metadata: str | Mapping[int, str],
+        *offsets: int | None,
+        at: TopicState | None = None,
+        keep_model: bool = False,
+    ) -> StartingPoint:
+        """Find the start of a group with an offset for each partition; None: no commit."""
+        committed = {
+            number: OffsetAndMetadata(
+                offset, metadata if isinstance(metadata, str) else metadata[number], -1
+            )
+            for number, offset in enumerate(offsets)
+            if offset is not None
+        }
+        group = Group("newsreel", "documents", committed)
+        return starting_point(group, at or topic(), self.store, keep_model=keep_model)
+
+    def refusal(
+        self,
+        metadata: str | Mapping[int, str],
+        *offsets: int | None,
+        at: TopicState | None = None,
+    ) -> str:
+        with pytest.raises(GroupError) as refused:
+            self.start(metadata, *offsets, at=at)
+        message = str(refused.value)
+        assert len(message.splitlines()) == 1
+        assert "--checkpoint-dir" in message
+        assert "--group" in message
+        return message
 
 
-def refusal(*arguments: Any) -> str:
-    with pytest.raises(GroupError) as refused:
-        find_start(*arguments)
-    assert len(str(refused.value).splitlines()) == 1
-    return str(refused.value)
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(tmp_path)
 
 
-@given(beginnings)
-def test_new_group(beginnings: dict[int, int]) -> None:
-    """A new group starts without a checkpoint at the first offsets, which need not be 0."""
-    found = find_start({}, beginnings, [])
-    assert (found.positions, found.checkpoint) == (beginnings, None)
-
-
-@given(commits, beginnings, st.lists(st.sampled_from(IDS), unique=True))
-def test_known_group(
-    committed: dict[int, OffsetAndMetadata], beginnings: dict[int, int], checkpoints: list[str]
+@given(beginnings, beginnings)
+def test_new_group(
+    tmp_path_factory: pytest.TempPathFactory, first: dict[int, int], offsets: dict[int, int]
 ) -> None:
-    """A known group resumes from the checkpoint and offsets of its last commit, or is refused."""
-    ids = {found.metadata for found in committed.values()} & set(IDS)
-    fresh = any(found.metadata == FRESH for found in committed.values())
-    try:
-        found = find_start(committed, beginnings, checkpoints)
-    except GroupError:
-        assert ids - set(checkpoints) or (checkpoints and not ids and not fresh)
-        return
-    assert found.checkpoint == max(ids, default=None)
-    assert found.checkpoint in {None, *checkpoints}
-    for partition in beginnings.keys() | committed.keys():
-        known = committed.get(partition)
-        assert found.positions[partition] == (known.offset if known else beginnings[partition])
+    """A new group begins where it was told to, a group with offsets at these offsets."""
+    store = CheckpointStore(tmp_path_factory.mktemp("empty"), keep=1)
+    state = TopicState(None, dict.fromkeys(first, 0), dict.fromkeys(first, 100), first)
+    found = starting_point(Group("g", "t", {}), state, store)
+    assert found == StartingPoint(first, None)
+    for metadata in ("", FRESH):
+        committed = {p: OffsetAndMetadata(at, metadata, -1) for p, at in offsets.items()}
+        found = starting_point(Group("g", "t", committed), state, store)
+        assert found == StartingPoint({**state.beginnings, **offsets}, None)
 
 
-def test_uncommitted_checkpoint() -> None:
-    """A newer checkpoint that no commit names is ignored."""
-    assert find_start({0: commit(10, IDS[0])}, {0: 0}, IDS).checkpoint == IDS[0]
-    assert find_start({0: commit(0, FRESH)}, {0: 0}, IDS).checkpoint is None
+def test_known_group(history: History) -> None:
+    """A known group resumes at its offsets, with the checkpoint that they name."""
+    old, new = history.save(10, 10), history.save(20, 20)
+    assert history.start(new, 20, 20) == StartingPoint({0: 20, 1: 20}, new)
+    assert history.start(old, 10, 10) == StartingPoint({0: 10, 1: 10}, old)
 
 
-def test_added_partition() -> None:
-    """A partition without a commit starts at its first offset; a vanished one keeps its offset."""
-    found = find_start({0: commit(10, IDS[0]), 2: commit(5, FRESH)}, {0: 3, 1: 4}, IDS)
-    assert found.positions == {0: 10, 1: 4, 2: 5}
+def test_added_partition(history: History) -> None:
+    """A partition that the topic has gained is read from its beginning."""
+    id_ = history.save(20, 20)
+    found = history.start(id_, 20, 20, at=topic({0: 50, 1: 50, 2: 9}))
+    assert found == StartingPoint({0: 20, 1: 20, 2: 1}, id_)
 
 
-def test_missing_checkpoint() -> None:
-    """The error about a missing checkpoint names its id and the options to change."""
-    message = refusal({0: commit(10, IDS[1])}, {0: 0}, IDS[:1])
-    assert IDS[1] in message
-    assert "--checkpoint-dir" in message
-    assert "--group" in message
+def test_missing_checkpoint(history: History) -> None:
+    """The error about a missing checkpoint names its id."""
+    assert "000000000005-000001-00000000" in history.refusal("000000000005-000001-00000000", 20, 20)
 
 
-@pytest.mark.parametrize("committed", [{}, {0: commit(10, "")}])
-def test_checkpoints_of_another_group(committed: dict[int, OffsetAndMetadata]) -> None:
-    """A folder with checkpoints is refused for a group that has committed none of them."""
-    message = refusal(committed, {0: 0}, IDS)
-    assert "'newsreel'" in message
-    assert "'documents'" in message
+@pytest.mark.parametrize("offsets", [(0, 0), (45, 45), (7, 0)])
+def test_uncommitted_checkpoint(history: History, offsets: tuple[int, int]) -> None:
+    """A checkpoint that was never committed is not used: the group begins at its offsets.
+
+    The group says so if newsreel committed its beginning, the note says so if offsets were set
+    afterwards.
+    """
+    history.save(48, 46)
+    assert history.start(FRESH, *offsets).checkpoint is None
+    note_committed(history.store.folder, None)
+    assert history.start("", *offsets) == StartingPoint(dict(enumerate(offsets)), None)
+
+
+def test_uncommitted_checkpoint_of_an_old_version(history: History) -> None:
+    """Without a note, the only checkpoint is uncommitted if it begins at the group's offsets."""
+    history.save(44, 41, documents=5)
+    assert history.start("", 40, 40) == StartingPoint({0: 40, 1: 40}, None)
+    assert "--keep-model" in history.refusal("", 39, 40)
+    assert "--keep-model" in history.refusal("", 45, 36)
+    history.save(49, 46, documents=15)
+    assert "--keep-model" in history.refusal("", 40, 40)
+
+
+def test_uncommitted_checkpoint_after_a_commit(history: History) -> None:
+    """Where no offset names a checkpoint, the note tells which one was committed last."""
+    committed = history.save(20, 20)
+    history.save(30, 30, documents=15)
+    note_committed(history.store.folder, committed)
+    assert history.start("", 5, 5, keep_model=True).checkpoint == committed
+    (history.store.folder / NOTE).write_text("{")
+    assert history.start("", 5, 5, keep_model=True).checkpoint != committed
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("offsets", [(10, 20), (20, 30), (0, 0), (None, 20)])
+def test_moved_offsets(
+    history: History,
+    named: bool,  # noqa: FBT001
+    offsets: tuple[int | None, int],
+) -> None:
+    """Offsets that were moved are refused, or kept with the model."""
+    id_ = history.save(20, 20)
+    metadata = id_ if named else ""
+    message = history.refusal(metadata, *offsets)
+    assert "move them back" in message
+    assert "--keep-model" in message
+    found = history.start(metadata, *offsets, keep_model=True)
+    assert (found.checkpoint, found.moved) == (id_, True)
+    assert found.positions == {0: 1 if offsets[0] is None else offsets[0], 1: offsets[1]}
+
+
+def test_offsets_that_were_moved_back(history: History) -> None:
+    """Offsets that were moved back to those of the checkpoint need no option."""
+    id_ = history.save(20, 20)
+    assert history.start("", 20, 20) == StartingPoint({0: 20, 1: 20}, id_)
+
+
+def test_some_moved_partitions(history: History) -> None:
+    """Partitions are named that were moved; the others go on where they were."""
+    id_ = history.save(20, 20)
+    metadata = {0: id_, 1: ""}
+    assert "(partition 1)" in history.refusal(metadata, 20, 3)
+    found = history.start(metadata, 20, 3, keep_model=True)
+    assert found.positions == {0: 20, 1: 3}
+
+
+def test_expired_offsets(history: History) -> None:
+    """A group without offsets goes on at the checkpoint's, if the topic is surely the same."""
+    id_ = history.save(20, 20, topic_id="a")
+    assert "have expired" in history.refusal(id_)
+    found = history.start("", at=topic(id_="a"), keep_model=True)
+    assert found == StartingPoint({0: 20, 1: 20}, id_, moved=True)
+    found = history.start("", at=topic(first={0: 7, 1: 8}), keep_model=True)
+    assert found == StartingPoint({0: 7, 1: 8}, id_, moved=True)
+
+
+@pytest.mark.parametrize("ends", [{0: 50, 1: 50}, {0: 5, 1: 50}, {0: 5}])
+@pytest.mark.parametrize("deleted", [True, False])
+def test_topic_created_again(
+    history: History,
+    ends: dict[int, int],
+    deleted: bool,  # noqa: FBT001
+) -> None:
+    """A topic of another id is read where a new group begins, whatever offsets are left."""
+    id_ = history.save(20, 20, topic_id="a")
+    state = topic(ends, "b", first=dict.fromkeys(ends, 2))
+    offsets = [] if deleted else [20] * len(ends)
+    assert "created again" in history.refusal(id_, *offsets, at=state)
+    found = history.start(id_, *offsets, at=state, keep_model=True)
+    assert found == StartingPoint(dict.fromkeys(ends, 2), id_, moved=True)
+
+
+@pytest.mark.parametrize("ends", [{0: 5, 1: 50}, {0: 50}])
+def test_topic_created_again_without_ids(history: History, ends: dict[int, int]) -> None:
+    """Without ids, a new topic is known by partitions that end before the commit, or are gone."""
+    id_ = history.save(20, 20)
+    offsets = [20] * len(ends)
+    assert "created again" in history.refusal(id_, *offsets, at=topic(ends))
+    found = history.start(id_, *offsets, at=topic(ends), keep_model=True)
+    assert found == StartingPoint(dict.fromkeys(ends, 1), id_, moved=True)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_mirrored_topic(history: History, named: bool) -> None:  # noqa: FBT001
+    """A mirrored topic is read from the offsets that the group has there."""
+    id_ = history.save(20, 20, topic_id="a")
+    metadata = id_ if named else ""
+    assert "is a copy" in history.refusal(metadata, 15, 17, at=topic(id_="b"))
+    found = history.start(metadata, 15, 17, at=topic(id_="b"), keep_model=True)
+    assert found == StartingPoint({0: 15, 1: 17}, id_, moved=True)
+
+
+def test_same_topic(history: History) -> None:
+    """Ids are compared only if both are known."""
+    id_ = history.save(20, 20, topic_id="a")
+    assert not history.start(id_, 20, 20, at=topic(id_="a")).moved
+    assert not history.start(id_, 20, 20, at=topic(id_=None)).moved
+    old = history.save(20, 20)
+    assert not history.start(old, 20, 20, at=topic(id_="a")).moved
+
+
+def test_offsets_past_the_end_of_a_new_group(history: History) -> None:
+    """Nothing was learned yet: with --keep-model, offsets that do not exist are forgotten."""
+    found = history.start(FRESH, 60, 20, keep_model=True)
+    assert found == StartingPoint({0: 1, 1: 20}, None)
