@@ -65,7 +65,7 @@ class Resumption:
 
         A group without a checkpoint commits its positions with the metadata `FRESH`, and a group
         that goes on at other offsets commits a checkpoint with these offsets: otherwise a run that
-        is killed before its first commit could not be told from lost or moved offsets.
+        is killed before its first commit would look like one whose offsets were lost or moved.
 
         Parameters
         ----------

@@ -6,7 +6,7 @@ that was deleted and created again, or to a mirrored topic, whose offsets are ot
 goes on at an offset that its model was not learned up to, unless ``keep_model`` allows it.
 
 A checkpoint that was written and never committed must not be mistaken for what the group has
-learned. It can be told from a committed one, as no commit names it:
+learned. These facts show that no commit names it:
 
 - A new group commits the metadata `FRESH` for every partition before it writes a checkpoint, also
   if its offsets were set with Kafka's tools before. So a run that is killed between its first

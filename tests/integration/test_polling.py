@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 from helpers import CountPolls, HeaderName, Publish, documents
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import Fetcher
 from kafka.record.default_records import DefaultRecordBatch
 
 from consumer.kafka.client import connect
-from consumer.kafka.patches import _read_msg_with_any_header_name
+from consumer.kafka.patches import (
+    _fetched_records_of_resumed_partitions,
+    _read_msg_with_any_header_name,
+)
 from consumer.kafka.poller import LostOffsets, Poller, PollError
 from consumer.kafka.record_queue import RecordQueue
 from consumer.kafka.topic_state import beginnings
@@ -19,6 +23,12 @@ from consumer.records.config import RecordConfig
 from consumer.records.reader import RecordReader
 from newsreel.common import kafka
 from newsreel.events.errors import DecodeError, Reason
+
+
+@pytest.fixture(autouse=True)
+def _patched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repair the client, as the consumer does at its start."""
+    monkeypatch.setattr(Fetcher, "fetched_records", _fetched_records_of_resumed_partitions)
 
 
 @contextmanager
@@ -71,6 +81,22 @@ def test_full_queue_pauses_polling(publish: Publish, topic: str, bootstrap_serve
             offsets.append(record.offset)
             assert queue._records.count(0) <= 8
         assert offsets == list(range(200))
+
+
+@pytest.mark.parametrize("partitions", [2, 20])
+def test_shared_room(publish: Publish, topic: str, bootstrap_servers: str, partitions: int) -> None:
+    """Partitions that share the room of a queue are all read, each record once, by timestamp."""
+    publish(topic, documents(2000), partitions)
+    with polling(bootstrap_servers, topic, capacity=64) as queue:
+        found = []
+        for _ in range(2000):
+            record = queue.take(30)
+            assert record is not None
+            assert queue._records.count(record.partition) <= 64
+            found.append((record.timestamp, record.partition, record.offset))
+    assert found == sorted(found)
+    assert len(set(found)) == 2000
+    assert queue.take(0.5) is None
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])

@@ -1,5 +1,6 @@
 """Options of the consumer: their values, defaults and dependencies."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,24 @@ def test_layers(given: str, layers: int | str) -> None:
 def test_experts(experts: str) -> None:
     """The option --experts takes any combination of experts."""
     assert cli.parse(Settings, ["--experts", experts]).experts == experts
+
+
+@pytest.mark.parametrize(
+    ("given", "hour"),
+    [("2026-01-05", 0), ("2026-01-05T12:00", 12), ("2026-01-05 12:00Z", 12)]
+    + [("2026-01-05T12:00+02:00", 10)],
+)
+def test_from_a_time(given: str, hour: int) -> None:
+    """The option --from takes times in ISO 8601, which are UTC unless they name a zone."""
+    expected = datetime(2026, 1, 5, hour, tzinfo=UTC)
+    assert cli.parse(Settings, ["--from", given]).from_ == expected
+
+
+def test_from_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option --from has a variable like any other; by default a topic is read whole."""
+    assert cli.parse(Settings, []).from_ == "earliest"
+    monkeypatch.setenv("CONSUMER_FROM", "latest")
+    assert cli.parse(Settings, []).from_ == "latest"
 
 
 def test_defaults() -> None:
@@ -80,6 +99,10 @@ def test_rates_follow_the_optimizer(optimizer: str) -> None:
         ("--learning-rate", "0"),
         ("--http-port", "65536"),
         ("--stop-after", "0"),
+        ("--from", "now"),
+        ("--from", "1767614400"),
+        ("--from", "2999-01-01"),
+        ("--from", "1969-12-31T23:59Z"),
         ("--checkpoint-every", "0"),
     ],
 )

@@ -88,7 +88,7 @@ def history(tmp_path: Path) -> History:
 def test_new_group(
     tmp_path_factory: pytest.TempPathFactory, first: dict[int, int], offsets: dict[int, int]
 ) -> None:
-    """A new group begins where it was told to, a group with offsets at these offsets."""
+    """A new group begins where the option says, a group with offsets at these offsets."""
     store = CheckpointStore(tmp_path_factory.mktemp("empty"), keep=1)
     state = TopicState(None, dict.fromkeys(first, 0), dict.fromkeys(first, 100), first)
     found = starting_point(Group("g", "t", {}), state, store)

@@ -1,5 +1,6 @@
 """Records of several partitions in the order of time, however their fetches are interleaved."""
 
+import time
 from itertools import pairwise
 from random import Random
 from typing import NamedTuple
@@ -45,9 +46,10 @@ def merged(backlog: list[list[Record]]) -> list[Record]:
 
 @given(backlogs, st.integers(0, 2**32))
 def test_any_fetches_give_the_merged_order(backlog: list[list[int]], seed: int) -> None:
-    """However fetches and takes are interleaved, a backlog is taken in one order, each record once.
+    """However fetches and takes are interleaved, a backlog is taken in one order.
 
-    A fetch brings any number of records of any partitions that the queue has room for.
+    Each record is taken once. A fetch brings any number of records of any partitions that the queue
+    has room for.
     """
     written, random = records(backlog), Random(seed)
     queue = RecordQueue(dict.fromkeys(range(len(written)), 0), capacity=6)
@@ -65,7 +67,7 @@ def test_any_fetches_give_the_merged_order(backlog: list[list[int]], seed: int) 
             count = random.randint(0, max(0, most))
             found += written[number][fetched[number] : fetched[number] + count]
             fetched[number] += count
-        queue.put(found, dict(enumerate(fetched)), 0.0)
+        queue.put(found, dict(enumerate(fetched)), time.monotonic())
     assert taken == merged(written)
     assert queue.take(0.0) is None
 
