@@ -1,6 +1,7 @@
 """Where a run begins: --from, offsets that Kafka's tools have set, and topics created again."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,8 +17,8 @@ from consumer.kafka import topic_state
 from consumer.kafka.offsets import FRESH, committed
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
-from newsreel.events import topics
 from newsreel.events.document import encode
+from newsreel.events.topics import Names
 
 BAYES = ("--learner", "bayes")
 
@@ -53,6 +54,8 @@ def create_again(connection: Connection, topic: str, publish: Publish) -> Callab
     def call(count: int) -> None:
         with kafka.admin(connection) as admin:
             admin.delete_topics([topic])
+            while kafka.partitions(admin, topic):
+                time.sleep(0.05)
         publish(topic, documents(count, start=1000))
 
     return call
@@ -63,7 +66,7 @@ def predicted(connection: Connection, topic: str) -> Callable[[], list[str]]:
     """Return the ids of the documents with a published prediction, in their order."""
     return lambda: [
         json.loads(record.value)["id"]
-        for record in kafka.read(connection, topics.predictions(topic))
+        for record in kafka.read(connection, Names.of(topic).predictions)
     ]
 
 
@@ -118,11 +121,11 @@ def write(connection: Connection, topic: str, records: list[tuple[int, datetime]
     with kafka.admin(connection) as admin:
         start = kafka.count(admin, topic)
     sent = []
-    for (partition, time), document in zip(
+    for (partition, written), document in zip(
         records, documents(len(records), start=start), strict=True
     ):
         record = encode(document, source="tests")
-        stamp = int(time.timestamp() * 1000)
+        stamp = int(written.timestamp() * 1000)
         headers = list(record.headers)
         sent.append(
             producer.send(topic, record.value, record.key, headers, partition, timestamp_ms=stamp)
@@ -145,7 +148,7 @@ def test_partitions_keyed_by_label(
     assert summary["prequential_accuracy"] > 0.9
 
 
-@pytest.mark.parametrize("point", ["snapshot", "checkpoint-written", "transaction-sent"])
+@pytest.mark.parametrize("point", ["snapshot", "checkpoint-written", "transaction-begun"])
 def test_killed_before_the_first_commit(
     publish: Publish,
     learn: Learn,
@@ -275,8 +278,8 @@ def test_topic_with_more_records(
 ) -> None:
     """A topic that was created again is known by its id, however many records it has."""
     ids = {"now": "one"}
-    # The embedded Kafka gives no ids.
-    monkeypatch.setattr(topic_state, "_topic_id", lambda *_: ids["now"])
+    known = topic_state._topic_id  # the embedded Kafka gives no ids
+    monkeypatch.setattr(topic_state, "_topic_id", lambda *where: known(*where) or ids["now"])
     publish(topic, documents(20))
     learn(topic, *BAYES, "--stop-after", 20)
     create_again(30)

@@ -26,8 +26,12 @@ def test_experts(experts: str) -> None:
 
 @pytest.mark.parametrize(
     ("given", "hour"),
-    [("2026-01-05", 0), ("2026-01-05T12:00", 12), ("2026-01-05 12:00Z", 12)]
-    + [("2026-01-05T12:00+02:00", 10)],
+    [
+        ("2026-01-05", 0),
+        ("2026-01-05T12:00", 12),
+        ("2026-01-05 12:00Z", 12),
+        ("2026-01-05T12:00+02:00", 10),
+    ],
 )
 def test_from_a_time(given: str, hour: int) -> None:
     """The option --from takes times in ISO 8601, which are UTC unless they name a zone."""
