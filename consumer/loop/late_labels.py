@@ -49,8 +49,7 @@ class LateLabels:
     Parameters
     ----------
     capacity
-        Largest number of pending documents, and of labelled and of ambiguous ids that are
-        remembered.
+        Largest number of pending documents, and of labelled or ambiguous ids that are remembered.
     """
 
     late = True
@@ -59,9 +58,9 @@ class LateLabels:
         self._capacity = capacity
         self.positions: Mapping[int, int] = {}
         self._pending: OrderedDict[str, _PendingDocument] = OrderedDict()
-        self._labelled: OrderedDict[str, str] = OrderedDict()
-        self._ambiguous: OrderedDict[str, None] = OrderedDict()
+        self._labelled: OrderedDict[str, str | None] = OrderedDict()  # None: ambiguous
         self._repredicted = Evaluator()
+        self._warned = False
 
     def take(
         self,
@@ -108,7 +107,7 @@ class LateLabels:
         """Keep a document until its label arrives; return what becomes of documents by that."""
         document = pending.document
         other = self._pending.pop(document.id, None)
-        if document.id in self._ambiguous:
+        if self._is_ambiguous(document.id):
             return {LabelOutcome.AMBIGUOUS: 1}
         if other is not None and other.document.text != document.text:
             self._mark_ambiguous(document.id)
@@ -120,29 +119,34 @@ class LateLabels:
         return {LabelOutcome.EXPIRED: 1}
 
     def _mark_ambiguous(self, id_: str) -> None:
-        if not self._ambiguous:
+        if not self._warned:
+            self._warned = True
             log.warning(
                 "documents that wait for labels share an id, so their labels can't be joined; name"
                 " the place of an id that is unique with --id-field",
                 id=id_,
             )
-        self._ambiguous[id_] = None
-        if len(self._ambiguous) > self._capacity:
-            self._ambiguous.popitem(last=False)
+        self._remember(id_, None)
+
+    def _remember(self, id_: str, label: str | None) -> None:
+        self._labelled[id_] = label
+        if len(self._labelled) > self._capacity:
+            self._labelled.popitem(last=False)
+
+    def _is_ambiguous(self, id_: str) -> bool:
+        return self._labelled.get(id_, "") is None
 
     def _join(
         self, record: LabelRecord, labels: LabelSet
     ) -> tuple[LabelOutcome, JoinedLabel | None]:
         """Return the outcome of a label, and its document if the document was pending."""
         label = record.label
-        if label.id in self._ambiguous:
+        if self._is_ambiguous(label.id):
             return LabelOutcome.AMBIGUOUS, None
         pending = self._pending.pop(label.id, None)
         if pending is None:
             return self._outcome_without_document(label.id, label.label), None
-        self._labelled[label.id] = label.label
-        if len(self._labelled) > self._capacity:
-            self._labelled.popitem(last=False)
+        self._remember(label.id, label.label)
         seconds = None
         if pending.written is not None and record.written is not None:
             seconds = max(0.0, record.written - pending.written)
@@ -166,7 +170,10 @@ class LateLabels:
         return self._repredicted.scores().window
 
     def state_dict(self) -> dict[str, Any]:
-        """Return pending documents, their predictions, and the labels that arrived."""
+        """Return pending documents, their predictions, and the labels that arrived, by id.
+
+        The label of an id that is ambiguous is None.
+        """
         pending = list(self._pending.values())
         experts = sorted({name for each in pending for name in each.predictions.experts})
         return {
@@ -179,7 +186,6 @@ class LateLabels:
                 for name in experts
             },
             "labelled": [list(pair) for pair in self._labelled.items()],
-            "ambiguous": list(self._ambiguous),
             "positions": {str(number): offset for number, offset in self.positions.items()},
             "again": self._repredicted.state_dict(),
         }
@@ -205,8 +211,6 @@ class LateLabels:
         ]
         self._pending = OrderedDict((each.document.id, each) for each in pending[-self._capacity :])
         self._labelled = OrderedDict((id_, name) for id_, name in state["labelled"])
-        # Checkpoints of version 0.1 have no such ids.
-        self._ambiguous = OrderedDict.fromkeys(state.get("ambiguous", ()))
         self.positions = {int(number): offset for number, offset in state["positions"].items()}
         self._repredicted.load_state_dict(state["again"])
 
