@@ -41,7 +41,7 @@ def options(program: str) -> dict[str, str]:
     settings = SETTINGS[program]
     prefix = settings.model_config["env_prefix"]
     return {
-        "--" + name.replace("_", "-"): _variable(prefix + name, field)
+        "--" + name.rstrip("_").replace("_", "-"): _variable(prefix + name, field)
         for name, field in settings.model_fields.items()
         if name not in KafkaSettings.model_fields
     }

@@ -1,18 +1,16 @@
-"""Options of the consumer: flags override environment variables, which override defaults."""
+"""Options of ``python -m consumer``."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
-from pydantic_settings import CliSuppress, SettingsConfigDict
+from pydantic import AliasChoices, Field, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from consumer.drift.config import DetectorName, Reaction
 from consumer.features.config import DEFAULT_MODEL, Precision, RuntimeName, TextName
 from consumer.kafka.config import Since
 from consumer.learners.config import LearnerName, OptimizerName
-from consumer.records.config import FormatName, RecordConfig, RegistryConfig
-from newsreel.common.secrets import secret
-from newsreel.common.settings import KafkaSettings
+from consumer.settings.shared import HttpSettings, RecordSettings
 from newsreel.events.topics import DOCUMENTS, PATTERN, Names
 
 RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd": (3e-2, 3e-1)}
@@ -21,141 +19,6 @@ RATES: dict[OptimizerName, tuple[float, float]] = {"adamw": (4e-4, 5e-3), "sgd":
 EXPERTS = tuple(name for name in get_args(LearnerName) if name != "blend")
 
 EXPERT = "|".join(EXPERTS)
-
-
-class HttpSettings(KafkaSettings):
-    """Serve HTTP beside reading from Kafka."""
-
-    http_host: str = Field(
-        "127.0.0.1", description="address to serve HTTP on, IPv4 or IPv6; :: is every address"
-    )
-    http_token: CliSuppress[SecretStr | None] = Field(
-        None, min_length=1, description="bearer token for every request but health checks"
-    )
-    http_token_file: Path | None = Field(
-        None,
-        description="file with the bearer token for every request but health checks; or set"
-        " CONSUMER_HTTP_TOKEN (for evaluate --watch, CONSUMER_EVALUATE_HTTP_TOKEN); without a token"
-        " every request is answered",
-    )
-
-    @model_validator(mode="after")
-    def _read_token(self) -> Self:
-        self.http_token = secret(self.http_token, self.http_token_file, "http-token")
-        if self.http_token and not self.http_token.get_secret_value().isascii():
-            raise ValueError("the token has characters that no header can carry: use ASCII only")
-        return self
-
-
-def _names(option: str) -> AliasChoices:
-    """Return the flag of an option and its variable, the same for all commands of the consumer."""
-    return AliasChoices(option, f"CONSUMER_{option.replace('-', '_').upper()}")
-
-
-class RecordSettings(KafkaSettings):
-    """Say where text and label are in a record; the variables are the same for all commands."""
-
-    format: FormatName = Field(
-        "json",
-        validation_alias=_names("format"),
-        description="format of a record's value: json; text: the value is the text; avro, or"
-        " json-registry: behind the number of a schema, as clients of a schema registry write it",
-    )
-    text_field: str | None = Field(
-        None,
-        validation_alias=_names("text-field"),
-        min_length=1,
-        description="place of the text: a field of the JSON, a path such as payload.after.body,"
-        " header:NAME, key, or value (all of it); several, separated by commas, are joined by a"
-        " blank line; default: text, or value with --format text",
-    )
-    label_field: str | None = Field(
-        None,
-        validation_alias=_names("label-field"),
-        min_length=1,
-        description="place of the label, named in the same way; default: label, or header:label"
-        " with --format text",
-    )
-    id_field: str | None = Field(
-        None,
-        validation_alias=_names("id-field"),
-        min_length=1,
-        description="place of an id that is unique; none: the position of the record; default: the"
-        " id of the CloudEvent, else the key if it is text, else the position",
-    )
-    time_field: str | None = Field(
-        None,
-        validation_alias=_names("time-field"),
-        min_length=1,
-        description="place of the document's time; default: time",
-    )
-    strict_fields: bool = Field(
-        False,
-        validation_alias=_names("strict-fields"),
-        description="make dead letters of records with fields that no option names",
-    )
-    label_map: Path | None = Field(
-        None,
-        validation_alias=_names("label-map"),
-        description="file that renames and merges labels: a JSON object of new names by old names;"
-        " documents whose new name is null count as unlabelled",
-    )
-    schema_registry: str | None = Field(
-        None,
-        validation_alias=_names("schema-registry"),
-        min_length=1,
-        description="URL of the schema registry, for --format avro",
-    )
-    schema_registry_user: str | None = Field(
-        None,
-        validation_alias=_names("schema-registry-user"),
-        min_length=1,
-        description="user name for the schema registry, if it asks for one",
-    )
-    schema_registry_password: CliSuppress[SecretStr | None] = Field(
-        None,
-        validation_alias=_names("schema-registry-password"),
-        min_length=1,
-        description="password of that user",
-    )
-    schema_registry_password_file: Path | None = Field(
-        None,
-        validation_alias=_names("schema-registry-password-file"),
-        description="file with the password of that user; or set CONSUMER_SCHEMA_REGISTRY_PASSWORD",
-    )
-
-    @property
-    def records(self) -> RecordConfig:
-        """Format of the records, and places of their parts."""
-        password = self.schema_registry_password
-        registry = self.schema_registry and RegistryConfig(
-            self.schema_registry,
-            self.schema_registry_user,
-            password.get_secret_value() if password else None,
-        )
-        return RecordConfig(
-            self.format,
-            self.text_field,
-            self.label_field,
-            self.id_field,
-            self.time_field,
-            self.strict_fields,
-            self.label_map,
-            registry or None,
-        )
-
-    @model_validator(mode="after")
-    def _check_registry(self) -> Self:
-        self.schema_registry_password = secret(
-            self.schema_registry_password,
-            self.schema_registry_password_file,
-            "schema-registry-password",
-        )
-        if self.format == "avro" and self.schema_registry is None:
-            raise ValueError("--format avro needs the address of --schema-registry")
-        if self.format != "avro" and self.schema_registry is not None:
-            raise ValueError("--schema-registry has no effect without --format avro")
-        return self
 
 
 class Settings(HttpSettings, RecordSettings):
@@ -370,62 +233,3 @@ class Settings(HttpSettings, RecordSettings):
     def _name_topics(self) -> Self:
         _ = self.topics  # refuses names that are given twice
         return self
-
-
-class EvaluateSettings(HttpSettings, RecordSettings):
-    """Evaluate a checkpoint on the held-out topic and print the scores as JSON.
-
-    With --watch, evaluate each checkpoint that the consumer commits, until a signal comes, and
-    serve the scores to Prometheus.
-    """
-
-    model_config = SettingsConfigDict(
-        env_prefix="CONSUMER_EVALUATE_", cli_prog_name="python -m consumer evaluate"
-    )
-
-    checkpoint: Path = Field(
-        description="checkpoint, or folder of checkpoints: then the one that was committed last"
-    )
-    topic: str = Field(Names.of(DOCUMENTS).heldout, pattern=PATTERN, description="held-out topic")
-    watch: bool = Field(False, description="follow the commits of a folder of checkpoints")
-    threads: int | None = Field(
-        None, ge=1, description="number of cores to use; default: 1 with --watch, else all"
-    )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    precision: Precision = Field(
-        "auto", description="precision of matrix products; auto: the fast one of this machine"
-    )
-    runtime: RuntimeName = Field(
-        "auto", description="runtime of the frozen layers: torch, or openvino (faster on a CPU)"
-    )
-    http_port: int = Field(
-        8002, ge=0, le=65535, description="port to serve HTTP on, with --watch; 0 picks a free one"
-    )
-
-
-class InspectSettings(RecordSettings):
-    """Look at some records of a topic: what they hold, and the options that read them.
-
-    Nothing is changed: no group is joined, and no offset is committed.
-    """
-
-    model_config = SettingsConfigDict(
-        env_prefix="CONSUMER_INSPECT_", cli_prog_name="python -m consumer inspect"
-    )
-
-    topic: str = Field(DOCUMENTS, pattern=PATTERN, description="topic to look at")
-    sample: int = Field(
-        1000, ge=1, description="records to read: the first and the last ones of each partition"
-    )
-
-    @property
-    def command(self) -> dict[str, str]:
-        """Given options that the consumer needs as well."""
-        given = {
-            "--bootstrap-servers": self.bootstrap_servers,
-            "--schema-registry": self.schema_registry,
-            "--schema-registry-user": self.schema_registry_user,
-            "--label-map": self.label_map,
-        }
-        default = type(self).model_fields["bootstrap_servers"].default
-        return {name: str(value) for name, value in given.items() if value not in {None, default}}
