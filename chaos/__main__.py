@@ -76,7 +76,7 @@ def chaos(argv: Sequence[str]) -> None:
     with stopwatch() as seconds, ExitStack() as stack:
         connection, broker = stack.enter_context(_kafka(folder / "kafka"))
         console.print(f"Kafka is at {connection.bootstrap_servers}; logs are in {folder}/")
-        rig = Rig(name, connection, broker, folder, settings.seed)
+        rig = Rig(name, connection, broker, folder, settings.seed, settings.format)
 
         def run(name: str) -> list[ResultRow]:
             console.print(f"{seconds():4.0f} s: {name}")

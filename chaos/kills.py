@@ -1,6 +1,7 @@
 """Kill the consumer at any instant: no document is lost, repeated or changed."""
 
 import time
+from collections.abc import Sequence
 from random import Random
 
 from chaos import wire
@@ -56,9 +57,11 @@ def _count(
     random = rig.random(f"four {trial} {learner}")
     name = f"{rig.name}-{trial}-{learner}-four"
     with stopwatch() as seconds:
-        run = Run(rig, name, "--checkpoint-every", str(EVERY), *options)
+        options = ("--checkpoint-every", str(EVERY), "--format", rig.format, *options)
+        run = Run(rig, name, *options)
         items = wire.documents(documents, random)
-        wire.publish(rig.connection, run.topic, items, partitions=4)
+        records = wire.in_format(items, rig.format)
+        wire.publish(rig.connection, run.topic, records, partitions=4)
         points, instants = endure(run, random, kills)
         outcome = run.outcome()
         checks = Checks()
@@ -135,8 +138,8 @@ def _compare(
     rig: Rig, trial: str, learner: str, options: tuple[str, ...], documents: int, kills: int
 ) -> ResultRow:
     random = rig.random(f"{trial} {learner}")
-    items = wire.documents(documents, random)
-    options = ("--checkpoint-every", str(EVERY), *options)
+    items = wire.in_format(wire.documents(documents, random), rig.format)
+    options = ("--checkpoint-every", str(EVERY), "--format", rig.format, *options)
     name = f"{rig.name}-{trial}-{learner}"
     checks = Checks()
     points = instants = started = passes = 0
@@ -165,7 +168,9 @@ def prepared(rig: Rig, trial: str, items: list[Document]) -> tuple[Run, RunOutco
     return run, expected
 
 
-def uninterrupted(rig: Rig, topic: str, items: list[Document], *options: str) -> RunOutcome:
+def uninterrupted(
+    rig: Rig, topic: str, items: Sequence[Document | wire.Raw], *options: str
+) -> RunOutcome:
     """Learn a stream in one process, without faults."""
     run = Run(rig, topic, *options)
     wire.publish(rig.connection, topic, items)

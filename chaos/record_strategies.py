@@ -128,7 +128,9 @@ def _wrong_shapes() -> st.SearchStrategy[Any]:
     no_strings = values.filter(lambda value: not isinstance(value, str))
     composed = values.filter(lambda value: isinstance(value, list | dict))
     return st.one_of(
-        values.filter(lambda value: not isinstance(value, dict) or "text" not in value),
+        values.filter(lambda value: not isinstance(value, dict) or "text" not in value).filter(
+            lambda value: value is not None  # a tombstone
+        ),
         no_strings.map(lambda value: VALID | {"text": value}),
         composed.map(lambda value: VALID | {"label": value}),
     )

@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chaos.trial import RecordFormat
+
 
 class Settings(BaseSettings):
     """Kill, stop, disconnect and feed the consumer malformed records, then check the outcome.
@@ -24,6 +26,11 @@ class Settings(BaseSettings):
 
     only: str | None = Field(
         None, description="trials to run, comma-separated; names or prefixes of names"
+    )
+    format: RecordFormat = Field(
+        "json",
+        description="format of the records in the trials that kill a consumer: json, or JSON behind"
+        " the five bytes of a schema registry",
     )
     documents: int = Field(
         1600, ge=64, multiple_of=16, description="documents of the longer streams"

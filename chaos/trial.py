@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 from harness.broker import EmbeddedKafka
 from newsreel.common.errors import UserError
 from newsreel.common.kafka import Connection
+
+RecordFormat = Literal["json", "json-registry"]
 
 
 class TrialError(UserError):
@@ -58,6 +61,8 @@ class Rig:
         Folder of logs and checkpoints.
     seed
         Seed of all random choices.
+    format
+        Format of the records in the trials that kill a consumer.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Rig:
     broker: EmbeddedKafka | None
     folder: Path
     seed: int
+    format: RecordFormat = "json"
 
     def random(self, trial: str) -> Random:
         """Return a random generator that depends on the seed and this trial only."""

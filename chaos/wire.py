@@ -6,6 +6,7 @@ from random import Random
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from chaos.trial import RecordFormat
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
 from newsreel.events.cloudevents import Headers
@@ -22,6 +23,9 @@ WORDS = {
 COMMON = "the a number of this with about people time year first new said good large"
 
 TEXT_WORDS = 14
+
+SCHEMA = b"\x00\x00\x00\x00\x2a"
+"""Bytes that the client of a schema registry writes before a value, here of schema 42."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,15 @@ def documents(count: int, random: Random) -> list[Document]:
         words = random.choices([*WORDS[label].split(), *COMMON.split()], k=TEXT_WORDS)
         items.append(Document(f"doc-{number}", f"{' '.join(words)} {number}", label))
     return items
+
+
+def in_format(items: Iterable[Document], name: RecordFormat) -> list[Raw]:
+    """Encode documents in a format of the consumer."""
+    prefix = SCHEMA if name == "json-registry" else b""
+    return [
+        Raw(record.key, prefix + (record.value or b""), record.headers)
+        for record in map(_raw, items)
+    ]
 
 
 def publish(

@@ -133,7 +133,8 @@ def table(settings: type[BaseSettings], options: dict[str, FieldInfo]) -> Iterat
 
 def sections(program: str, settings: type[BaseSettings]) -> Iterator[str]:
     """Write the options of a program, shared ones apart, below their headings."""
-    options = {name: field for name, field in settings.model_fields.items() if name not in SHARED}
+    shared = SHARED if issubclass(settings, KafkaSettings) else set[str]()
+    options = {name: field for name, field in settings.model_fields.items() if name not in shared}
     # HTTP options are inherited and come first; a reader looks for the program's own ones.
     order = sorted(options, key=lambda name: name.startswith("http"))
     headings = HEADINGS.get(program, {})

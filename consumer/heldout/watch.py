@@ -13,6 +13,7 @@ from consumer.evaluation.forgetting import Forgetting
 from consumer.heldout.checkpoint_evaluator import CheckpointEvaluator, Evaluation
 from consumer.heldout.history import History
 from consumer.heldout.topic import HeldOutError, HeldOutTopic
+from consumer.records.formats import RegistryError
 from newsreel.common.kafka import BrokerUnreachableError
 from newsreel.common.shutdown import Shutdown
 from newsreel.events.document import Document
@@ -104,6 +105,9 @@ class Watch:
             except (KafkaError, OSError, BrokerUnreachableError, HeldOutError) as error:
                 self._observer.evaluation_failed()
                 self._wait(f"Kafka does not answer as expected ({error})")
+            except RegistryError as error:
+                self._observer.evaluation_failed()
+                self._wait(str(error))
             self._stop.sleep(POLL_SECONDS)
 
     def look(self) -> None:

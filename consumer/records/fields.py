@@ -6,12 +6,15 @@ from datetime import date
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+from uuid import UUID
 
 from consumer.records.places import Place, leaves, listed
 from newsreel.events.cloudevents import MAX_ID_CHARACTERS
 from newsreel.events.errors import SHOWN_CHARACTERS, DecodeError, Reason
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+_NOT_TEXT = {"header": Reason.BAD_HEADER, "key": Reason.BAD_ID}
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
@@ -51,9 +54,7 @@ def label(found: Any, place: Place) -> str | None:
     """
     match found:
         case bytes():
-            return _utf8(
-                found, place, Reason.BAD_HEADER if place.kind == "header" else Reason.BAD_ID
-            )
+            return _utf8(found, place, _NOT_TEXT.get(place.kind, Reason.NOT_UTF8))
         case list():
             raise DecodeError(
                 Reason.WRONG_SHAPE,
@@ -80,8 +81,8 @@ def scalar(found: Any) -> str | None:
             return str(found)
         case float() | Decimal() if isfinite(found):
             return str(int(found)) if found == int(found) else str(found)
-        case date():
-            return found.isoformat()
+        case date() | UUID():  # logical types of Avro
+            return found.isoformat() if isinstance(found, date) else str(found)
     return None
 
 
@@ -135,7 +136,14 @@ def kind(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, int | float | Decimal):
         return f"a number ({str(value)[:SHOWN_CHARACTERS]})"
-    return "an object" if isinstance(value, dict) else f"a {type(value).__name__}"
+    match value:
+        case dict():
+            return "an object"
+        case str():
+            return "a string"
+        case bytes():
+            return "bytes"
+    return f"a {type(value).__name__}"
 
 
 def _utf8(content: bytes, place: Place, reason: Reason) -> str:

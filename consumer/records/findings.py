@@ -10,7 +10,8 @@ from consumer.records.config import RecordConfig
 from consumer.records.fields import key_as_id
 from consumer.records.formats import ValueFormat, build_format
 from consumer.records.label_names import LabelNames
-from consumer.records.reader import Ignored, KafkaRecord, Places, RecordReader
+from consumer.records.places import Places
+from consumer.records.reader import Ignored, KafkaRecord, RecordReader
 from consumer.records.recognition import (
     Recognition,
     command_line,
@@ -18,7 +19,7 @@ from consumer.records.recognition import (
     recognize_objects,
 )
 from newsreel.events.document import Document
-from newsreel.events.errors import DecodeError
+from newsreel.events.errors import DecodeError, one_line
 
 SHOWN_LABELS = 20
 
@@ -102,6 +103,12 @@ class Findings:
 
     def lines(self) -> Iterator[str]:
         """Return the report, line by line."""
+        yield from map(one_line, self._report())
+        if self._documents:
+            options = {"--topic": self._topic, **self._command, **self._options}
+            yield f"python -m consumer {command_line(options)}"
+
+    def _report(self) -> Iterator[str]:
         yield f"values     {self._recognition.description}"
         if self._recognition.problem:
             yield f"           {self._recognition.problem}"
@@ -118,11 +125,8 @@ class Findings:
         yield f"readable   {self._readable()}"
         for reason, count in self._refused.most_common(3):
             yield f"           {count} times: {reason}"
-        if not self._documents:
-            return
-        yield ""
-        options = {"--topic": self._topic, **self._command, **self._options}
-        yield f"python -m consumer {command_line(options)}"
+        if self._documents:
+            yield ""
 
     def _keys(self) -> str:
         keys = [record.key for record in self._records if record.key is not None]

@@ -14,6 +14,9 @@ from newsreel.events.record import MAX_RECORD_BYTES
 LONG_ID_BYTES = 9
 """Apicurio's clients of old wrote the number of the schema in eight bytes."""
 
+NUL_CHARACTERS = 4
+"""Characters of a text whose NUL says that it is none, but UTF-16 or bytes of a registry."""
+
 
 class MissingExtraError(UserError):
     """A format needs a package that is not installed."""
@@ -77,7 +80,12 @@ class Text:
 
     def decode(self, value: bytes) -> str:
         """Return the text."""
-        return decoded(value)
+        text = decoded(value)
+        if "\0" in text[:NUL_CHARACTERS] and (found := signatures.recognize(value)):
+            raise DecodeError(
+                Reason.NOT_UTF8, f"value: no text but {found.description}; {found.advice}"
+            )
+        return text
 
 
 class RegistryJson:
@@ -88,12 +96,14 @@ class RegistryJson:
 
     def decode(self, value: bytes) -> Any:
         """Return what the JSON holds."""
-        _registry_bytes(value, "json")
-        begin = REGISTRY_BYTES
-        if value[begin : begin + 1] == b"\x00" or value[begin : begin + 1] not in (b"{", b"["):
-            longer = value[LONG_ID_BYTES:].lstrip()[:1]
-            begin = LONG_ID_BYTES if longer in signatures.BRACKETS else begin
-        return self._json.decode(value[begin:])
+        number = _registry_bytes(value, "json")
+        # No registry has a schema 0: these are the first four of eight bytes.
+        is_long = (
+            number == 0
+            and value[REGISTRY_BYTES : REGISTRY_BYTES + 1] not in signatures.BRACKETS
+            and value[LONG_ID_BYTES:].lstrip()[:1] in signatures.BRACKETS
+        )
+        return self._json.decode(value[LONG_ID_BYTES if is_long else REGISTRY_BYTES :])
 
 
 class Avro:

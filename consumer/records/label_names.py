@@ -1,15 +1,23 @@
 """Labels as they are learned: one spelling each, renamed and merged as a file says."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
 from newsreel.common.errors import UserError
+from newsreel.events.errors import shorten
 from newsreel.events.label_text import normalized
+from newsreel.events.record import MAX_LABEL_CHARACTERS
 
 log = structlog.get_logger()
+
+FORM = (
+    "write new names, or null for documents that count as unlabelled, by old names, such as"
+    ' {"Billing": "billing", "test": null}'
+)
+"""Remedy for a file of another form."""
 
 
 class LabelMapError(UserError):
@@ -46,32 +54,50 @@ class LabelNames:
         if path is None:
             return cls()
         try:
-            content = json.loads(path.expanduser().read_text("utf-8-sig"))
-        except (OSError, ValueError, RecursionError) as error:
+            content = path.expanduser().read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise LabelMapError(f"--label-map {str(path)!r} can't be read ({reason})") from error
-        if not isinstance(content, dict):
             raise LabelMapError(
-                f"--label-map {str(path)!r} holds no JSON object; write new names by old names,"
-                ' such as {"Billing": "billing", "test": null}'
-            )
-        renamed: dict[str, str | None] = {}
-        for name, new in content.items():
-            if new is not None and not (isinstance(new, str) and normalized(new)):
-                raise LabelMapError(
-                    f"--label-map {str(path)!r}: the new name of {name!r} is {json.dumps(new)};"
-                    " write a string, or null for documents that count as unlabelled"
-                )
-            old = normalized(name)
-            if old in renamed and renamed[old] != new:
-                raise LabelMapError(f"--label-map {str(path)!r} names {old!r} twice")
-            renamed[old] = None if new is None else normalized(new)
+                f"--label-map {str(path)!r} can't be read ({reason}); name a file of JSON in UTF-8"
+            ) from error
+        try:
+            renamed = json.loads(content, object_pairs_hook=_renamed)
+        except (ValueError, RecursionError) as error:
+            raise LabelMapError(f"--label-map {str(path)!r}: {error}; {FORM}") from error
+        if not isinstance(renamed, dict):
+            raise LabelMapError(f"--label-map {str(path)!r} holds no JSON object; {FORM}")
         return cls(renamed)
 
     def of(self, label: str) -> str | None:
         """Return the name of a label; None if the label is blank or counts as none."""
         name = normalized(label)
         return self._renamed.get(name, name) or None
+
+
+def _renamed(pairs: Sequence[tuple[str, object]]) -> dict[str, str | None]:
+    """Return the new names by their normalized old names.
+
+    Raises
+    ------
+    ValueError
+        A new name can't be a label, or an old name has two new ones.
+    """
+    renamed: dict[str, str | None] = {}
+    for name, new in pairs:
+        old, shown = normalized(name), shorten(name)
+        if not old:
+            raise ValueError("a name is blank, and blank labels are none")
+        if new is not None and not (isinstance(new, str) and normalized(new)):
+            raise ValueError(f"the new name of {shown} is no string, or blank")
+        label = None if new is None else normalized(new)
+        if label is not None and len(label) > MAX_LABEL_CHARACTERS:
+            raise ValueError(
+                f"the new name of {shown} has {len(label)} characters, at most"
+                f" {MAX_LABEL_CHARACTERS} are allowed"
+            )
+        if renamed.setdefault(old, label) != label:
+            raise ValueError(f"{shown} is named twice, with different new names")
+    return renamed
 
 
 class SpellingCheck:

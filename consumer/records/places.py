@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from consumer.records.config import NO_ID, RecordConfig
 from newsreel.common.errors import UserError
 
 HEADER = "header:"
@@ -90,10 +91,62 @@ class Place:
         return self.kind == "field" and (path == field or path.startswith(f"{field}."))
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the parts of a document are in a record."""
+
+    text: Sequence[Place]
+    label: Place
+    id: Place | None
+    """None: the CloudEvents id, or the key if it can be an id, or the position."""
+    time: Place
+    position_is_id: bool = False
+    """Whether the position is the id of every record."""
+
+    @classmethod
+    def of(cls, config: RecordConfig) -> "Places":
+        """Return the places that the options name, or the default ones.
+
+        Raises
+        ------
+        PlaceError
+            An option names no place.
+        """
+        plain = config.format == "text"
+        names = (config.text or ("value" if plain else "text")).split(",")
+        return cls(
+            [Place.parse(name) for name in names],
+            Place.parse(config.label or ("header:label" if plain else "label")),
+            None if config.id in {None, NO_ID} else Place.parse(config.id or ""),
+            Place.parse(config.time or ("header:time" if plain else "time")),
+            config.id == NO_ID,
+        )
+
+    @property
+    def all(self) -> list[Place]:
+        """Every place."""
+        return [*self.text, self.label, self.time, *([self.id] if self.id else [])]
+
+
+def option_of(path: str) -> str | None:
+    """Return the path of a field as an option names the field; None if no option can.
+
+    Examples
+    --------
+    >>> [option_of(path) for path in ("ticket.body", "key", "-x", "blank ")]
+    ['ticket.body', '.key', '.-x', None]
+    """
+    is_plain = path[:1] not in {".", "-", " "} and path not in {"key", "value", "None", NO_ID}
+    name = path if is_plain and not path.startswith(HEADER) else f".{path}"
+    if not path.isprintable() or not path.strip(".") or name != name.strip():
+        return None
+    return name
+
+
 def _find(value: Any, path: str) -> Any:
     """Return the value at a path; a field whose own name has dots is found as well."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        value = _parsed(value)
+        value = parsed(value)
     if isinstance(value, list):
         head, _, rest = path.partition(".")
         if not head.isdecimal() or int(head) >= len(value):
@@ -111,7 +164,7 @@ def _find(value: Any, path: str) -> Any:
     return None
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     """Return the JSON in a string, as some databases write objects; None if it is not JSON."""
     try:
         return json.loads(text)

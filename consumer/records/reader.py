@@ -1,20 +1,22 @@
 """Read a Kafka record as a document, or as a label that arrives later than its document."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from consumer.records import cloudevents, fields, times
-from consumer.records.config import NO_ID, RecordConfig
-from consumer.records.formats import ValueFormat, build_format
+from consumer.records.config import RecordConfig
+from consumer.records.content import read_content
+from consumer.records.deletions import is_deleted_row, is_deletion
+from consumer.records.formats import Json, ValueFormat, build_format
 from consumer.records.label_names import LabelNames
-from consumer.records.places import Place, RecordContent, leaves, listed
+from consumer.records.places import Place, Places, RecordContent, leaves, listed
 from newsreel.events import label as label_event
 from newsreel.events.cloudevents import MAX_ID_CHARACTERS
 from newsreel.events.document import Document
-from newsreel.events.errors import DecodeError, Reason, shorten
+from newsreel.events.errors import DecodeError, Reason
 from newsreel.events.label import Label
+from newsreel.events.label_text import normalized
 from newsreel.events.record import MAX_LABEL_CHARACTERS
 
 MAX_TEXT_CHARACTERS = 20_000
@@ -59,45 +61,8 @@ class Reader(Protocol):
         ...
 
     def read_label(self, record: KafkaRecord) -> Label | None:
-        """Return the label of a record of the topic of labels; None for a tombstone."""
+        """Return the label of a record of the topic of labels; None if it has none on purpose."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the parts of a document are in a record."""
-
-    text: Sequence[Place]
-    label: Place
-    id: Place | None
-    """None: the CloudEvents id, or the key if it can be an id, or the position."""
-    time: Place
-    position_is_id: bool = False
-    """Whether the position is the id of every record."""
-
-    @classmethod
-    def of(cls, config: RecordConfig) -> "Places":
-        """Return the places that the options name, or the default ones.
-
-        Raises
-        ------
-        PlaceError
-            An option names no place.
-        """
-        plain = config.format == "text"
-        names = (config.text or ("value" if plain else "text")).split(",")
-        return cls(
-            [Place.parse(name) for name in names],
-            Place.parse(config.label or ("header:label" if plain else "label")),
-            None if config.id in {None, NO_ID} else Place.parse(config.id or ""),
-            Place.parse(config.time or ("header:time" if plain else "time")),
-            config.id == NO_ID,
-        )
-
-    @property
-    def all(self) -> list[Place]:
-        """Every place."""
-        return [*self.text, self.label, self.time, *([self.id] if self.id else [])]
 
 
 class RecordReader:
@@ -155,7 +120,11 @@ class RecordReader:
         """
         if record.value is None:
             return Reading(None, Ignored.TOMBSTONE)
-        event, content = self._content(record)
+        event, content = read_content(record.value, record.key, record.headers, self._format)
+        if is_deleted_row(content.value):
+            return Reading(None, Ignored.TOMBSTONE)
+        if self._strict:
+            self._refuse_unknown_fields(content.value)
         text = self._text(content)
         if text is None:
             if is_deletion(content.envelope):
@@ -171,10 +140,11 @@ class RecordReader:
         return Reading(Document(id_, text[:MAX_TEXT_CHARACTERS], label, time), ignored, has_own_id)
 
     def read_label(self, record: KafkaRecord) -> Label | None:
-        """Return the label of a record of the topic of labels; None for a tombstone.
+        """Return the label of a record of the topic of labels.
 
-        The id of the document is the key, the ``ce_id`` of newsreel's own events, or at the place
-        of the id.
+        None for a tombstone, and for a label that the file of names drops. The id of the document
+        is the key, the ``ce_id`` of newsreel's own events, or at the place of the id. The value is
+        in the format of the documents, or the JSON that newsreel writes.
 
         Raises
         ------
@@ -185,19 +155,25 @@ class RecordReader:
         """
         if record.value is None:
             return None
-        event, content = self._content(record)
-        label = self._label(self._places.label, content)
-        label = label or self._label(Place.parse("label"), content)
-        if label is None:
+        value_format = Json() if record.value.lstrip()[:1] == b"{" else self._format
+        event, content = read_content(record.value, record.key, record.headers, value_format)
+        places = [self._places.label, Place.parse("label")]
+        if self._places.label.kind == "key":  # which is the id here
+            del places[0]
+        place = next((each for each in places if normalized(_label(each, content))), None)
+        if place is None:
             raise DecodeError(
                 Reason.WRONG_SHAPE,
                 f"label: the record has no {self._places.label.name!r} (there are:"
                 f" {_fields(content)})",
             )
-        place = self._places.id
-        found = None if place is None else place.find(content)
-        if place is not None and found is not None:
-            id_: str | None = fields.document_id(found, place)
+        label = self._label(place, content)
+        if label is None:
+            return None
+        id_place = self._places.id
+        found = None if id_place is None else id_place.find(content)
+        if id_place is not None and found is not None:
+            id_: str | None = fields.document_id(found, id_place)
         elif event.type == label_event.CE_TYPE and event.id:
             id_ = event.id
         else:
@@ -207,22 +183,14 @@ class RecordReader:
         time = times.parse(self._places.time.find(content))
         return Label(id_, label, time)
 
-    def _content(self, record: KafkaRecord) -> tuple[cloudevents.Event, RecordContent]:
-        headers = _headers(record)
-        value = self._format.decode(record.value or b"")
-        event = cloudevents.structured(value, headers, self._format)
-        data = value if event is None else event.data
-        content = RecordContent(data, value, record.key, headers)
-        if self._strict and isinstance(data, dict):
-            for field in data:
-                if not any(place.covers(field) for place in self._places.all):
-                    known = listed([place.name for place in self._places.all])
-                    raise DecodeError(
-                        Reason.WRONG_SHAPE,
-                        f"{field[:80]}: unknown field, and --strict-fields is set (known are"
-                        f" {known})",
-                    )
-        return event or cloudevents.binary(headers), content
+    def _refuse_unknown_fields(self, data: object) -> None:
+        for field in data if isinstance(data, dict) else ():
+            if not any(place.covers(field) for place in self._places.all):
+                known = listed([place.name for place in self._places.all])
+                raise DecodeError(
+                    Reason.WRONG_SHAPE,
+                    f"{field[:80]}: unknown field, and --strict-fields is set (known are {known})",
+                )
 
     def _text(self, content: RecordContent) -> str | None:
         places = self._places.text
@@ -258,34 +226,8 @@ class RecordReader:
         return f"{record.topic}/{record.partition}/{record.offset}", True
 
 
-def _headers(record: KafkaRecord) -> dict[str, bytes | None]:
-    """Return the headers; of several with one name, the last.
-
-    Raises
-    ------
-    DecodeError
-        A name is not UTF-8: kafka-python puts surrogates in its place (PEP 383).
-    """
-    headers = dict(record.headers)
-    for name in headers:
-        if name.isascii():
-            continue
-        if (shown := name.encode("utf-8", "backslashreplace").decode()) != name:
-            raise DecodeError(
-                Reason.BAD_HEADER, f"header {shorten(shown)}: its name is not valid UTF-8"
-            )
-    return headers
-
-
-def is_deletion(value: Any) -> bool:
-    """Return whether a value is Debezium's event of a deleted row."""
-    for _ in range(2):
-        if not isinstance(value, dict):
-            return False
-        if value.get("op") == "d" and "after" in value:
-            return value["after"] is None
-        value = value.get("payload")
-    return False
+def _label(place: Place, content: RecordContent) -> str:
+    return fields.label(place.find(content), place) or ""
 
 
 def _no_text(places: Sequence[Place], content: RecordContent) -> DecodeError:

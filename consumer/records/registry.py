@@ -3,6 +3,7 @@
 import json
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import fastavro
 import httpx
@@ -13,6 +14,17 @@ from consumer.records.formats import RegistryError
 from newsreel.events.errors import DecodeError, Reason
 
 TIMEOUT_SECONDS = 10.0
+
+CHECKED = "/subjects"
+"""Request that shows at the start whether the registry answers."""
+
+NO_SUCH_THING = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
+)
+"""Answers to requests for what a registry can't have."""
+
+MAX_NUMBER = 2**31 - 1
+"""Largest number of a schema: registries count with signed integers."""
 
 
 class HttpRegistry:
@@ -38,7 +50,7 @@ class HttpRegistry:
             follow_redirects=True,
         )
         self._schemas: dict[int, Schema | DecodeError] = {}
-        self._get("/subjects")
+        self._get(CHECKED)
 
     def schema(self, number: int) -> Schema:
         """Return the parsed schema of a number, with all schemas that it refers to."""
@@ -50,8 +62,7 @@ class HttpRegistry:
         return found
 
     def _fetch(self, number: int) -> Schema | DecodeError:
-        answer = self._get(f"/schemas/ids/{number}")
-        if answer is None:
+        if number > MAX_NUMBER or (answer := self._get(f"/schemas/ids/{number}")) is None:
             return DecodeError(
                 Reason.BAD_SCHEMA, f"value: the schema registry has no schema {number}"
             )
@@ -62,33 +73,64 @@ class HttpRegistry:
             )
         try:
             named: dict[str, Any] = {}
-            self._add_references(answer, named)
+            self._add_references(answer, named, set())
             return fastavro.parse_schema(json.loads(answer["schema"]), named_schemas=named)
         except (ValueError, KeyError, fastavro.schema.SchemaParseException) as error:
             return DecodeError(
                 Reason.BAD_SCHEMA, f"value: schema {number} is no valid Avro schema ({error})"
             )
 
-    def _add_references(self, answer: dict[str, Any], named: dict[str, Any]) -> None:
-        """Parse the schemas that a schema refers to, the innermost first."""
+    def _add_references(
+        self, answer: dict[str, Any], named: dict[str, Any], known: set[str]
+    ) -> None:
+        """Parse the schemas that a schema refers to, each once, the innermost first."""
         for reference in answer.get("references") or ():
-            subject = httpx.URL("").copy_with(path="/" + reference["subject"]).raw_path.decode()
-            inner = self._get(f"/subjects{subject}/versions/{reference['version']}")
+            subject = quote(reference["subject"], safe="")
+            path = f"/subjects/{subject}/versions/{reference['version']}"
+            if path in known:
+                continue
+            known.add(path)
+            inner = self._get(path)
             if inner is not None:
-                self._add_references(inner, named)
+                self._add_references(inner, named, known)
                 fastavro.parse_schema(json.loads(inner["schema"]), named_schemas=named)
 
     def _get(self, path: str) -> Any:
         """Return the answer to a request; None if there is no such thing."""
         try:
             answer = self._client.get(self._url + path)
-            if answer.status_code == HTTPStatus.NOT_FOUND and path != "/subjects":
+            if path != CHECKED and _says_no(answer):
                 return None
             answer.raise_for_status()
             return answer.json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise RegistryError(
-                f"the schema registry at {self._url!r} does not answer ({error or type(error)});"
-                " name its address with --schema-registry, such as http://registry:8081, or of"
-                " Apicurio http://registry:8080/apis/ccompat/v7"
+                f"the schema registry at {self._url!r} {_problem(error)}"
             ) from error
+
+
+def _says_no(answer: httpx.Response) -> bool:
+    """Return whether a registry says that there is no such thing, and not a proxy before it."""
+    if answer.status_code not in NO_SUCH_THING:
+        return False
+    try:
+        content = answer.json()
+    except ValueError:
+        return False
+    return isinstance(content, dict) and "error_code" in content
+
+
+def _problem(error: Exception) -> str:
+    """Return what is wrong with an answer, or with its absence, in one line."""
+    status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return (
+            f"refuses with HTTP status {status}; name a user who may read schemas with"
+            " --schema-registry-user and --schema-registry-password-file"
+        )
+    reason = f"HTTP status {status}" if status else str(error) or type(error).__name__
+    return (
+        f"does not answer ({' '.join(reason.split())[:200]}); name its address with"
+        " --schema-registry, such as http://registry:8081, or of Apicurio"
+        " http://registry:8080/apis/ccompat/v7"
+    )

@@ -68,8 +68,8 @@ class Screening:
             return
         found = recognize(self._sample)
         raise UnusableTopicError(
-            f"none of the first {SCREENED} records of topic {self._topic!r} can be used: they are"
-            f" {found.description}; {found.advice}. The last one: {error}. To see more: python -m"
-            f" consumer inspect --topic {self._topic}. Nothing was committed; to leave these"
-            " records out, name a new --group, and a time with --from"
+            f"none of the first {SCREENED} records of topic {self._topic!r} can be used (the last"
+            f" one: {error}). Nothing was committed; to leave these records out, name a new"
+            " --group, and a time with --from. To see more: python -m consumer inspect --topic"
+            f" {self._topic}. They are {found.description}: {found.advice}"
         )

@@ -1,6 +1,5 @@
 """Read times as people write them; a time without an offset is UTC."""
 
-import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -8,10 +7,19 @@ from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (math.inf, 1e9))
+LEAST_SECONDS = 1e8
+"""Smaller numbers are no times: they are years, or days, or other numbers."""
+
+UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 """Numbers below the first figure count seconds; then milliseconds, microseconds, nanoseconds."""
 
 _NUMBER = re.compile(r"[+-]?\d{9,19}(\.\d+)?", re.ASCII)
+
+_COMPACT = re.compile(r"(19|20)\d{12}", re.ASCII)
+"""Date and time without separators; as milliseconds, these numbers were of the year 2570."""
+
+_ZONE = re.compile(r"(Z|[+-]\d\d:\d\d)\[[\w/+-]+\]$", re.ASCII)
+"""An offset, and the name of its zone, as Java writes both."""
 
 
 def parse(value: Any) -> datetime | None:
@@ -20,8 +28,8 @@ def parse(value: Any) -> datetime | None:
     Parameters
     ----------
     value
-        ISO 8601 with or without an offset, an e-mail's date, or a number since 1970 in seconds,
-        milli-, micro- or nanoseconds, which its size tells apart.
+        ISO 8601 with or without an offset, with or without separators; an e-mail's date; a number
+        since 1970 in seconds, milli-, micro- or nanoseconds, which its size tells apart.
     """
     try:
         time = _parse(value)
@@ -30,7 +38,7 @@ def parse(value: Any) -> datetime | None:
         time = time if time.tzinfo else time.replace(tzinfo=UTC)
         if (time.utcoffset() or timedelta()) % timedelta(minutes=1):
             return time.astimezone(UTC)  # RFC 3339 has no seconds in an offset
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, RecursionError):
         return None
     return time
 
@@ -41,19 +49,22 @@ def _parse(value: Any) -> datetime | None:
             return value
         case date():
             return datetime(value.year, value.month, value.day)  # noqa: DTZ001 - set by the caller
-        case int() | float() if not isinstance(value, bool):
+        case float():
             return _since_1970(value)
-        case str() | bytes():
-            return _text((value if isinstance(value, str) else value.decode()).strip())
         case {"$date": inner} | {"$numberLong": inner}:  # MongoDB's extended JSON
             return _parse(inner)
+        case int() | str() | bytes() if not isinstance(value, bool):
+            return _text((value.decode() if isinstance(value, bytes) else str(value)).strip())
     return None
 
 
 def _text(text: str) -> datetime | None:
+    if _COMPACT.fullmatch(text):
+        return datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - set by the caller
     if _NUMBER.fullmatch(text):
         return _since_1970(float(text))
-    iso = re.sub(r"\s*(UTC|GMT)$", "Z", re.sub(r"^(\d{4})/(\d\d?)/", r"\1-\2-", text))
+    iso = re.sub(r"^(\d{4})/(\d\d?)/", r"\1-\2-", text)
+    iso = _ZONE.sub(r"\1", re.sub(r"\s*(UTC|GMT|z)$", "Z", iso))
     try:
         return datetime.fromisoformat(iso)
     except ValueError:
@@ -61,5 +72,7 @@ def _text(text: str) -> datetime | None:
 
 
 def _since_1970(number: float) -> datetime:
+    if not LEAST_SECONDS <= abs(number) < UNITS[-1][0]:
+        raise ValueError("no time of our days")
     unit = next(unit for limit, unit in UNITS if abs(number) < limit)
     return EPOCH + timedelta(seconds=number / unit)

@@ -1,9 +1,16 @@
 """Errors of records and documents."""
 
+import re
 from enum import StrEnum
 
 SHOWN_CHARACTERS = 80
 """Most characters of a wrong value that a message repeats."""
+
+MAX_DETAIL = 500
+"""Most characters of a message about a record."""
+
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+"""Line breaks, other control characters, and halves of surrogate pairs."""
 
 
 class Reason(StrEnum):
@@ -27,13 +34,20 @@ class DecodeError(ValueError):
     """A record can't be read; the message names the wrong part."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        # Names of headers and fields come from the record and may contain line breaks.
-        super().__init__(" ".join(detail.splitlines()))
+        # Names of headers and fields come from the record, and options may name long places.
+        detail = one_line(detail)
+        cut = detail if len(detail) <= MAX_DETAIL else detail[: MAX_DETAIL - 3] + "..."
+        super().__init__(cut)
         self.reason = reason
 
 
 class EncodeError(ValueError):
     """A document or label breaks the wire contract; the message names the wrong part."""
+
+
+def one_line(content: str) -> str:
+    """Replace line breaks, control characters and halves of surrogate pairs by blanks."""
+    return _UNSHOWN.sub(" ", content)
 
 
 def shorten(content: str | None) -> str:

@@ -11,6 +11,7 @@ def test_short_trials(run: Run, tmp_path: Path) -> None:
         "chaos",
         *("--only", "one-partition,four-partitions,malformed,fuzz", "--folder", tmp_path),
         *("--documents", 256, "--kills", 3, "--malformed", 200, "--mutations", 30),
+        *("--format", "json-registry"),
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("pass") == 4

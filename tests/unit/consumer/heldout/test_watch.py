@@ -16,6 +16,7 @@ from consumer.heldout.checkpoint_evaluator import Evaluation
 from consumer.heldout.history import History
 from consumer.heldout.watch import REREAD_SECONDS, Watch
 from consumer.monitoring.heldout_metrics import HeldOutMetrics
+from consumer.records.formats import RegistryError
 from newsreel.common.shutdown import Shutdown
 from newsreel.events.document import Document
 
@@ -185,3 +186,24 @@ def test_stop_during_an_evaluation(scene: Scene) -> None:
     scene.watch.run()
     assert scene.history.curve.points == []
     assert scene.count("evaluations") == 0
+
+
+@pytest.mark.usefixtures("_quick")
+def test_registry_away(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the schema registry does not answer, the watch waits and says so, and goes on."""
+    scene.commit(1)
+    reasons: list[str | None] = []
+
+    def read() -> list[Document]:
+        if not reasons:
+            reasons.append(scene.watch.waiting())
+            raise RegistryError("the schema registry does not answer")
+        reasons.append(scene.watch.waiting())
+        return list(DOCUMENTS)
+
+    monkeypatch.setattr(scene, "read", read)
+    scene.during = [lambda: setattr(scene.stop, "requested", True)]
+    scene.watch.run()
+    assert reasons == ["starting", "the schema registry does not answer"]
+    assert len(scene.evaluated) == 1
+    assert scene.count("failures") == 1

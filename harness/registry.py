@@ -1,0 +1,151 @@
+"""A schema registry with its HTTP interface of Confluent's kind: Apicurio, fetched with Maven."""
+
+import shutil
+import subprocess
+import time
+import urllib.request
+import uuid
+import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness import supervisor
+from harness.broker import free_port
+from newsreel.common.errors import UserError
+
+VERSION = "3.0.9"
+
+ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:zip:all"
+
+GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.10:get"
+"""Later versions of the plugin ask for the artifact's parent, which is in no public repository."""
+
+CACHE = Path.home() / ".cache" / "newsreel"
+
+FETCH_SECONDS = 300.0
+
+START_SECONDS = 60.0
+
+JAVA_OPTIONS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Options for a short start with little memory."""
+
+
+class RegistryStartError(UserError):
+    """The schema registry can't be fetched, or does not start."""
+
+
+class ApicurioRegistry:
+    """Runs Apicurio Registry on the loopback interface until the ``with`` block ends.
+
+    Parameters
+    ----------
+    folder
+        Folder of the registry's data and log. Schemas of an earlier registry are served again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://127.0.0.1:{self._port}/apis/ccompat/v7"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the registry and wait until it answers; after `stop`, it gets the same port again.
+
+        Raises
+        ------
+        RegistryStartError
+            The registry can't be fetched, does not answer in time, or ends.
+        """
+        jar = fetch()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        data = (self._folder / "registry").resolve()
+        properties = {
+            "quarkus.http.host": "127.0.0.1",
+            "quarkus.http.port": self._port,
+            "apicurio.datasource.url": f"jdbc:h2:file:{data}",
+        }
+        defined = [f"-D{name}={value}" for name, value in properties.items()]
+        with (self._folder / "registry.log").open("ab") as log:
+            self._process = supervisor.start(
+                ["java", *JAVA_OPTIONS, *defined, "-jar", str(jar)], log
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the registry, which has its schemas on disk."""
+        if self._process is not None:
+            supervisor.stop(self._process)
+            self._process = None
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/subjects", timeout=5):  # noqa: S310 - http
+                    return
+            except OSError:
+                time.sleep(0.1)
+        log = self._folder / "registry.log"
+        raise RegistryStartError(f"the schema registry did not start; its log {log} has the reason")
+
+
+def fetch() -> Path:
+    """Return the registry's jar file, fetched at the first call.
+
+    Raises
+    ------
+    RegistryStartError
+        Java or Maven is missing, or Maven can't fetch the registry.
+    """
+    folder = CACHE / f"apicurio-registry-{VERSION}"
+    if not folder.exists():
+        _fetch(folder)
+    return next(folder.glob("*-runner.jar"))
+
+
+def _fetch(folder: Path) -> None:
+    if missing := [name for name in ("java", "mvn") if shutil.which(name) is None]:
+        raise RegistryStartError(
+            f"the schema registry needs {' and '.join(missing)}; install Java 17 and Maven"
+        )
+    draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    draft.mkdir(parents=True)
+    archive = draft / "registry.zip"
+    command = ["mvn", "--batch-mode", "--quiet", GOAL, f"-Dartifact={ARTIFACT}"]
+    try:
+        subprocess.run(  # noqa: S603 - our own command
+            [*command, "-Dtransitive=false", f"-Ddest={archive}"],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=FETCH_SECONDS,
+        )
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(draft)
+        archive.unlink()
+        draft.rename(folder)
+    except (subprocess.SubprocessError, OSError, zipfile.BadZipFile) as error:
+        if not folder.exists():  # unless another process fetched the same
+            raise RegistryStartError(
+                f"Maven can't fetch the schema registry {ARTIFACT} ({error})"
+            ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
