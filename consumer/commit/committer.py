@@ -159,13 +159,7 @@ class Committer:
         SupersededError, AbandonedError
             The last commit failed for good.
         """
-        self._changed |= bool(
-            step.predictions
-            or step.dead_letters
-            or step.learned
-            or step.labelled.outcomes
-            or step.batch.ignored
-        )
+        self._changed |= step.changed
         self._settle()
         if not self._far_enough(step.batch.positions):
             return  # earlier records were published by an earlier run: publish none twice

@@ -75,3 +75,9 @@ class Step:
     """Tokens that the encoder read in this iteration."""
     seconds: Mapping[str, float]
     """Seconds of each stage: fetch, tokenize, predict, learn."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether the step read or learned something that a commit should keep."""
+        read = self.predictions or self.dead_letters or self.batch.ignored
+        return bool(read or self.learned or self.labelled.outcomes)

@@ -69,7 +69,7 @@ class Screening:
         found = recognize(self._sample)
         raise UnusableTopicError(
             f"none of the first {SCREENED} records of topic {self._topic!r} can be used (the last"
-            f" one: {error}). Nothing was committed; to leave these records out, name a new"
-            " --group, and a time with --from. To see more: python -m consumer inspect --topic"
-            f" {self._topic}. They are {found.description}: {found.advice}"
+            f" one: {error}). The next run begins where this group has committed; to leave these"
+            " records out, name a new --group, and a time with --from. To see more: python -m"
+            f" consumer inspect --topic {self._topic}. They are {found.description}: {found.advice}"
         )
