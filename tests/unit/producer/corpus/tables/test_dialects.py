@@ -154,7 +154,7 @@ def test_quotes_that_do_not_quote(path: Path, content: str, rows: int) -> None:
 
 def test_a_stray_quote_in_a_quoted_file(path: Path) -> None:
     """A stray quote far behind the recognized beginning merges no rows either, and is logged."""
-    content = "text,label\n" + '"good, really",pos\nbad,neg\n' * 60_000
+    content = "text,label\n" + '"good, really",pos\nbad,neg\n' * 40_000
     content += '"Unbelievable service,neg\nfine,pos\nscreen is 15",pos\n'
     path.write_text(content)
     with capture_logs() as logs:
@@ -164,7 +164,7 @@ def test_a_stray_quote_in_a_quoted_file(path: Path) -> None:
         ("fine", "pos"),
         ('screen is 15"', "pos"),
     ]
-    assert len(found) == 120_003
+    assert len(found) == 80_003
     assert logs[-1]["event"] == "quotes that do not quote are part of the text"
 
 
