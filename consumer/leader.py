@@ -31,7 +31,6 @@ from consumer.records.screening import Screening
 from consumer.settings import Settings
 from consumer.web.status import Health
 from newsreel.common import kafka
-from newsreel.common.shutdown import Shutdown
 
 QUEUED_MICRO_BATCHES = 8
 LOOK_FOR_LABELS_SECONDS = 0.2
@@ -52,7 +51,6 @@ class Leader:
     progress: Progress
     metrics: Metrics
     store: CheckpointStore
-    shutdown: Shutdown
     interrupts: Interrupts
 
     def run(
@@ -130,7 +128,7 @@ class Leader:
         self.metrics.keep()
 
     def _is_stopping(self) -> bool:
-        return self.shutdown.requested
+        return self.interrupts.stopping()
 
     def _parts(self) -> dict[str, Stateful]:
         """Return the parts that a checkpoint keeps, by name."""
@@ -219,7 +217,7 @@ class Leader:
         used = self.progress.documents > 0
         return KafkaSource(
             records,
-            self.reader if used else Screening(self.reader, settings.topic),
+            self.reader if used else Screening(self.reader, settings.topic, settings.records),
             self.loop.classifier.labels,
             positions,
             settings.linger,

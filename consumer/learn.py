@@ -77,16 +77,14 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
     shared, description = loading.result()  # raises before any other consumer is fenced
     if shutdown.requested or not acquired:
         return
-    interrupts = Interrupts(lease.fenced, shutdown.overdue, failpoint)
+    interrupts = Interrupts(lease.fenced, lambda: shutdown.requested, shutdown.overdue, failpoint)
     transactions = Transactions(
         settings.connection, settings.group, settings.topic, interrupts, metrics
     )
     stack.callback(transactions.close)
     committed = transactions.begin()
     loop = composition.build_loop(settings, shared.classifier)
-    leader = Leader(
-        settings, reader, loop, description, progress, metrics, store, shutdown, interrupts
-    )
+    leader = Leader(settings, reader, loop, description, progress, metrics, store, interrupts)
     leader.run(transactions, committed, health, stack, lambda: serving.begin(shared))
     _summarize(settings, reader, loop, progress, shutdown)
 

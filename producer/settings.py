@@ -176,9 +176,12 @@ class Settings(KafkaSettings):
     @field_validator("encoding")
     @classmethod
     def _check_encoding(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         try:
-            return None if value is None else codecs.lookup(value).name
-        except LookupError as error:
+            "text".encode(value).decode(value, "surrogateescape")
+            return codecs.lookup(value).name
+        except (LookupError, UnicodeError) as error:
             raise ValueError("no such encoding; give one such as utf-8 or cp1252") from error
 
     @model_validator(mode="after")

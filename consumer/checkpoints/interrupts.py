@@ -14,6 +14,9 @@ class Interrupts:
     fenced: Callable[[], bool] = lambda: False
     """Return whether another consumer holds the lease: then nothing may be written or deleted."""
 
+    stopping: Callable[[], bool] = lambda: False
+    """Return whether a stop signal has come: then no more documents are read."""
+
     overdue: Callable[[], bool] = lambda: False
     """Return whether the grace period after a stop signal is over: then nothing is waited for."""
 

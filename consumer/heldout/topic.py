@@ -1,6 +1,7 @@
 """Read the held-out topic: documents on which the model is evaluated and never trained."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import structlog
@@ -40,8 +41,9 @@ class HeldOutTopic:
         self._connection = connection
         self._topic = topic
         self._reader = reader
-        self._documents: dict[tuple[str, str], Document] = {}
-        self._ids: set[str] = set()
+        self._documents: dict[tuple[str, str, str], Document] = {}
+        self._keys: Counter[str] = Counter()
+        self._replaced = 0
         self._warned = False
         self._unusable = 0
         self._last_error = ""
@@ -50,8 +52,8 @@ class HeldOutTopic:
     def read(self) -> list[Document]:
         """Return every labelled document of the topic; an empty list where there is no topic.
 
-        A document that was published again counts once, with its last content. Where records do
-        not name their ids, and only their keys repeat, documents of different texts all count.
+        A document that was published again, with an id that its record names, counts once, with its
+        last content. Where only keys repeat, all documents count.
 
         Raises
         ------
@@ -72,7 +74,7 @@ class HeldOutTopic:
             ends = consumer.end_offsets(partitions)
             if any(self._positions.get(tp, 0) > ends[tp] for tp in partitions):
                 # The topic was deleted and created again: its old documents are no longer held out.
-                self._documents, self._positions, self._ids = {}, {}, set()
+                self._documents, self._positions, self._keys = {}, {}, Counter()
             consumer.seek_to_beginning(*partitions)
             for tp, position in self._positions.items():
                 consumer.seek(tp, position)
@@ -85,14 +87,21 @@ class HeldOutTopic:
 
     def _add(self, record: ConsumerRecord) -> None:
         try:
-            document, _, has_own_id = self._reader.read(record)
+            reading = self._reader.read(record)
         except DecodeError as error:
             self._unusable += 1
             self._last_error = str(error)
             return
-        if document is not None:
-            self._documents[document.id, "" if has_own_id else document.text] = document
-            self._ids.add(document.id)
+        document = reading.document
+        if document is None:
+            return
+        place = "" if reading.has_own_id else f"{record.partition}/{record.offset}"
+        earlier = self._documents.get((document.id, reading.source, place))
+        if earlier is not None and earlier.text != document.text:
+            self._replaced += 1
+        self._documents[document.id, reading.source, place] = document
+        if not reading.has_own_id:
+            self._keys[document.id] += 1
 
     def _report(self) -> None:
         """Say what of the topic is not as it should be, once."""
@@ -104,15 +113,24 @@ class HeldOutTopic:
                 last=self._last_error,
             )
             self._unusable = 0
-        repeated = len(self._documents) - len(self._ids)
-        if repeated and not self._warned:
+        if self._warned:
+            return
+        if len(self._keys) < self._keys.total():
             self._warned = True
             log.warning(
-                "keys of held-out documents repeat, with different texts: each counts; say where"
-                " their ids are with --id-field, or none",
+                "keys of held-out documents repeat: each document counts; say where their ids are"
+                " with --id-field, or none",
                 topic=self._topic,
-                documents=len(self._documents),
-                keys=len(self._ids),
+                documents=self._keys.total(),
+                keys=len(self._keys),
+            )
+        elif self._replaced:
+            self._warned = True
+            log.warning(
+                "held-out documents have the ids of others, and replaced them; if these are no new"
+                " versions, name the place of an id that is unique with --id-field, or none",
+                topic=self._topic,
+                replaced=self._replaced,
             )
 
     def _records(

@@ -152,7 +152,11 @@ class KafkaSource:
         return self._batch(read)
 
     def _batch(self, read: _Read) -> Batch:
-        self._positions = {p: self._records.past_gap(p, at) for p, at in self._positions.items()}
+        held = self._held.partition if self._held is not None else None
+        self._positions = {
+            partition: at if partition == held else self._records.past_gap(partition, at)
+            for partition, at in self._positions.items()
+        }
         positions = dict(self._positions)
         return Batch(
             read.documents,
@@ -160,7 +164,7 @@ class KafkaSource:
             read.written,
             read.dead_letters,
             positions,
-            self._records.lag(positions),
+            self._lag(positions),
             dict(self._reached),
             read.ignored,
             read.labels,
@@ -168,6 +172,14 @@ class KafkaSource:
             sum(self._late_labels.lag(self._label_positions).values()),
             last=self._over,
         )
+
+    def _lag(self, positions: Mapping[int, int]) -> Mapping[int, int]:
+        """Return the number of records after some positions, with the record that is held."""
+        lag = self._records.lag(positions)
+        held = self._held
+        if held is not None and held.topic != self._late_labels.topic:
+            lag[held.partition] = lag.get(held.partition, 0) + 1
+        return lag
 
     def _idle(self, now: float, started: float) -> bool:
         """Return whether no record came for the idle limit, counted over several reads."""

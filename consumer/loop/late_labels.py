@@ -43,8 +43,9 @@ class LateLabels:
     document that is published again while it is pending replaces itself. When more documents are
     pending than fit, the oldest one is ``expired``.
 
-    If two documents of different texts are pending with one id, no label of that id can be joined:
-    both documents and all later ones of that id, and their labels, are ``ambiguous``.
+    If two documents of different texts are pending with one id, or a document comes with the id of
+    one that was labelled lately, no label of that id can be joined: these documents and all later
+    ones of that id, and their labels, are ``ambiguous``.
 
     Parameters
     ----------
@@ -107,7 +108,8 @@ class LateLabels:
         """Keep a document until its label arrives; return what becomes of documents by that."""
         document = pending.document
         other = self._pending.pop(document.id, None)
-        if self._is_ambiguous(document.id):
+        if document.id in self._labelled:  # a label that is repeated would be joined to it
+            self._mark_ambiguous(document.id)
             return {LabelOutcome.AMBIGUOUS: 1}
         if other is not None and other.document.text != document.text:
             self._mark_ambiguous(document.id)
@@ -122,14 +124,15 @@ class LateLabels:
         if not self._warned:
             self._warned = True
             log.warning(
-                "documents that wait for labels share an id, so their labels can't be joined; name"
-                " the place of an id that is unique with --id-field",
+                "documents share an id, so their late labels can't be joined; name the place of an"
+                " id that is unique with --id-field",
                 id=id_,
             )
         self._remember(id_, None)
 
     def _remember(self, id_: str, label: str | None) -> None:
         self._labelled[id_] = label
+        self._labelled.move_to_end(id_)
         if len(self._labelled) > self._capacity:
             self._labelled.popitem(last=False)
 

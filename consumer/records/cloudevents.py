@@ -21,12 +21,13 @@ class Event:
 
     id: str | None = None
     type: str | None = None
+    source: str | None = None
     data: Any = None
 
 
 def binary(headers: Mapping[str, bytes | None]) -> Event:
     """Return the event whose attributes are in headers; without an id if there is none."""
-    return Event(_text(headers.get("ce_id")), _text(headers.get("ce_type")))
+    return Event(*(_text(headers.get(f"ce_{name}")) for name in ("id", "type", "source")))
 
 
 def structured(
@@ -50,8 +51,9 @@ def structured(
     has_data = "data" in value or "data_base64" in value
     if not (content_type.startswith(STRUCTURED) or (is_event and has_data)):
         return None
-    id_, type_ = (
-        found if isinstance(found := value.get(name), str) else None for name in ("id", "type")
+    id_, type_, source = (
+        found if isinstance(found := value.get(name), str) else None
+        for name in ("id", "type", "source")
     )
     if isinstance(encoded := value.get("data_base64"), str):
         try:
@@ -62,7 +64,7 @@ def structured(
             raise DecodeError(Reason.WRONG_SHAPE, "data_base64: it is not base64") from error
     else:
         data = value.get("data")
-    return Event(id_, type_, data)
+    return Event(id_, type_, source, data)
 
 
 def _text(content: bytes | None) -> str | None:

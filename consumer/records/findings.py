@@ -36,6 +36,10 @@ FLAGS = {
 """Fields of `RecordConfig` by their options."""
 
 
+DEFAULT_FORMAT = ("--format", "json")
+"""The one option that is never None, where it was not given."""
+
+
 class Findings:
     """What records hold, read with the options that were given, and others that fit.
 
@@ -63,7 +67,7 @@ class Findings:
         self._given = {
             option: value
             for option, name in FLAGS.items()
-            if (value := getattr(config, name)) is not None and value != "json"
+            if (value := getattr(config, name)) is not None and (option, value) != DEFAULT_FORMAT
         }
         value_format = build_format(config.format, config.registry)
         self._recognition = self._recognize(config, value_format)
@@ -100,6 +104,19 @@ class Findings:
                 self._ignored[reading.ignored] += 1
             if reading.document is not None:
                 self._documents.append(reading.document)
+
+    @property
+    def advice(self) -> str:
+        """The options that read records, or why none do, in one line."""
+        if self._documents:
+            return f"start with {command_line(self._options) or 'the default options'}"
+        refused = next(iter(reason for reason, _ in self._refused.most_common(1)), "")
+        return self._recognition.problem or refused
+
+    @property
+    def description(self) -> str:
+        """What the values are."""
+        return self._recognition.description
 
     def lines(self) -> Iterator[str]:
         """Return the report, line by line."""

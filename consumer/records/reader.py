@@ -51,6 +51,8 @@ class Reading(NamedTuple):
     ignored: Ignored | None = None
     has_own_id: bool = True
     """Whether the record names its id; a key is an id only by chance."""
+    source: str = ""
+    """Source of the CloudEvent: its id is unique within the source only."""
 
 
 class Reader(Protocol):
@@ -121,14 +123,12 @@ class RecordReader:
         if record.value is None:
             return Reading(None, Ignored.TOMBSTONE)
         event, content = read_content(record.value, record.key, record.headers, self._format)
-        if is_deleted_row(content.value):
+        if is_deleted_row(content.value) or is_deletion(content.envelope):
             return Reading(None, Ignored.TOMBSTONE)
         if self._strict:
             self._refuse_unknown_fields(content.value)
         text = self._text(content)
         if text is None:
-            if is_deletion(content.envelope):
-                return Reading(None, Ignored.TOMBSTONE)
             raise _no_text(self._places.text, content)
         if not text.strip():
             raise DecodeError(Reason.EMPTY_TEXT, "text: it is empty")
@@ -137,7 +137,9 @@ class RecordReader:
         found = self._places.time.find(content)
         time = None if found is None else times.parse(found)
         ignored = Ignored.TIME if found is not None and time is None else None
-        return Reading(Document(id_, text[:MAX_TEXT_CHARACTERS], label, time), ignored, has_own_id)
+        document = Document(id_, text[:MAX_TEXT_CHARACTERS], label, time)
+        source = "" if self._places.id else event.source or ""
+        return Reading(document, ignored, has_own_id, source)
 
     def read_label(self, record: KafkaRecord) -> Label | None:
         """Return the label of a record of the topic of labels.
@@ -179,7 +181,10 @@ class RecordReader:
         else:
             id_ = fields.key_as_id(record.key)
         if id_ is None:
-            raise DecodeError(Reason.BAD_ID, "key: a label needs the id of its document")
+            raise DecodeError(
+                Reason.BAD_ID,
+                "key: a label needs the id of its document, as its key or where --id-field says",
+            )
         time = times.parse(self._places.time.find(content))
         return Label(id_, label, time)
 

@@ -1,6 +1,8 @@
 """Schemas of a schema registry, by its HTTP interface of Confluent's kind."""
 
 import json
+import math
+import time
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +15,7 @@ from consumer.records.config import RegistryConfig
 from consumer.records.formats import RegistryError
 from newsreel.events.errors import DecodeError, Reason
 
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 5.0
 
 CHECKED = "/subjects"
 """Request that shows at the start whether the registry answers."""
@@ -22,6 +24,15 @@ NO_SUCH_THING = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
 """Answers to requests for what a registry can't have."""
+
+RETRY_SECONDS = 30.0
+"""Seconds after which a schema is asked for again: replicas of a registry may learn of it late."""
+
+MOST_PROBLEMS = 1000
+"""Numbers without a schema that are remembered."""
+
+NOT_A_SCHEMA = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What parsing raises for an answer that is no schema."""
 
 MAX_NUMBER = 2**31 - 1
 """Largest number of a schema: registries count with signed integers."""
@@ -49,36 +60,42 @@ class HttpRegistry:
             timeout=TIMEOUT_SECONDS,
             follow_redirects=True,
         )
-        self._schemas: dict[int, Schema | DecodeError] = {}
+        self._schemas: dict[int, Schema] = {}
+        self._problems: dict[int, tuple[str, float]] = {}
         self._get(CHECKED)
 
     def schema(self, number: int) -> Schema:
-        """Return the parsed schema of a number, with all schemas that it refers to."""
-        if number not in self._schemas:
-            self._schemas[number] = self._fetch(number)
-        found = self._schemas[number]
-        if isinstance(found, DecodeError):
-            raise found
-        return found
+        """Return the parsed schema of a number, with all schemas that it refers to.
 
-    def _fetch(self, number: int) -> Schema | DecodeError:
+        A number without a usable schema is asked for again after `RETRY_SECONDS`.
+        """
+        if number in self._schemas:
+            return self._schemas[number]
+        problem, asked = self._problems.get(number, ("", -math.inf))
+        if time.monotonic() - asked > RETRY_SECONDS:
+            found = self._fetch(number)
+            if not isinstance(found, str):
+                self._schemas[number] = found
+                return found
+            problem = found
+            if len(self._problems) >= MOST_PROBLEMS:
+                self._problems.clear()
+            self._problems[number] = problem, time.monotonic()
+        raise DecodeError(Reason.BAD_SCHEMA, f"value: {problem}")
+
+    def _fetch(self, number: int) -> Schema | str:
+        """Return a schema, or why there is none."""
         if number > MAX_NUMBER or (answer := self._get(f"/schemas/ids/{number}")) is None:
-            return DecodeError(
-                Reason.BAD_SCHEMA, f"value: the schema registry has no schema {number}"
-            )
+            return f"the schema registry has no schema {number}"
         if (kind := answer.get("schemaType", "AVRO")) != "AVRO":
             advice = "; read it with --format json-registry" if kind == "JSON" else ""
-            return DecodeError(
-                Reason.BAD_SCHEMA, f"value: schema {number} is {kind}, not Avro{advice}"
-            )
+            return f"schema {number} is {kind}, not Avro{advice}"
         try:
             named: dict[str, Any] = {}
             self._add_references(answer, named, set())
             return fastavro.parse_schema(json.loads(answer["schema"]), named_schemas=named)
-        except (ValueError, KeyError, fastavro.schema.SchemaParseException) as error:
-            return DecodeError(
-                Reason.BAD_SCHEMA, f"value: schema {number} is no valid Avro schema ({error})"
-            )
+        except (*NOT_A_SCHEMA, fastavro.schema.SchemaParseException) as error:
+            return f"schema {number} is no valid Avro schema ({type(error).__name__}: {error})"
 
     def _add_references(
         self, answer: dict[str, Any], named: dict[str, Any], known: set[str]
@@ -102,11 +119,25 @@ class HttpRegistry:
             if path != CHECKED and _says_no(answer):
                 return None
             answer.raise_for_status()
-            return answer.json()
+            return _object(answer) if path != CHECKED else answer.json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise RegistryError(
                 f"the schema registry at {self._url!r} {_problem(error)}"
             ) from error
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object of an answer.
+
+    Raises
+    ------
+    ValueError
+        The answer is none: it comes from something other than a registry.
+    """
+    content = answer.json()
+    if not isinstance(content, dict):
+        raise ValueError("its answer is no JSON object")  # noqa: TRY004 - handled as bad JSON is
+    return content
 
 
 def _says_no(answer: httpx.Response) -> bool:

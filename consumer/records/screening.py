@@ -1,7 +1,8 @@
 """Recognize a topic of which no record can be used, before all of it is copied to dead letters."""
 
+from consumer.records.config import RecordConfig
+from consumer.records.findings import Findings
 from consumer.records.reader import KafkaRecord, Reader, Reading
-from consumer.records.recognition import recognize
 from newsreel.common.errors import UserError
 from newsreel.events.errors import DecodeError
 from newsreel.events.label import Label
@@ -26,11 +27,14 @@ class Screening:
         Reader of the records.
     topic
         Name of the topic, for the message.
+    config
+        Options of the reader.
     """
 
-    def __init__(self, reader: Reader, topic: str) -> None:
+    def __init__(self, reader: Reader, topic: str, config: RecordConfig) -> None:
         self._reader = reader
         self._topic = topic
+        self._config = config
         self._usable = False
         self._sample: list[KafkaRecord] = []
         self._count = 0
@@ -66,7 +70,7 @@ class Screening:
             self._sample.append(record)
         if self._count < SCREENED:
             return
-        found = recognize(self._sample)
+        found = Findings(self._topic, self._sample, self._config, {})
         raise UnusableTopicError(
             f"none of the first {SCREENED} records of topic {self._topic!r} can be used (the last"
             f" one: {error}). The next run begins where this group has committed; to leave these"

@@ -1,10 +1,11 @@
 """One spelling for each label: blanks around it and compositions of its characters do not count."""
 
-import re
 import unicodedata
 
-_AROUND = re.compile(r"^[\s\u200b\u2060\ufeff]+|[\s\u200b\u2060\ufeff]+$")
-"""Blanks, and characters without width, at the ends of a label."""
+LONGEST = 4096
+"""Characters of a label that are looked at: all more are too many, and would take long."""
+
+_WIDTHLESS = "\u200b\u2060\ufeff"
 
 
 def normalized(label: str) -> str:
@@ -15,4 +16,8 @@ def normalized(label: str) -> str:
     >>> normalized(" cafe\u0301 ") == normalized("caf\u00e9")
     True
     """
-    return unicodedata.normalize("NFC", _AROUND.sub("", label))
+    before = ""
+    while label != before:
+        before = label
+        label = label.strip().strip(_WIDTHLESS)
+    return unicodedata.normalize("NFC", label[:LONGEST])

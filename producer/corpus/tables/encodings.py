@@ -11,6 +11,7 @@ from chardet import EncodingEra
 
 from producer.corpus.tables import content
 from producer.corpus.tables.dialect import ANY_END
+from producer.corpus.tables.rows import TableError
 
 CHUNK = 1 << 20
 
@@ -166,9 +167,7 @@ def text(path: Path, encoding: str) -> Iterator[str]:
     errors = "replace" if _is_wide(encoding) else "surrogateescape"
     decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)(errors)
     with content.opened(path) as file:
-        while chunk := file.read(CHUNK):
-            yield decoder.decode(chunk)
-        yield decoder.decode(b"", final=True)
+        yield from _decoded(decoder, file, encoding)
 
 
 def _is_wide(encoding: str) -> bool:
@@ -177,9 +176,27 @@ def _is_wide(encoding: str) -> bool:
 
 def _recoded(file: IO[bytes], encoding: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)("replace")
-    while chunk := file.read(CHUNK):
-        yield decoder.decode(chunk).encode("utf-8", "replace")
-    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+    for piece in _decoded(decoder, file, encoding):
+        yield piece.encode("utf-8", "replace")
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, file: IO[bytes], encoding: str) -> Iterator[str]:
+    """Decode a file in pieces.
+
+    Raises
+    ------
+    TableError
+        The file is in another encoding: a mark of its bytes' order is missing, for example.
+    """
+    try:
+        while chunk := file.read(CHUNK):
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True)
+    except UnicodeError as error:
+        raise TableError(
+            f"the file can't be read as {encoding} ({error}); give another --encoding, such as"
+            " utf-16-le"
+        ) from error
 
 
 def _without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -106,15 +106,29 @@ def test_keys_that_are_no_ids(heldout: Topic, key: bytes | None) -> None:
     assert log == []
 
 
-def test_published_again(heldout: Topic) -> None:
-    """A document that was published again counts once, with its last label."""
-    for label in ("a", "b"):
+def test_keys_and_texts_that_repeat(heldout: Topic) -> None:
+    """Documents whose keys repeat all count, also with equal texts: nothing says they are one."""
+    for label in ("a", "b", "a"):
         heldout.append(record(document(0, label), b"d0"))
-        heldout.append(record(document(1, label), b"d1"))
+    assert [each.label for each in reader().read()] == ["a", "b", "a"]
+
+
+def test_published_again(heldout: Topic) -> None:
+    """A document that names its id and was published again counts once, with its last label."""
+    for label in ("a", "b"):
+        heldout.append(record(document(0, label), ce_id=b"d0"))
+        heldout.append(record(document(1, label), ce_id=b"d1"))
     with capture_logs() as log:
         found = reader().read()
     assert [(each.id, each.label) for each in found] == [("d0", "b"), ("d1", "b")]
     assert log == []
+
+
+def test_ids_of_several_sources(heldout: Topic) -> None:
+    """The ids of CloudEvents are unique within their source only: none collapses."""
+    for number in range(20):
+        heldout.append(record(document(number), ce_id=b"1", ce_source=b"/shop/%d" % number))
+    assert len(reader().read()) == 20
 
 
 @pytest.mark.parametrize("options", [{"id": "nr"}, {}])
@@ -123,13 +137,16 @@ def test_edited(heldout: Topic, options: dict[str, str]) -> None:
     for number in range(3):
         content = document(number, nr=7)
         heldout.append(record(content, b"k%d" % number, ce_id=b"7"))
-    assert reader(**options).read() == [Document("7", "text 2", "a")]
+    with capture_logs() as log:
+        assert reader(**options).read() == [Document("7", "text 2", "a")]
+    assert "--id-field" in log[0]["event"]
+    assert log[0]["replaced"] == 2
 
 
 def test_label_taken_away(heldout: Topic) -> None:
     """A document that was published again without a label is no longer evaluated."""
-    heldout.append(record(document(0), b"d0"))
-    heldout.append(record(document(0, None), b"d0"))
+    heldout.append(record(document(0), ce_id=b"d0"))
+    heldout.append(record(document(0, None), ce_id=b"d0"))
     assert reader().read() == []
 
 

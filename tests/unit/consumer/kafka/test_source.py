@@ -12,7 +12,15 @@ from consumer.kafka.record_queue import RecordQueue
 from consumer.kafka.source import QUIET_SECONDS, KafkaSource, RunEnd
 from consumer.labels import LabelSet
 from consumer.records.config import RecordConfig
-from consumer.records.reader import MAX_TEXT_CHARACTERS, Ignored, RecordReader
+from consumer.records.formats import RegistryError
+from consumer.records.reader import (
+    MAX_TEXT_CHARACTERS,
+    Ignored,
+    KafkaRecord,
+    Reader,
+    Reading,
+    RecordReader,
+)
 from newsreel.events.document import Document
 from newsreel.events.errors import Reason
 
@@ -64,6 +72,7 @@ class Stream:
         stop_when_idle: float | None = 5.0,
         stopping: Callable[[], bool] = lambda: False,
         late_labels: LabelTopic = LabelTopic(),  # noqa: B008 - immutable
+        reader: Reader | None = None,
     ) -> None:
         self.clock = Clock()
         self.queue = RecordQueue({}, capacity=100)
@@ -71,7 +80,7 @@ class Stream:
         self.queue.set_ends(ends or {}, {}, math.inf)  # in touch with the broker
         self.source = KafkaSource(
             self.queue,
-            RecordReader.build(RecordConfig()),
+            reader or RecordReader.build(RecordConfig()),
             LabelSet(limit),
             positions or {},
             linger,
@@ -125,6 +134,32 @@ def test_tombstones() -> None:
     assert ids(batch) == ["documents/0/0", "documents/0/2"]
     assert (batch.dead_letters, batch.ignored) == ([], {Ignored.TOMBSTONE: 1})
     assert batch.positions == {0: 3}
+
+
+class AwayAtFirst(RecordReader):
+    """A reader whose schema registry does not answer the first time."""
+
+    away = True
+
+    def read(self, record: KafkaRecord) -> Reading:
+        if self.away:
+            self.away = False
+            raise RegistryError("no answer")
+        return super().read(record)
+
+
+def test_registry_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record waits for its schema registry: no gap moves the position past it, and it is lag."""
+    monkeypatch.setattr(source, "REGISTRY_SECONDS", 0.0)
+    reader = AwayAtFirst.build(RecordConfig())
+    stream = Stream([record(10)], ends={0: 51}, positions={0: 10}, reader=reader)
+    stream.queue.skip(0, 50)
+    waiting = stream.read(1)
+    assert (ids(waiting), waiting.positions) == ([], {0: 10})
+    assert waiting.lag[0] > 0
+    assert stream.source.not_ready() == "no answer"
+    assert ids(stream.read(1)) == ["documents/0/10"]
+    assert stream.source.not_ready() is None
 
 
 def test_label_limit() -> None:

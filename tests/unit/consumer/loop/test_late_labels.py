@@ -206,6 +206,13 @@ def test_shared_id(read: Read) -> None:
     assert ["share an id" in line["event"] for line in log] == [True]
 
 
+def test_id_used_again(read: Read) -> None:
+    """A label that is repeated is not joined to a later document of the same id."""
+    events = [document(1), Label("d1", "a"), Document("d1", "other"), Label("d1", "a")]
+    _, steps = read(events)
+    assert outcomes(steps) == {LabelOutcome.JOINED: 1, LabelOutcome.AMBIGUOUS: 2}
+
+
 @st.composite
 def streams(draw: st.DrawFn) -> list[Event]:
     """Draw documents with a label, with a late label, and without a label."""

@@ -186,7 +186,7 @@ def test_long_text() -> None:
 )
 def test_time(time: Any, read: int | None, ignored: Ignored | None) -> None:
     """A time without an offset is UTC; one that can't be understood is left out and counted."""
-    found, what, _ = reading(record(A | {"time": time}))
+    found, what, *_ = reading(record(A | {"time": time}))
     assert found is not None
     assert found.time == (None if read is None else datetime(2026, 1, 5, read, tzinfo=UTC))
     assert what is ignored

@@ -254,7 +254,11 @@ FIELD_NAMES = st.text(
     st.characters(exclude_categories=["Cs", "Cc", "Cn", "Co", "Cf", "Zl", "Zp"]),
     min_size=1,
     max_size=12,
-).filter(lambda name: name == name.rstrip() and "," not in name and name.strip("."))
+).filter(
+    lambda name: (
+        name == name.rstrip() and "," not in name and name.strip(".") and name.isprintable()
+    )
+)
 
 WORDS = {
     "Latin": ["the", "order", "is", "late", "again", "app", "crashes", "since", "monday"],

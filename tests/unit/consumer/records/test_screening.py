@@ -14,7 +14,7 @@ ENVELOPED = record({"schema": {}, "payload": {"text": "the app crashes", "label"
 
 
 def screening() -> Screening:
-    return Screening(RecordReader.build(RecordConfig()), "tickets")
+    return Screening(RecordReader.build(RecordConfig()), "tickets", RecordConfig())
 
 
 def refuse(screen: Screening, found: KafkaRecord, count: int) -> None:
@@ -57,6 +57,25 @@ def test_what_they_are(found: KafkaRecord, says: str) -> None:
     assert says in str(error.value)
     assert len(str(error.value).splitlines()) == 1
     assert "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "says"),
+    [
+        (record({"text": "a b c", "label": ["x"]}), {}, "is a list"),
+        (record({"text": "a b c", "kind": "x"}), {"id": "nr"}, "no 'nr'"),
+        (record({"payload": {"text": "a b c"}}), {"label": "grp"}, "--label-field grp"),
+    ],
+)
+def test_given_options(found: KafkaRecord, options: dict[str, str], says: str) -> None:
+    """Options that were given are kept, and the message never advises what does not help."""
+    config = RecordConfig(**options)
+    screen = Screening(RecordReader.build(config), "tickets", config)
+    refuse(screen, found, SCREENED - 1)
+    with pytest.raises(UnusableTopicError) as error:
+        screen.read(found)
+    assert says in str(error.value)
+    assert "the default options" not in str(error.value)
 
 
 def test_one_usable_record() -> None:
