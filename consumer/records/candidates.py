@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumer.records import times
 from consumer.records.envelopes import leaves_of_data
-from consumer.records.fields import key_as_id, scalar
+from consumer.records.fields import key_as_id
 from consumer.records.places import option_of
 from consumer.records.reader import KafkaRecord
+from newsreel.events import times
+from newsreel.events.scalars import scalar
 
 TEXT_NAMES = (
     "text", "body", "message", "content", "description", "comment", "review", "post", "tweet",

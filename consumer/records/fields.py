@@ -2,17 +2,13 @@
 
 import json
 import re
-from datetime import date
 from decimal import Decimal
-from math import isfinite
 from typing import Any
-from uuid import UUID
 
 from consumer.records.places import Place, leaves, listed
 from newsreel.events.cloudevents import MAX_ID_CHARACTERS
 from newsreel.events.errors import SHOWN_CHARACTERS, DecodeError, Reason
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
+from newsreel.events.scalars import scalar, whole
 
 _NOT_TEXT = {"header": Reason.BAD_HEADER, "key": Reason.BAD_ID}
 
@@ -70,22 +66,6 @@ def label(found: Any, place: Place) -> str | None:
     return scalar(found)
 
 
-def scalar(found: Any) -> str | None:
-    """Return a string, number or truth value as JSON writes it; None for null and NaN."""
-    match found:
-        case str():
-            return whole(found)
-        case bool():
-            return json.dumps(found)
-        case int():
-            return str(found)
-        case float() | Decimal() if isfinite(found):
-            return str(int(found)) if found == int(found) else str(found)
-        case date() | UUID():  # logical types of Avro
-            return found.isoformat() if isinstance(found, date) else str(found)
-    return None
-
-
 def document_id(found: Any, place: Place) -> str:
     """Return the id at a place that the user named.
 
@@ -123,11 +103,6 @@ def key_as_id(key: bytes | None) -> str | None:
     if not id_.strip() or len(id_) > MAX_ID_CHARACTERS or _CONTROL.search(id_):
         return None
     return id_
-
-
-def whole(string: str) -> str:
-    """Replace halves of surrogate pairs, which no UTF-8 can hold, by U+FFFD."""
-    return string if string.isascii() else _SURROGATE.sub("\ufffd", string)
 
 
 def kind(value: Any) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from consumer.records import cloudevents, fields, times
+from consumer.records import cloudevents, fields
 from consumer.records.config import RecordConfig
 from consumer.records.content import read_content
 from consumer.records.deletions import is_deleted_row, is_deletion
@@ -12,12 +12,14 @@ from consumer.records.formats import Json, ValueFormat, build_format
 from consumer.records.label_names import LabelNames
 from consumer.records.places import Place, Places, RecordContent, leaves, listed
 from newsreel.events import label as label_event
+from newsreel.events import times
 from newsreel.events.cloudevents import MAX_ID_CHARACTERS
 from newsreel.events.document import Document
 from newsreel.events.errors import DecodeError, Reason
 from newsreel.events.label import Label
 from newsreel.events.label_text import normalized
 from newsreel.events.record import MAX_LABEL_CHARACTERS
+from newsreel.events.scalars import whole
 
 MAX_TEXT_CHARACTERS = 20_000
 """Characters kept of a text, about 4,000 tokens: this bounds the memory of the replay buffer."""
@@ -224,7 +226,7 @@ class RecordReader:
             return fields.document_id(places.id.find(content), places.id), True
         if not places.position_is_id:
             if event.id and len(event.id) <= MAX_ID_CHARACTERS:
-                return fields.whole(event.id), True
+                return whole(event.id), True
             is_free = all(place.kind != "key" for place in (*places.text, places.label))
             if is_free and (id_ := fields.key_as_id(record.key)):
                 return id_, False

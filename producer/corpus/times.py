@@ -3,10 +3,11 @@
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from newsreel.common.errors import UserError
+from newsreel.events import times
 from newsreel.events.document import Document
 
 COLUMNS = ("split", "group", "id", "date_utc")
@@ -55,7 +56,7 @@ def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[tuple[str, date
 
 
 def parse(text: str, where: str) -> datetime:
-    """Parse an ISO 8601 time; a time without an offset is UTC.
+    """Parse a time, as `newsreel.events.times` does; a time without an offset is UTC.
 
     Parameters
     ----------
@@ -67,15 +68,12 @@ def parse(text: str, where: str) -> datetime:
     Raises
     ------
     TimesError
-        The text is not ISO 8601.
+        The text is no time.
     """
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise TimesError(
-            f"{where}: {text[:80]!r} is not a time; write it as 1993-04-05T12:00:00Z"
-        ) from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    time = times.parse(text)
+    if time is None:
+        raise TimesError(f"{where}: {text[:80]!r} is not a time; write it as 1993-04-05T12:00:00Z")
+    return time
 
 
 def require(documents: Iterable[Document]) -> Iterator[Document]:
@@ -97,7 +95,7 @@ def require(documents: Iterable[Document]) -> Iterator[Document]:
         )
 
 
-def add(documents: Iterator[Document], times: Mapping[str, datetime]) -> Iterator[Document]:
+def add(documents: Iterator[Document], known: Mapping[str, datetime]) -> Iterator[Document]:
     """Set the time of each document whose id is in a mapping; others keep theirs."""
     for document in documents:
-        yield replace(document, time=times.get(document.id, document.time))
+        yield replace(document, time=known.get(document.id, document.time))

@@ -1,12 +1,11 @@
 """The label in a cell of a table."""
 
-import json
 import re
 from collections.abc import Iterable
-from datetime import date, datetime
 from decimal import Decimal
 
 from newsreel.events.label_text import normalized
+from newsreel.events.scalars import scalar
 from producer.corpus.tables.rows import BadRow, kind
 
 MISSING = frozenset(
@@ -15,34 +14,16 @@ MISSING = frozenset(
 )
 """What programs write where there is no label."""
 
-MAX_WHOLE = 2**53
-"""Number from which on a float does not hold all whole numbers."""
-
 _INTEGRAL = re.compile(r"([-+]?\d+)\.0+")
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
-def text(value: object) -> str | BadRow:  # noqa: PLR0911 - one for each kind of value
-    """Return the text of a label, an id or a time; empty where there is none.
-
-    Numbers and booleans are written as JSON writes them, whole numbers without a fraction.
-    """
-    if value is None or (isinstance(value, float | Decimal) and value != value):  # noqa: PLR0124
-        return ""
-    match value:
-        case str():
-            return value
-        case bool():
-            return json.dumps(value)
-        case float() | Decimal():
-            is_whole = -MAX_WHOLE < value < MAX_WHOLE and value == int(value)
-            return str(int(value) if is_whole else value)
-        case int():
-            return str(value)
-        case datetime() | date():
-            return value.isoformat()
-    return BadRow(kind(value))
+def text(value: object) -> str | BadRow:
+    """Return the text of a label, an id or a time; empty where there is none."""
+    if (found := scalar(value)) is not None:
+        return found
+    return "" if value is None or isinstance(value, float | Decimal) else BadRow(kind(value))
 
 
 def is_missing(label: str) -> bool:

@@ -1,6 +1,5 @@
 """Documents in a table of the user: recognized by its content, one document a row."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import structlog
 
 from newsreel.events.document import Document
+from newsreel.events.scalars import whole
 from producer.corpus import times
 from producer.corpus.tables import content, encodings, fasttext, json_rows, labels
 from producer.corpus.tables.bad_rows import BadRows
@@ -23,8 +23,6 @@ PARAGRAPH = "\n\n"
 """Blank line between the texts of several columns."""
 
 JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 log = structlog.get_logger()
 
@@ -152,7 +150,7 @@ class Table:
             value = "" if at is None else labels.text(next(rest))
             if isinstance(value, BadRow):
                 return BadRow(f"{names[at or 0]!r} is {value.reason}, not text or a number")
-            scalars.append(_whole(value))
+            scalars.append(whole(value))
         label, id_, time = scalars
         if places.id is not None and not id_.strip():
             return BadRow(f"{names[places.id]!r} is empty")
@@ -162,7 +160,7 @@ class Table:
             return BadRow(str(error))
         return Document(
             id_ if places.id is not None else f"{self._path.name}:{number}",
-            _whole(PARAGRAPH.join(parts)),
+            whole(PARAGRAPH.join(parts)),
             labels.label(label, numeric=self._numeric),
             due,
         )
@@ -210,10 +208,3 @@ def _rows(path: Path, names: ColumnNames, form: Format) -> Rows:
     if fasttext.fits(path, encoding):
         return fasttext.FastTextRows(path, encoding)
     return SeparatedRows(path, encoding, names.given, form.separator, form.quoting, form.named)
-
-
-def _whole(text: str) -> str:
-    """Replace halves of surrogate pairs, which UTF-8 can't encode."""
-    if text.isascii() or not _HALF.search(text):
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.records import times
+from newsreel.events import times
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
