@@ -71,7 +71,8 @@ class Settings(KafkaSettings):
     )
     time_column: str | None = Field(
         None,
-        description="column of the time (ISO 8601) in a table; by default, documents have no time",
+        description="column of the time in a table: ISO 8601, the date of an e-mail, or a number"
+        " since 1970; by default, documents have no time",
     )
     separator: str | None = Field(
         None,
