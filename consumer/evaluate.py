@@ -51,12 +51,14 @@ def cores(settings: EvaluateSettings) -> int:
 def _once(settings: EvaluateSettings) -> None:
     hardware.use_cores(cores(settings))
     newest = newest_checkpoint(settings.checkpoint)
-    documents = _heldout(settings).read()
+    topic = _heldout(settings)
+    documents = topic.read()
     if not documents:
         raise HeldOutError(
             f"topic {settings.topic!r} has no documents with labels; publish some with: python -m"
             f" producer --topic {settings.topic} --corpus FILE (of 20 Newsgroups: --split test), or"
-            " say where their labels are with --label-field"
+            " say where texts and labels are, with the options that the consumer has"
+            + (f". The last record can't be used: {topic.last_error}" if topic.last_error else "")
         )
     if newest != settings.checkpoint:
         newest = recovery.last_committed(_store(settings), settings.connection) or newest

@@ -95,7 +95,10 @@ class Leader:
             settings.topics, settings.group, outbox, self.progress, resumed.published
         )
         committer = self._committer(transactions, outbox, resumed, contents)
-        source = self._source(poller, resumed.positions, committer, stack)
+        screening = Screening(
+            self.reader, settings.topic, settings.records, usable=self.progress.documents > 0
+        )
+        source = self._source(poller, resumed.positions, committer, screening, stack)
 
         poller.start()
         health.begin(poller.problem, [poller.not_ready, source.not_ready, committer.problem])
@@ -106,9 +109,15 @@ class Leader:
             lambda: poller.queue.silence,
         )
         log.info("learning", topic=settings.topic, group=settings.group)
-        self._learn(source, writer, committer)
+        self._learn(source, writer, committer, screening)
 
-    def _learn(self, source: KafkaSource, writer: OutputWriter, committer: Committer) -> None:
+    def _learn(
+        self,
+        source: KafkaSource,
+        writer: OutputWriter,
+        committer: Committer,
+        screening: Screening,
+    ) -> None:
         """Run the loop, and hand each step to everything that follows it."""
         labels_missing = LabelsMissing(
             self.settings.topics.labels, expected=self.settings.late_labels
@@ -121,6 +130,7 @@ class Leader:
             labels_missing.observe(step)
             committer.follow(step)
         writer.finish()
+        screening.finish()
         if self.interrupts.fenced():
             raise superseded(self.settings.group)
         if step is not None:
@@ -204,6 +214,7 @@ class Leader:
         poller: Poller,
         positions: Mapping[int, int],
         committer: Committer,
+        screening: Screening,
         stack: ExitStack,
     ) -> KafkaSource:
         settings = self.settings
@@ -213,11 +224,9 @@ class Leader:
             settings.stop_when_idle,
             lambda: self._is_stopping() or committer.failed or self.interrupts.fenced(),
         )
-        # What a group has used some records of is no unusable topic.
-        used = self.progress.documents > 0
         return KafkaSource(
             records,
-            self.reader if used else Screening(self.reader, settings.topic, settings.records),
+            screening,
             self.loop.classifier.labels,
             positions,
             settings.linger,

@@ -35,6 +35,11 @@ class HeldOutTopic:
         Name; the topic may not exist yet, and may grow.
     reader
         Reads documents from records.
+
+    Attributes
+    ----------
+    last_error
+        Why the last unusable record can't be used; empty if there was none.
     """
 
     def __init__(self, connection: kafka.Connection, topic: str, reader: Reader) -> None:
@@ -46,7 +51,7 @@ class HeldOutTopic:
         self._replaced = 0
         self._warned = False
         self._unusable = 0
-        self._last_error = ""
+        self.last_error = ""
         self._positions: dict[TopicPartition, int] = {}
 
     def read(self) -> list[Document]:
@@ -90,7 +95,7 @@ class HeldOutTopic:
             reading = self._reader.read(record)
         except DecodeError as error:
             self._unusable += 1
-            self._last_error = str(error)
+            self.last_error = str(error)
             return
         document = reading.document
         if document is None:
@@ -110,7 +115,7 @@ class HeldOutTopic:
                 "held-out records can't be used, and are left out",
                 topic=self._topic,
                 records=self._unusable,
-                last=self._last_error,
+                last=self.last_error,
             )
             self._unusable = 0
         if self._warned:

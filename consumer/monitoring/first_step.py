@@ -60,4 +60,4 @@ def _missing(step: Step, documents: int) -> str:
     if not step.labels:
         return f"the first label (documents so far: {documents})"
     kind = "documents" if step.repredicted is None else "labelled documents"
-    return f"{step.gathered} of {step.batch_size} {kind} for the first learning step"
+    return f"the first learning step: {step.gathered} of its {step.batch_size} {kind} are here"

@@ -91,7 +91,8 @@ def _first_of_list(path: str, found: FieldValues) -> tuple[str, FieldValues]:
 
 def text_places(values: dict[str, FieldValues]) -> list[str]:
     """Return the fields that hold the text: the one most like a text, after its title."""
-    if "text" in values and values["text"].strings:
+    most = max((len(found.values) for found in values.values()), default=0)
+    if "text" in values and len(values["text"].strings) * 2 > most:
         return ["text"]
     best, best_score = None, 0.0
     for path, found in values.items():

@@ -124,8 +124,8 @@ def test_scripts_that_are_written_from_right_to_left(browser: Browser, tmp_path:
     [
         ([], "the first document"),
         ([None] * 7, "the first label (documents so far: 7)"),
-        (["a", "b"] * 6, "12 of 32 documents for the first learning step"),
-        ([*[None] * 40, "a"], "9 of 32 documents for the first learning step"),
+        (["a", "b"] * 6, "the first learning step: 12 of its 32 documents are here"),
+        ([*[None] * 40, "a"], "the first learning step: 9 of its 32 documents are here"),
     ],
 )
 def test_quiet_topic(

@@ -17,6 +17,9 @@ from producer.corpus.tables.rows import BadRow, Row, TableError
 SAMPLE_CHARACTERS = 1 << 20
 """Beginning of the file by which it is recognized."""
 
+COMMENT = "#"
+"""Begins a row that is no row, if the names of the columns follow."""
+
 MAX_PREAMBLE_ROWS = 20
 """Rows before the table, such as a title or comments."""
 
@@ -229,11 +232,15 @@ def _width(rows: Sequence[RawRow], *, nameless: bool) -> int:
 
 
 def _titles(rows: Sequence[RawRow], width: int, wanted: Collection[str]) -> int:
-    """Return the number of rows before the table: short ones, which name no columns."""
-    for number, row in enumerate(rows[:MAX_PREAMBLE_ROWS]):
-        if len(row.cells) >= width or header.hits(row.cells, wanted):
+    """Return the number of rows before the table: short ones, and comments before the names."""
+    first_rows = rows[:MAX_PREAMBLE_ROWS]
+    full = next((n for n, row in enumerate(first_rows) if len(row.cells) >= width), 0)
+    for number, row in enumerate(first_rows):
+        if header.hits(row.cells, wanted):
             return number
-    return 0
+        if len(row.cells) >= width and not row.cells[0].lstrip().startswith(COMMENT):
+            break
+    return full
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from consumer.loop.late_labels import LateLabels
 from consumer.loop.step import Step
 from consumer.monitoring.first_step import QUIET_SECONDS, FirstStep
 
-GATHERING = "3 of 4 documents for the first learning step"
+GATHERING = "the first learning step: 3 of its 4 documents are here"
 
 
 def steps(labels: Sequence[str | None], *, late: bool = False) -> list[Step]:
@@ -36,7 +36,7 @@ def test_each_state() -> None:
     assert missing(steps([])) == ["the first document"]
     assert missing(steps([None, "a", "a", "b", "a"])) == [
         "the first label (documents so far: 1)",
-        "2 of 4 documents for the first learning step",
+        "the first learning step: 2 of its 4 documents are here",
         GATHERING,
         None,
         None,
@@ -54,7 +54,7 @@ def test_late_labels() -> None:
     """With late labels, documents count once their labels are there."""
     assert missing(steps([None] * 5, late=True))[-1] == "the first label (documents so far: 5)"
     assert missing(steps([None, "a"], late=True))[-1] == (
-        "1 of 4 labelled documents for the first learning step"
+        "the first learning step: 1 of its 4 labelled documents are here"
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from kafka_records import KafkaRecord, record
+from structlog.testing import capture_logs
 
 from consumer.records.config import RecordConfig
 from consumer.records.reader import RecordReader
@@ -103,3 +104,26 @@ def test_labels_are_not_screened() -> None:
         with pytest.raises(DecodeError):
             screen.read_label(KafkaRecord(b"{"))
     assert screen.read_label(record({"label": "a"}, b"d1")) is not None
+
+
+def test_end_of_a_run() -> None:
+    """A run that could use none of its few records says at its end what they are."""
+    screen = screening()
+    refuse(screen, ENVELOPED, 3)
+    with capture_logs() as log:
+        screen.finish()
+        screen.read(GOOD)
+        screen.finish()
+    (warning,) = log
+    assert warning["event"].startswith("none of the 3 records that were read of topic 'tickets'")
+    assert warning["event"].endswith("--label-field payload.label")
+
+
+def test_topic_that_was_used_before() -> None:
+    """A group that has used records of the topic is not screened."""
+    config = RecordConfig()
+    screen = Screening(RecordReader.build(config), "tickets", config, usable=True)
+    refuse(screen, ENVELOPED, SCREENED + 1)
+    with capture_logs() as log:
+        screen.finish()
+    assert log == []

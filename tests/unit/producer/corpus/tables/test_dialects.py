@@ -216,3 +216,17 @@ def test_lines_end_in_several_ways() -> None:
     assert line_end("a\rb\r") == "\r"
     assert line_end("a\rb\n") == ANY_END
     assert sniff(["a,x\n", "b,y\n"], []) == Dialect(",", "double")
+
+
+@pytest.mark.parametrize("comment", ["# exported on Monday, by Ann", "# a comment", "#one,two"])
+def test_comment_before_the_names(path: Path, comment: str) -> None:
+    """A comment before the names of the columns is no row, however many cells it seems to have."""
+    path.write_text(f"{comment}\ntext,label\n" + "good day,pos\nbad day,neg\n" * 20)
+    assert {document.label for document in documents(path)} == {"pos", "neg"}
+    assert len(documents(path)) == 40
+
+
+def test_rows_that_begin_as_comments(path: Path) -> None:
+    """Texts may begin with a number sign where no names of columns follow."""
+    path.write_text("#fail again today,neg\n#win of the day,pos\nfine with me,pos\n" * 20)
+    assert len(documents(path)) == 60
