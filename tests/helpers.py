@@ -185,6 +185,12 @@ class Start(Protocol):
     def __call__(self, topic: str, *options: object) -> AbstractContextManager[Consumer]: ...
 
 
+class Inspect(Protocol):
+    """Inspects a topic."""
+
+    def __call__(self, *options: object) -> list[str]: ...
+
+
 class Learn(Protocol):
     """Run a consumer to its end and return its summary."""
 

@@ -1,13 +1,12 @@
 """Read the held-out topic: documents on which the model is evaluated and never trained."""
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from consumer.kafka.bounded import read_until
 from consumer.records.reader import Reader
 from newsreel.common import kafka
 from newsreel.common.errors import UserError
@@ -21,7 +20,7 @@ STALL_SECONDS = 60.0
 
 
 class HeldOutError(UserError):
-    """The held-out topic has no documents or is not readable to its end."""
+    """The held-out topic has no documents."""
 
 
 class HeldOutTopic:
@@ -62,7 +61,7 @@ class HeldOutTopic:
 
         Raises
         ------
-        BrokerUnreachableError, HeldOutError, RegistryError, KafkaError
+        BrokerUnreachableError, StalledError, RegistryError, KafkaError
         """
         with kafka.admin(self._connection) as admin:
             numbers = kafka.partitions(admin, self._topic)
@@ -83,7 +82,7 @@ class HeldOutTopic:
             consumer.seek_to_beginning(*partitions)
             for tp, position in self._positions.items():
                 consumer.seek(tp, position)
-            for record in self._records(consumer, ends):
+            for record in read_until(consumer, ends, STALL_SECONDS):
                 self._add(record)
             self._report()
             self._positions = {tp: consumer.position(tp) for tp in partitions}
@@ -137,19 +136,3 @@ class HeldOutTopic:
                 topic=self._topic,
                 replaced=self._replaced,
             )
-
-    def _records(
-        self, consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]
-    ) -> Iterator[ConsumerRecord]:
-        deadline = time.monotonic() + STALL_SECONDS
-        while any(consumer.position(tp) < end for tp, end in ends.items()):
-            fetched = consumer.poll(timeout_ms=500)
-            if fetched:
-                deadline = time.monotonic() + STALL_SECONDS
-            elif time.monotonic() > deadline:
-                raise HeldOutError(
-                    f"no record of {self._topic!r} arrived for {STALL_SECONDS:.0f} s, before its"
-                    " end; check the broker and try again"
-                )
-            for records in fetched.values():
-                yield from records

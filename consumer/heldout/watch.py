@@ -12,7 +12,8 @@ from consumer.checkpoints.manifest import BrokenCheckpointError
 from consumer.evaluation.forgetting import Forgetting
 from consumer.heldout.checkpoint_evaluator import CheckpointEvaluator, Evaluation
 from consumer.heldout.history import History
-from consumer.heldout.topic import HeldOutError, HeldOutTopic
+from consumer.heldout.topic import HeldOutTopic
+from consumer.kafka.bounded import StalledError
 from consumer.records.formats import RegistryError
 from newsreel.common.kafka import BrokerUnreachableError
 from newsreel.common.shutdown import Shutdown
@@ -102,7 +103,7 @@ class Watch:
         while not self._stop.requested:
             try:
                 self.look()
-            except (KafkaError, OSError, BrokerUnreachableError, HeldOutError) as error:
+            except (KafkaError, OSError, BrokerUnreachableError, StalledError) as error:
                 self._observer.evaluation_failed()
                 self._wait(f"Kafka does not answer as expected ({error})")
             except RegistryError as error:

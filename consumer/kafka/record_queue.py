@@ -51,7 +51,7 @@ class RecordQueue:
         self._answered = -math.inf
         self._failure: Exception | None = None
         # Partitions with unread records of which none is queued, and since when others wait for it.
-        self._missing = self._fetched.behind
+        self._missing = set(self._fetched.behind)
         self._awaited: dict[int, float] = {}
 
     # --- what the polling thread calls ----------------------------------------------------------

@@ -1,20 +1,15 @@
 """Read some records of a topic, and change nothing: no group, no offsets."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from newsreel.common.errors import UserError
+from consumer.kafka.bounded import read_until
 from newsreel.common.kafka import Connection
 
 STALL_SECONDS = 20.0
 """Seconds without a record after which reading fails."""
-
-
-class SampleError(UserError):
-    """The topic can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ def read_sample(connection: Connection, topic: str, count: int) -> Sample:
 
     Raises
     ------
-    SampleError
+    StalledError
         No records arrive.
     """
     consumer = KafkaConsumer(
@@ -65,17 +60,6 @@ def read_sample(connection: Connection, topic: str, count: int) -> Sample:
 
 
 def _read(consumer: KafkaConsumer, tp: TopicPartition, begin: int, end: int) -> list[Any]:
-    records: list[Any] = []
     consumer.seek(tp, begin)
-    deadline = time.monotonic() + STALL_SECONDS
-    while consumer.position(tp) < end:
-        for record in consumer.poll(timeout_ms=500).get(tp, ()):
-            deadline = time.monotonic() + STALL_SECONDS
-            if record.offset < end:
-                records.append(record)
-        if time.monotonic() > deadline:
-            raise SampleError(
-                f"no record of partition {tp.partition} of {tp.topic!r} arrived for"
-                f" {STALL_SECONDS:.0f} s; check the broker and try again"
-            )
-    return records
+    records = read_until(consumer, {tp: end}, STALL_SECONDS)
+    return [record for record in records if record.offset < end]

@@ -1,9 +1,8 @@
 """Envelopes that connectors put around data, and those fields of the data that are documents."""
 
-import json
 from typing import Any
 
-from consumer.records.places import leaves
+from consumer.records.places import leaves, parsed
 
 NO_DATA = frozenset({"schema", "before", "source", "transaction", "op", "ts_ms", "ts_us", "ts_ns"})
 """Fields of the envelopes of Kafka Connect and Debezium that hold no data."""
@@ -32,13 +31,9 @@ def leaves_of_data(value: dict[str, Any]) -> list[tuple[str, Any]]:
     for path, leaf in leaves(value):
         if enveloped and NO_DATA & set(path.split(".")[:2]):
             continue
-        if isinstance(leaf, str) and leaf.lstrip()[:1] == "{":
-            try:
-                inner = json.loads(leaf)
-            except (ValueError, RecursionError):
-                inner = None
-            if isinstance(inner, dict):
-                found += leaves(inner, path)
-                continue
-        found.append((path, leaf))
+        inner = parsed(leaf) if isinstance(leaf, str) and leaf.lstrip()[:1] == "{" else None
+        if isinstance(inner, dict):
+            found += leaves(inner, path)
+        else:
+            found.append((path, leaf))
     return found

@@ -177,12 +177,7 @@ def decoded(value: bytes) -> str:
     DecodeError
         The value is empty, too large or not UTF-8.
     """
-    if not value:
-        raise DecodeError(Reason.NO_VALUE, "value: it is empty")
-    if len(value) > MAX_RECORD_BYTES:
-        raise DecodeError(
-            Reason.TOO_LARGE, f"value: {len(value)} bytes, at most {MAX_RECORD_BYTES} are allowed"
-        )
+    _check_size(value)
     try:
         return value.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -191,6 +186,15 @@ def decoded(value: bytes) -> str:
         raise DecodeError(
             Reason.NOT_UTF8, f"value: byte {error.start} is not valid UTF-8: {what}"
         ) from error
+
+
+def _check_size(value: bytes) -> None:
+    if not value:
+        raise DecodeError(Reason.NO_VALUE, "value: it is empty")
+    if len(value) > MAX_RECORD_BYTES:
+        raise DecodeError(
+            Reason.TOO_LARGE, f"value: {len(value)} bytes, at most {MAX_RECORD_BYTES} are allowed"
+        )
 
 
 def _object_or_string(content: str) -> Any:
@@ -217,12 +221,7 @@ def _registry_bytes(value: bytes, name: str) -> int:
     DecodeError
         The value does not begin as the clients of a schema registry begin one.
     """
-    if not value:
-        raise DecodeError(Reason.NO_VALUE, "value: it is empty")
-    if len(value) > MAX_RECORD_BYTES:
-        raise DecodeError(
-            Reason.TOO_LARGE, f"value: {len(value)} bytes, at most {MAX_RECORD_BYTES} are allowed"
-        )
+    _check_size(value)
     if value[0] != 0 or len(value) < REGISTRY_BYTES:
         advice = "; read plain JSON with --format json" if value[:1] in signatures.BRACKETS else ""
         raise DecodeError(

@@ -33,11 +33,6 @@ class Recognition:
     problem: str = ""
     """Why no options read the records, and what to do instead; empty if some do."""
 
-    @property
-    def advice(self) -> str:
-        """What to do, in one line."""
-        return self.problem or f"start with {command_line(self.options) or 'the default options'}"
-
 
 def command_line(options: Mapping[str, str]) -> str:
     """Return options as a shell takes them."""

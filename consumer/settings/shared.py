@@ -1,14 +1,15 @@
 """Options that commands of the consumer share: of HTTP, and of the records of a topic."""
 
+from functools import partial
 from pathlib import Path
 from typing import Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import CliSuppress
 
 from consumer.records.config import FormatName, RecordConfig, RegistryConfig
 from newsreel.common.secrets import secret
-from newsreel.common.settings import KafkaSettings
+from newsreel.common.settings import KafkaSettings, shared_names
 
 
 class HttpSettings(KafkaSettings):
@@ -35,9 +36,8 @@ class HttpSettings(KafkaSettings):
         return self
 
 
-def _names(option: str) -> AliasChoices:
-    """Return the flag of an option and its variable, the same for all commands of the consumer."""
-    return AliasChoices(option, f"CONSUMER_{option.replace('-', '_').upper()}")
+_names = partial(shared_names, prefix="CONSUMER")
+"""Flag and variable of an option that is the same for all commands of the consumer."""
 
 
 class RecordSettings(KafkaSettings):

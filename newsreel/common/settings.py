@@ -23,9 +23,9 @@ BY_TOKEN = ("sasl_oauth_token", "sasl_oauth_token_file", "sasl_oauth_token_comma
 BY_TICKET = ("sasl_kerberos_service_name", "sasl_kerberos_domain_name")
 
 
-def _names(option: str) -> AliasChoices:
-    """Return the flag of a Kafka option and its variable, the same for all programs."""
-    return AliasChoices(option, f"KAFKA_{option.replace('-', '_').upper()}")
+def shared_names(option: str, prefix: str = "KAFKA") -> AliasChoices:
+    """Return the flag of an option and its variable, the same for several programs."""
+    return AliasChoices(option, f"{prefix}_{option.replace('-', '_').upper()}")
 
 
 class KafkaSettings(BaseSettings):
@@ -41,79 +41,79 @@ class KafkaSettings(BaseSettings):
 
     bootstrap_servers: str = Field(
         "localhost:9092",
-        validation_alias=_names("bootstrap-servers"),
+        validation_alias=shared_names("bootstrap-servers"),
         description="Kafka brokers, host:port or [IPv6]:port, comma-separated",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
-        validation_alias=_names("security-protocol"),
+        validation_alias=shared_names("security-protocol"),
         description="SSL: over TLS; SASL: a user signs in",
     )
     ssl_cafile: Path | None = Field(
         None,
-        validation_alias=_names("ssl-cafile"),
+        validation_alias=shared_names("ssl-cafile"),
         description="certificates (PEM) of trusted authorities; the system's if not given",
     )
     ssl_certfile: Path | None = Field(
         None,
-        validation_alias=_names("ssl-certfile"),
+        validation_alias=shared_names("ssl-certfile"),
         description="client certificate (PEM), for brokers that ask for one",
     )
     ssl_keyfile: Path | None = Field(
         None,
-        validation_alias=_names("ssl-keyfile"),
+        validation_alias=shared_names("ssl-keyfile"),
         description="private key (PEM, not encrypted) of that certificate, if in another file",
     )
     ssl_check_hostname: bool = Field(
         True,
-        validation_alias=_names("ssl-check-hostname"),
+        validation_alias=shared_names("ssl-check-hostname"),
         description="whether a broker's certificate must name the broker's host",
     )
     sasl_mechanism: (
         Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] | None
     ) = Field(
         None,
-        validation_alias=_names("sasl-mechanism"),
+        validation_alias=shared_names("sasl-mechanism"),
         description="how the user signs in: PLAIN and SCRAM by user name and password, OAUTHBEARER"
         " by a token, GSSAPI by a Kerberos ticket",
     )
     sasl_username: str | None = Field(
-        None, validation_alias=_names("sasl-username"), description="user name"
+        None, validation_alias=shared_names("sasl-username"), description="user name"
     )
     sasl_password: CliSuppress[SecretStr | None] = Field(
         None,
-        validation_alias=_names("sasl-password"),
+        validation_alias=shared_names("sasl-password"),
         description="password",
     )
     sasl_password_file: Path | None = Field(
         None,
-        validation_alias=_names("sasl-password-file"),
+        validation_alias=shared_names("sasl-password-file"),
         description="file with the password; or set KAFKA_SASL_PASSWORD",
     )
     sasl_oauth_token: CliSuppress[SecretStr | None] = Field(
         None,
-        validation_alias=_names("sasl-oauth-token"),
+        validation_alias=shared_names("sasl-oauth-token"),
         description="token of OAUTHBEARER, for a run that is shorter than its life",
     )
     sasl_oauth_token_file: Path | None = Field(
         None,
-        validation_alias=_names("sasl-oauth-token-file"),
+        validation_alias=shared_names("sasl-oauth-token-file"),
         description="file with the token of OAUTHBEARER, read again for each connection",
     )
     sasl_oauth_token_command: str | None = Field(
         None,
-        validation_alias=_names("sasl-oauth-token-command"),
+        validation_alias=shared_names("sasl-oauth-token-command"),
         description="command that prints the token of OAUTHBEARER, run again for new connections;"
         " no shell reads it",
     )
     sasl_kerberos_service_name: str | None = Field(
         None,
-        validation_alias=_names("sasl-kerberos-service-name"),
+        validation_alias=shared_names("sasl-kerberos-service-name"),
         description="name of Kafka's service principal, for GSSAPI; default: kafka",
     )
     sasl_kerberos_domain_name: str | None = Field(
         None,
-        validation_alias=_names("sasl-kerberos-domain-name"),
+        validation_alias=shared_names("sasl-kerberos-domain-name"),
         description="host of that principal; default: each broker's own",
     )
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import SMALL, Consumer, Learn, Start, started
+from helpers import SMALL, Consumer, Inspect, Learn, Start, started
 
 from consumer import __main__ as program
 from consumer.checkpoints import lease
+from newsreel.common import cli
 
 
 @pytest.fixture(autouse=True)
@@ -52,5 +53,23 @@ def learn(
         program.learn([str(word) for word in [*command, *SMALL, *always, *options]])
         result: dict[str, Any] = json.loads(summary.read_text())
         return result
+
+    return call
+
+
+@pytest.fixture
+def inspect(
+    bootstrap_servers: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Inspect:
+    """Inspect a topic and return the lines that are printed, or the one line of an error."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
+
+    def call(*options: object) -> list[str]:
+        capsys.readouterr()
+        code = cli.run("consumer inspect", program.inspect, [str(each) for each in options])
+        printed = capsys.readouterr()
+        return printed.err.splitlines() if code else printed.out.splitlines()
 
     return call

@@ -1,16 +1,14 @@
 """Topics that nobody prepared for newsreel are learned from, over a real broker."""
 
 import shlex
-from collections.abc import Callable
 
 import pytest
 import structlog
 from foreign_topics import FOREIGN, publish
-from helpers import Learn, Start, documents
+from helpers import Inspect, Learn, Start, documents
 from kafka import KafkaConsumer, TopicPartition
 from kafka_records import KafkaRecord, record
 
-from consumer import __main__ as program
 from consumer.records.screening import UnusableTopicError
 from newsreel.common import cli, kafka
 from newsreel.common.kafka import Connection
@@ -22,25 +20,6 @@ from newsreel.events.topics import Names
 BAYES = ("--learner", "bayes")
 
 IDLE = ("--stop-when-idle", 1)
-
-Inspect = Callable[..., list[str]]
-
-
-@pytest.fixture
-def inspect(
-    bootstrap_servers: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Inspect:
-    """Inspect a topic and return the lines that are printed."""
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
-
-    def call(topic: str, *options: object) -> list[str]:
-        capsys.readouterr()
-        program.inspect(["--topic", topic, *map(str, options)])
-        return capsys.readouterr().out.splitlines()
-
-    return call
 
 
 def words(line: str) -> list[str]:
@@ -67,7 +46,7 @@ def test_learned(
     """Inspect prints the documented options, with which every record is learned."""
     foreign = FOREIGN[name]
     publish(connection, topic, foreign.records)
-    found = words(inspect(topic)[-1])
+    found = words(inspect("--topic", topic)[-1])
     given = options(found)
     assert {option: given.get(option) for option in foreign.options} == foreign.options
     assert given.keys() - foreign.options.keys() <= {"--id-field"}
@@ -80,7 +59,7 @@ def test_learned(
 def test_value_only(connection: Connection, learn: Learn, inspect: Inspect, topic: str) -> None:
     """Text without labels is predicted, nothing is learned, and both commands say so."""
     publish(connection, topic, [KafkaRecord(each.text.encode()) for each in documents(220)])
-    lines = inspect(topic)
+    lines = inspect("--topic", topic)
     assert any(line.startswith("labels     none found") for line in lines)
     with structlog.testing.capture_logs() as log:
         summary = learn(topic, *BAYES, *words(lines[-1]), "--stop-after", 220)

@@ -1,35 +1,12 @@
 """`python -m consumer inspect` looks at a topic and changes nothing."""
 
-from collections.abc import Callable
-
 import pytest
 from foreign_topics import FOREIGN, publish
-from helpers import Run, documents
+from helpers import Inspect, Run, documents
 from kafka_records import KafkaRecord, record
 
-from consumer import __main__ as program
-from newsreel.common import cli, kafka
+from newsreel.common import kafka
 from newsreel.common.kafka import Connection
-
-Inspect = Callable[..., list[str]]
-
-
-@pytest.fixture
-def inspect(
-    bootstrap_servers: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Inspect:
-    """Inspect a topic and return the lines that are printed, or the one line of an error."""
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers)
-
-    def call(*options: object) -> list[str]:
-        capsys.readouterr()
-        code = cli.run("consumer inspect", program.inspect, [str(each) for each in options])
-        printed = capsys.readouterr()
-        return printed.err.splitlines() if code else printed.out.splitlines()
-
-    return call
 
 
 def test_report(run: Run, connection: Connection, topic: str) -> None:
