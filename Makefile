@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo kafka test test-unit system chaos bench bench-scenarios bench-quick lint format schema metrics options dashboards constraints audit clean
+.PHONY: help install demo kafka test test-unit test-kafka system chaos bench bench-scenarios bench-quick lint format schema metrics options dashboards constraints audit clean
 
 help: ## list all goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -21,14 +21,18 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## watch a transformer learn 20 Newsgroups from an embedded Kafka
 	$(BIN)/python -m demo $(ARGS)
 
-kafka: $(INSTALLED) ## run an embedded Kafka on port 9094 until Ctrl-C, to try newsreel without Docker
-	$(BIN)/python -m harness
+kafka: $(INSTALLED) ## run a Kafka on port 9094 until Ctrl-C, to try newsreel without Docker
+	$(BIN)/python -m harness $(ARGS)
 
 test: lint system ## run the linters, the type checker, the import contracts and every test
 	$(BIN)/python -m pytest $(ARGS)
 
 test-unit: $(INSTALLED) ## run the quick tests, which need no broker, no browser and no encoder of full size (a minute)
 	$(BIN)/python -m pytest tests/unit --ignore=tests/unit/benchmarks -m "not slow" -n auto $(ARGS)
+
+test-kafka: $(INSTALLED) system ## run the tests with a broker on Apache Kafka, and those of failing clusters (needs Java, Maven)
+	$(BIN)/python -m harness --kafka apache -- $(BIN)/python -m pytest tests/integration tests/e2e $(ARGS)
+	$(BIN)/python -m pytest tests/cluster --numprocesses 1 $(ARGS)
 
 system:
 	@sh tests/system.sh

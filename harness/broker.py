@@ -1,7 +1,6 @@
 """An embedded Kafka broker, from the Python package noida-db."""
 
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -84,13 +83,8 @@ class EmbeddedKafka:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Suspend the broker until the ``with`` block ends; connections stay open."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGUSR1)
-        try:
+        with supervisor.paused(self._process):
             yield
-        finally:
-            if self._process is not None:
-                self._process.send_signal(signal.SIGUSR2)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -1,16 +1,14 @@
 """A schema registry with its HTTP interface of Confluent's kind: Apicurio, fetched with Maven."""
 
-import shutil
 import subprocess
 import time
 import urllib.request
-import uuid
 import zipfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness import supervisor
+from harness import maven, supervisor
 from harness.broker import free_port
 from newsreel.common.errors import UserError
 
@@ -21,18 +19,11 @@ ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:zip:all"
 GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.10:get"
 """Later versions of the plugin ask for the artifact's parent, which is in no public repository."""
 
-CACHE = Path.home() / ".cache" / "newsreel"
-
-FETCH_SECONDS = 300.0
-
 START_SECONDS = 60.0
-
-JAVA_OPTIONS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-"""Options for a short start with little memory."""
 
 
 class RegistryStartError(UserError):
-    """The schema registry can't be fetched, or does not start."""
+    """The schema registry does not start."""
 
 
 class ApicurioRegistry:
@@ -67,8 +58,10 @@ class ApicurioRegistry:
 
         Raises
         ------
+        FetchError
+            The registry can't be fetched.
         RegistryStartError
-            The registry can't be fetched, does not answer in time, or ends.
+            The registry does not answer in time, or ends.
         """
         jar = fetch()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +74,7 @@ class ApicurioRegistry:
         defined = [f"-D{name}={value}" for name, value in properties.items()]
         with (self._folder / "registry.log").open("ab") as log:
             self._process = supervisor.start(
-                ["java", *JAVA_OPTIONS, *defined, "-jar", str(jar)], log
+                ["java", "-Xmx256m", *maven.JAVA_OPTIONS, *defined, "-jar", str(jar)], log
             )
         try:
             self._wait_until_ready()
@@ -112,40 +105,15 @@ def fetch() -> Path:
 
     Raises
     ------
-    RegistryStartError
+    FetchError
         Java or Maven is missing, or Maven can't fetch the registry.
     """
-    folder = CACHE / f"apicurio-registry-{VERSION}"
+    folder = maven.CACHE / f"apicurio-registry-{VERSION}"
     if not folder.exists():
-        _fetch(folder)
+        with maven.draft(folder) as new:
+            archive = new / "registry.zip"
+            maven.run(GOAL, f"-Dartifact={ARTIFACT}", "-Dtransitive=false", f"-Ddest={archive}")
+            with zipfile.ZipFile(archive) as content:
+                content.extractall(new)
+            archive.unlink()
     return next(folder.glob("*-runner.jar"))
-
-
-def _fetch(folder: Path) -> None:
-    if missing := [name for name in ("java", "mvn") if shutil.which(name) is None]:
-        raise RegistryStartError(
-            f"the schema registry needs {' and '.join(missing)}; install Java 17 and Maven"
-        )
-    draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    draft.mkdir(parents=True)
-    archive = draft / "registry.zip"
-    command = ["mvn", "--batch-mode", "--quiet", GOAL, f"-Dartifact={ARTIFACT}"]
-    try:
-        subprocess.run(  # noqa: S603 - our own command
-            [*command, "-Dtransitive=false", f"-Ddest={archive}"],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=FETCH_SECONDS,
-        )
-        with zipfile.ZipFile(archive) as content:
-            content.extractall(draft)
-        archive.unlink()
-        draft.rename(folder)
-    except (subprocess.SubprocessError, OSError, zipfile.BadZipFile) as error:
-        if not folder.exists():  # unless another process fetched the same
-            raise RegistryStartError(
-                f"Maven can't fetch the schema registry {ARTIFACT} ({error})"
-            ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

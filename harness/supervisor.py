@@ -4,6 +4,7 @@
 supervisor's standard input closes, the supervisor ends the command: the starter holds the other end
 of that pipe, and the operating system closes it however the starter ends, ``kill -9`` included.
 SIGUSR1 pauses the command (SIGSTOP), SIGUSR2 resumes it; the supervisor itself keeps running.
+SIGQUIT kills the command (SIGKILL).
 """
 
 import os
@@ -11,7 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -49,8 +51,28 @@ def start(
 
 def stop(process: subprocess.Popen[bytes]) -> int:
     """End a supervised command, wait for it and return its exit code."""
-    if process.poll() is None:
-        process.terminate()
+    return _end(process, signal.SIGTERM)
+
+
+def kill(process: subprocess.Popen[bytes]) -> int:
+    """Kill a supervised command, wait for its end and return its exit code."""
+    return _end(process, signal.SIGQUIT)
+
+
+@contextmanager
+def paused(process: subprocess.Popen[bytes] | None) -> Iterator[None]:
+    """Suspend a supervised command, if there is one, until the ``with`` block ends."""
+    if process is not None:
+        process.send_signal(signal.SIGUSR1)
+    try:
+        yield
+    finally:
+        if process is not None:
+            process.send_signal(signal.SIGUSR2)
+
+
+def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> int:
+    process.send_signal(number)  # does nothing once the process has ended
     code = process.wait()
     if process.stdin:
         process.stdin.close()
@@ -85,6 +107,7 @@ def main(command: Sequence[str]) -> int:
 
     signal.signal(signal.SIGUSR1, lambda *_: child.send_signal(signal.SIGSTOP))
     signal.signal(signal.SIGUSR2, lambda *_: child.send_signal(signal.SIGCONT))
+    signal.signal(signal.SIGQUIT, lambda *_: child.kill())
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     threading.Thread(target=watch_starter, daemon=True).start()

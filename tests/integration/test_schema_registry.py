@@ -18,7 +18,8 @@ from helpers import Consumer, Learn, Start, documents
 from kafka_records import KafkaRecord
 
 from consumer import __main__ as program
-from harness.registry import ApicurioRegistry, RegistryStartError
+from harness.maven import FetchError
+from harness.registry import ApicurioRegistry
 from newsreel.common import cli, kafka
 from newsreel.common.kafka import Connection
 from newsreel.events.document import Document
@@ -79,7 +80,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApicurioRegis
     found = ApicurioRegistry(tmp_path_factory.mktemp("registry"))
     try:
         found.start()
-    except RegistryStartError as error:
+    except FetchError as error:
         pytest.skip(str(error))
     try:
         register(found, "desk%2Fcustomer", CUSTOMER)
