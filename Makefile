@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo kafka test test-unit test-kafka system chaos bench bench-scenarios bench-quick lint format schema metrics options dashboards constraints audit clean
+.PHONY: help install demo kafka test test-unit test-kafka system chaos chaos-cluster bench bench-scenarios bench-quick lint format schema metrics options dashboards constraints audit clean
 
 help: ## list all goals
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ system:
 
 chaos: $(INSTALLED) ## kill the consumer, stop its broker, cut connections, send malformed records; count what was lost (9 minutes)
 	$(BIN)/python -m chaos $(ARGS)
+
+chaos-cluster: $(INSTALLED) ## kill consumers and brokers of a cluster of three in the same trial, 20 times (6 minutes; needs Java, Maven)
+	$(BIN)/python -m chaos --kafka cluster --only brokers --kills 20 $(ARGS)
 
 bench: $(INSTALLED) ## compare learners and peers on all of 20 Newsgroups (hours; can be stopped and resumed)
 	$(BIN)/python -m benchmarks throughput

@@ -11,11 +11,23 @@ from pathlib import Path
 
 from rich.console import Console
 
-from chaos import damaged_checkpoints, kills, malformed_records, network, outage, producer, standby
+from chaos import (
+    brokers,
+    damaged_checkpoints,
+    kills,
+    malformed_records,
+    network,
+    outage,
+    producer,
+    standby,
+)
 from chaos.settings import Settings
 from chaos.table import table
 from chaos.trial import ResultRow, Rig, Trial, TrialError, stopwatch
+from harness import kinds
+from harness.apache import ApacheKafka
 from harness.broker import EmbeddedKafka, find_kafka
+from harness.kinds import Kind
 from newsreel.common import cli, logs
 from newsreel.common.errors import UserError
 from newsreel.common.kafka import Connection
@@ -58,6 +70,8 @@ def trials(settings: Settings) -> tuple[dict[str, Trial], dict[str, Trial]]:
         "zombie": lambda rig: standby.zombie(rig, half),
         "outage": lambda rig: outage.paused(rig, quarter, settings.outage),
         "restart": lambda rig: outage.restarted(rig, quarter),
+        "brokers": lambda rig: brokers.injured(rig, documents, settings.kills),
+        "rolling-restart": brokers.rolling_restart,
     }
     return parallel, alone
 
@@ -74,7 +88,7 @@ def chaos(argv: Sequence[str]) -> None:
     name = f"chaos-{uuid.uuid4().hex[:8]}"
     folder = (settings.folder / name).absolute()
     with stopwatch() as seconds, ExitStack() as stack:
-        connection, broker = stack.enter_context(_kafka(folder / "kafka"))
+        connection, broker = stack.enter_context(_kafka(settings.kafka, folder / "kafka"))
         console.print(f"Kafka is at {connection.bootstrap_servers}; logs are in {folder}/")
         rig = Rig(name, connection, broker, folder, settings.seed, settings.format)
 
@@ -94,13 +108,15 @@ def chaos(argv: Sequence[str]) -> None:
 
 
 @contextmanager
-def _kafka(folder: Path) -> Iterator[tuple[Connection, EmbeddedKafka | None]]:
-    """Connect to the Kafka that the environment names, else start one that trials may stop."""
-    if "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
+def _kafka(
+    kind: Kind | None, folder: Path
+) -> Iterator[tuple[Connection, EmbeddedKafka | ApacheKafka | None]]:
+    """Start a Kafka that trials may stop, or connect to the one that the environment names."""
+    if kind is None and "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
         with find_kafka(folder) as connection:
             yield connection, None
         return
-    with EmbeddedKafka(folder) as broker:
+    with kinds.build(kind or "embedded", folder) as broker:
         yield Connection(broker.bootstrap_servers), broker
 
 

@@ -127,7 +127,7 @@ class ConsumerProcess:
             time.sleep(POLL_SECONDS)
         return code
 
-    def wait_killed(self) -> bool:
+    def wait_killed(self, seconds: float = 120) -> bool:
         """Wait for the end of the process; return whether SIGKILL ended it.
 
         Returns
@@ -138,9 +138,10 @@ class ConsumerProcess:
         Raises
         ------
         TrialError
-            The process ended with another exit code, which is no kill but a failure.
+            The process ended with another exit code, which is no kill but a failure; or it did not
+            end in time.
         """
-        if (code := self.wait()) in {0, KILLED}:
+        if (code := self.wait(seconds)) in {0, KILLED}:
             return code == KILLED
         raise TrialError(f"exit code {code}: {self.last_line} ({self.log})")
 

@@ -78,10 +78,15 @@ def _count(
         return checks.row(trial, done, seconds=seconds())
 
 
-def endure(run: Run, random: Random, kills: int) -> tuple[int, int]:
+def endure(run: Run, random: Random, kills: int, patience: float = 120) -> tuple[int, int]:
     """Kill a run this often, then let it finish.
 
     Kills are in turn at a failpoint of a commit, each in turn, and at a random instant.
+
+    Parameters
+    ----------
+    patience
+        Seconds that a process may take until it reaches the point of its kill.
 
     Returns
     -------
@@ -97,14 +102,14 @@ def endure(run: Run, random: Random, kills: int) -> tuple[int, int]:
     while points + instants < kills:
         if points <= instants:
             fault = Fault(POINTS[points % len(POINTS)], random.randint(1, MAX_PASSES))
-            if not run.start(fault).wait_killed():
+            if not run.start(fault).wait_killed(patience):
                 return points, instants
             points += 1
         else:
-            if not kill_at_random(run.start(), random):
+            if not kill_at_random(run.start(), random, patience):
                 return points, instants
             instants += 1
-    run.finish()
+    run.finish(seconds=max(240, patience))
     return points, instants
 
 
@@ -178,11 +183,11 @@ def uninterrupted(
     return run.outcome()
 
 
-def kill_at_random(process: ConsumerProcess, random: Random) -> bool:
+def kill_at_random(process: ConsumerProcess, random: Random, patience: float = 60) -> bool:
     """Kill a process at a random time after some commits; return False if it ended before."""
     commits = random.randint(0, MAX_COMMITS)
-    ready = process.wait_for("committed", commits) if commits else process.wait_for("learning")
-    if ready:
+    event, times = ("committed", commits) if commits else ("learning", 1)
+    if process.wait_for(event, times, patience):
         time.sleep(random.uniform(0, MAX_SECONDS))
     return process.kill()
 

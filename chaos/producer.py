@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from chaos import wire
@@ -13,6 +15,7 @@ from chaos.run import Run
 from chaos.trial import Checks, ResultRow, Rig, TrialError, stopwatch, wait_until
 from harness.broker import program_environment
 from newsreel.common import kafka
+from newsreel.events.document import Document
 
 RATE = 200
 """Documents per second: slow enough for a kill in mid-stream."""
@@ -27,11 +30,7 @@ def killed(rig: Rig, documents: int) -> list[ResultRow]:
     items = wire.documents(documents, rig.random("producer"))
     checks = Checks()
     run = Run(rig, f"{rig.name}-producer", "--checkpoint-every", str(EVERY))
-    run.folder.mkdir(parents=True)
-    corpus = run.folder / "corpus.jsonl"
-    with corpus.open("w") as file:
-        for item in items:
-            file.write(json.dumps({"id": item.id, "text": item.text, "label": item.label}) + "\n")
+    corpus = _write(run, items)
     with stopwatch() as seconds:
         with kafka.admin(rig.connection) as admin:
             kafka.ensure(admin, run.topic, 1)
@@ -56,6 +55,35 @@ def killed(rig: Rig, documents: int) -> list[ResultRow]:
         done = f"{documents:,} documents, {KILLS} kills each of producer and consumer"
         found = f"{len(published) - len(items)} documents are on the topic twice"
         return [checks.row("producer", done, seconds(), found)]
+
+
+@contextmanager
+def running(rig: Rig, run: Run, items: Sequence[Document], rate: float) -> Iterator[None]:
+    """Publish documents at a rate until the ``with`` block ends, or all are published.
+
+    Raises
+    ------
+    TrialError
+        The producer ended with an error.
+    """
+    process = _produce(rig, run, _write(run, items), "--rate", str(rate))
+    try:
+        yield
+        process.terminate()
+        if code := process.wait(120):
+            raise TrialError(f"the producer ended with exit code {code}; see {run.folder}")
+    finally:
+        process.kill()
+
+
+def _write(run: Run, items: Sequence[Document]) -> Path:
+    """Write documents to a file; return its path."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    corpus = run.folder / "corpus.jsonl"
+    with corpus.open("w") as file:
+        for item in items:
+            file.write(json.dumps({"id": item.id, "text": item.text, "label": item.label}) + "\n")
+    return corpus
 
 
 def _kill_at(rig: Rig, run: Run, corpus: Path, count: int) -> None:

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,14 @@ IDLE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PublishedPrediction:
-    """The published prediction of a document, without fields that differ between runs."""
+    """The published prediction of a document."""
 
     id: str
     label: str | None
     probabilities: tuple[tuple[str, float], ...]
+
+    time: float = field(compare=False)
+    """When the document was predicted, in seconds since 1970; differs between runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +144,5 @@ class Run:
 def _prediction(value: bytes) -> PublishedPrediction:
     fields: dict[str, Any] = json.loads(value)
     probabilities = tuple(sorted(fields["probabilities"].items()))
-    return PublishedPrediction(fields["id"], fields["label"], probabilities)
+    time = datetime.fromisoformat(fields["time"]).timestamp()
+    return PublishedPrediction(fields["id"], fields["label"], probabilities, time)

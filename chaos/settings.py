@@ -6,13 +6,14 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chaos.trial import RecordFormat
+from harness.kinds import Kind
 
 
 class Settings(BaseSettings):
     """Kill, stop, disconnect and feed the consumer malformed records, then check the outcome.
 
-    The broker is an embedded Kafka, or the one that KAFKA_BOOTSTRAP_SERVERS names; trials that stop
-    the broker are skipped there. The exit code is 1 if a check failed.
+    Without --kafka, the broker is the one that KAFKA_BOOTSTRAP_SERVERS names, where trials that
+    stop the broker are skipped; else an embedded Kafka. The exit code is 1 if a check failed.
     """
 
     model_config = SettingsConfigDict(
@@ -27,6 +28,11 @@ class Settings(BaseSettings):
     only: str | None = Field(
         None, description="trials to run, comma-separated; names or prefixes of names"
     )
+    kafka: Kind | None = Field(
+        None,
+        description="Kafka to run: embedded; or Apache Kafka (apache) or a cluster of three brokers"
+        " (cluster), which need Java and Maven",
+    )
     format: RecordFormat = Field(
         "json",
         description="format of the records in the trials that kill a consumer: json, or JSON behind"
@@ -36,7 +42,10 @@ class Settings(BaseSettings):
         1600, ge=64, multiple_of=16, description="documents of the longer streams"
     )
     kills: int = Field(
-        50, ge=1, description="kills on one partition; half as many on four partitions"
+        50,
+        ge=1,
+        description="kills on one partition, and while brokers are injured; half as many on four"
+        " partitions",
     )
     kills_each: int = Field(
         4, ge=1, description="kills of each single learner; half as many on four partitions"

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
+from harness.apache import ApacheKafka
 from harness.broker import EmbeddedKafka
 from newsreel.common.errors import UserError
 from newsreel.common.kafka import Connection
@@ -56,7 +57,7 @@ class Rig:
     connection
         Connection to Kafka.
     broker
-        The embedded broker; None for a broker that trials must not stop.
+        The Kafka that the trials have started; None for one that they must not stop.
     folder
         Folder of logs and checkpoints.
     seed
@@ -67,10 +68,17 @@ class Rig:
 
     name: str
     connection: Connection
-    broker: EmbeddedKafka | None
+    broker: EmbeddedKafka | ApacheKafka | None
     folder: Path
     seed: int
     format: RecordFormat = "json"
+
+    @property
+    def cluster(self) -> ApacheKafka | None:
+        """The cluster of several brokers, if the trials have started one."""
+        if isinstance(self.broker, ApacheKafka) and len(self.broker.brokers) > 1:
+            return self.broker
+        return None
 
     def random(self, trial: str) -> Random:
         """Return a random generator that depends on the seed and this trial only."""
@@ -109,7 +117,7 @@ def skipped(trial: str, reason: str) -> list[ResultRow]:
     return [ResultRow(trial, "-", "-", f"skipped: {reason}", passed=None)]
 
 
-FOREIGN_BROKER = "the trial stops the broker, and this one is not the embedded broker"
+FOREIGN_BROKER = "the trial stops the broker, and this one is not its own"
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> float:
