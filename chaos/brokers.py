@@ -1,8 +1,9 @@
 """Injure brokers and consumers of a cluster of three in the same trial, and restart all brokers."""
 
+import math
 import time
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def rolling_restart(rig: Rig) -> list[ResultRow]:
         found = (
             "documents per second before, during and after:"
             f" {', '.join(f'{speed:.0f}' for speed in speeds)}; at most"
-            f" {_longest_gap([consumer.log]):.0f} s without a commit"
+            f" {_longest_gap([consumer.log], ended):.0f} s without a commit"
         )
         done = (
             f"{len(published):,} documents at {RATE}/s; each of three brokers restarted {ROUNDS} x"
@@ -122,15 +123,25 @@ def _speeds(times: Sequence[float], limits: Sequence[float]) -> list[float]:
     ]
 
 
-def _longest_gap(logs: Sequence[Path]) -> float:
-    """Return the longest time between two commits of a run, in seconds, over several starts."""
-    gaps = [timedelta(0)]
-    by_run: dict[Path, list[datetime]] = {}
+def _longest_gap(logs: Iterable[Path], ended: float = math.inf) -> float:
+    """Return the longest time between two commits of a run, in seconds, over several starts.
+
+    Parameters
+    ----------
+    logs
+        Logs of consumers; those of one run are in one folder.
+    ended
+        Time after which commits do not count, in seconds since 1970.
+    """
+    by_run: dict[Path, list[float]] = {}
     for log in sorted(logs):
         for line in log.read_text(errors="replace").splitlines():
             if "] committed" in line:
-                moment = datetime.fromisoformat(line.split()[0])
+                moment = datetime.fromisoformat(line.split()[0]).timestamp()
                 by_run.setdefault(log.parent, []).append(moment)
-    for moments in by_run.values():
-        gaps += [after - before for before, after in pairwise(moments)]
-    return max(gaps).total_seconds()
+    return max(
+        after - before
+        for moments in by_run.values()
+        for before, after in pairwise(moments)
+        if after <= ended
+    )
