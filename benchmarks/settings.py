@@ -20,7 +20,9 @@ QUICK_HELDOUT = 500
 
 ARRIVALS = ("rates", "overload")
 
-QUESTIONS = ("publishing", "streaming", "committing", "serving", "watching", "learning", "scaling")
+USUAL = ("publishing", "streaming", "committing", "serving", "watching", "learning", "scaling")
+
+QUESTIONS = (*USUAL, "brokers")
 
 _ALIAS = AliasChoices("newsgroups-path", "NEWSGROUPS_PATH")
 
@@ -174,7 +176,10 @@ class ThroughputSettings(BaseSettings):
     model_config = _config("throughput")
 
     quick: bool = Field(False, description="fewer documents and rounds, with wider ranges")
-    questions: str = Field(",".join(QUESTIONS), description="what to measure, comma-separated")
+    questions: str = Field(
+        ",".join(USUAL),
+        description="what to measure, comma-separated; also brokers, which needs Java and Maven",
+    )
     out: Path | None = Field(
         None, description=f"folder of results; by default {RESULTS}, with --quick {QUICK_FOLDER}"
     )

@@ -11,6 +11,7 @@ from benchmarks import corpus, machine, results
 from benchmarks.quality import streams
 from benchmarks.results import ResultsFile
 from benchmarks.throughput import (
+    brokers,
     committing,
     learning,
     publishing,
@@ -45,6 +46,8 @@ class Effort:
     published: int
     scaling: int
     memories: int
+    brokers: int
+    brokered: int
 
 
 FULL = Effort(
@@ -61,6 +64,8 @@ FULL = Effort(
     published=8000,
     scaling=11,
     memories=512,
+    brokers=7,
+    brokered=8000,
 )
 
 QUICK = Effort(
@@ -77,6 +82,8 @@ QUICK = Effort(
     published=3000,
     scaling=2,
     memories=64,
+    brokers=2,
+    brokered=2000,
 )
 
 
@@ -129,6 +136,10 @@ def _scaling(task: Task) -> list[Comparison]:
     return scaling.compare(task.documents[: task.effort.memories], task.effort.scaling)
 
 
+def _brokers(task: Task) -> list[Comparison]:
+    return brokers.compare(task.documents[: task.effort.brokered], task.effort.brokers)
+
+
 QUESTIONS: Mapping[str, Callable[[Task], list[Comparison]]] = {
     "publishing": _publishing,
     "streaming": _streaming,
@@ -137,6 +148,7 @@ QUESTIONS: Mapping[str, Callable[[Task], list[Comparison]]] = {
     "watching": _watching,
     "learning": _learning,
     "scaling": _scaling,
+    "brokers": _brokers,
 }
 
 
