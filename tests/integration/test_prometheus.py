@@ -131,7 +131,8 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
 def publish(connection: Connection, topic: str) -> None:
     """Publish held-out documents, an unusable record, and a document without a label."""
     with kafka.admin(connection) as admin:
-        kafka.ensure(admin, topic, 1)
+        for name in (topic, Names.of(topic).heldout):
+            kafka.ensure(admin, name, 1)
     producer = KafkaProducer(**connection.options)
     for document in documents(40, start=1000):
         record = encode(document, source="tests")

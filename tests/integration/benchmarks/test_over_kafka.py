@@ -27,6 +27,8 @@ TINY = Effort(
     published=20,
     scaling=1,
     memories=16,
+    brokers=1,
+    brokered=64,
 )
 
 
