@@ -19,6 +19,7 @@ from chaos import (
     network,
     outage,
     producer,
+    rolling_restart,
     standby,
 )
 from chaos.settings import Settings
@@ -71,7 +72,7 @@ def trials(settings: Settings) -> tuple[dict[str, Trial], dict[str, Trial]]:
         "outage": lambda rig: outage.paused(rig, quarter, settings.outage),
         "restart": lambda rig: outage.restarted(rig, quarter),
         "brokers": lambda rig: brokers.injured(rig, documents, settings.kills),
-        "rolling-restart": brokers.rolling_restart,
+        "rolling-restart": rolling_restart.restarted,
     }
     return parallel, alone
 

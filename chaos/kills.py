@@ -65,15 +65,7 @@ def _count(
         points, instants = endure(run, random, kills)
         outcome = run.outcome()
         checks = Checks()
-        once(checks, outcome, {item.id for item in items})
-        checks.equal("learned once", outcome.learned, documents)
-        checks.equal("scored once", outcome.scored, documents)
-        checks.equal("positions", sum(outcome.positions.values()), documents)
-        checks.equal(
-            "offsets committed",
-            outcome.committed,
-            {int(p): n for p, n in outcome.positions.items()},
-        )
+        counted(checks, outcome, items)
         done = f"{learner}, 4 partitions: {_summary(documents, run.started, points, instants)}"
         return checks.row(trial, done, seconds=seconds())
 
@@ -111,6 +103,17 @@ def endure(run: Run, random: Random, kills: int, patience: float = 120) -> tuple
             instants += 1
     run.finish(seconds=max(240, patience))
     return points, instants
+
+
+def counted(checks: Checks, outcome: RunOutcome, items: Sequence[Document]) -> None:
+    """Check that each document was predicted once and learned once."""
+    once(checks, outcome, {item.id for item in items})
+    checks.equal("learned once", outcome.learned, len(items))
+    checks.equal("scored once", outcome.scored, len(items))
+    checks.equal("positions", sum(outcome.positions.values()), len(items))
+    checks.equal(
+        "offsets committed", outcome.committed, {int(p): n for p, n in outcome.positions.items()}
+    )
 
 
 def once(checks: Checks, outcome: RunOutcome, ids: set[str]) -> None:

@@ -117,6 +117,8 @@ def skipped(trial: str, reason: str) -> list[ResultRow]:
     return [ResultRow(trial, "-", "-", f"skipped: {reason}", passed=None)]
 
 
+NO_CLUSTER = "the trial injures the brokers of a cluster; start it with --kafka cluster"
+
 FOREIGN_BROKER = "the trial stops the broker, and this one is not its own"
 
 
