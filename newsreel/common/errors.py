@@ -5,4 +5,12 @@ USER_ERROR = 2
 
 
 class UserError(Exception):
-    """A problem that only the user can solve; the message says how."""
+    """A problem that only the user can solve; the message says how.
+
+    Attributes
+    ----------
+    heals
+        Whether the problem may go away by itself, so that a start tries again for a while.
+    """
+
+    heals = False

@@ -1,42 +1,53 @@
 """Connecting to Kafka, and creating and reading whole topics."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.cluster import ClusterMetadata
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    NoError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
-from newsreel.common.connecting import failures_of_connections, is_refusal
+from newsreel.common import creation
+from newsreel.common.connecting import failures_of_connections, refusal
 from newsreel.common.errors import UserError
 from newsreel.common.oauth import TokenError, TokenProvider
 
 CONNECT_TIMEOUT_MS = 10_000
 
-RETRY_SECONDS = 1.0
+REQUEST_TIMEOUT_MS = 10_000
+"""Milliseconds until an administrative request counts as lost, so that it is tried elsewhere."""
+
+LOOK_AGAIN_SECONDS = 1.0
 
 KEEP = {"retention.ms": "-1", "retention.bytes": "-1"}
 """Settings of a topic whose records Kafka never deletes."""
-
-T = TypeVar("T")
-
-log = structlog.get_logger()
 
 
 class BrokerUnreachableError(UserError):
     """No Kafka broker answered at the given address."""
 
+    heals = True
+
+
+class SignInError(BrokerUnreachableError):
+    """The brokers at the given address refuse the user."""
+
+    heals = False
+
 
 class TopicMissingError(UserError):
     """A topic that must exist does not."""
-
-
-class TopicCreationError(UserError):
-    """The broker refused to create a missing topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +70,26 @@ class Connection:
         """Keyword arguments for any kafka-python client."""
         return {"bootstrap_servers": self.bootstrap_servers, **self.security}
 
+    @property
+    def user(self) -> str:
+        """The user for messages, without a secret."""
+        name = self.security.get("sasl_plain_username")
+        return f"user {name!r}" if name else "this user"
+
     def check_token(self) -> None:
         """Raise `TokenError` if clients sign in with a token and there is none."""
         provider: TokenProvider | None = self.security.get("sasl_oauth_token_provider")
         if provider is not None:
             provider.check()
+
+
+def forbid_topic_creation() -> None:
+    """Keep the clients of this process from creating the topics that they ask for.
+
+    The option ``allow_auto_create_topics`` has no effect in kafka-python 3.0.12, and a broker with
+    ``auto.create.topics.enable`` would create a topic that somebody has just deleted.
+    """
+    ClusterMetadata.DEFAULT_CONFIG["allow_auto_create_topics"] = False
 
 
 @contextmanager
@@ -72,6 +98,8 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
 
     Raises
     ------
+    SignInError
+        The brokers refuse the user.
     BrokerUnreachableError
         No broker answered in time, the program that answered is no Kafka broker, or there is no
         token to sign in with.
@@ -80,16 +108,25 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
     try:
         with failures_of_connections() as failures:
             connection.check_token()
-            client = KafkaAdminClient(**connection.options, bootstrap_timeout_ms=CONNECT_TIMEOUT_MS)
+            client = KafkaAdminClient(
+                **connection.options,
+                bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+            )
     except TokenError as error:
         raise BrokerUnreachableError(f"can't sign in to Kafka at {address!r}: {error}") from error
     except (KafkaError, OSError, ValueError, AssertionError) as error:
         # The first failure: our own time limit may have cut the last attempt short.
-        reason = f" ({' '.join(str(failures[0]).split())})" if failures else ""
-        if failures and is_refusal(failures[0]):
-            raise BrokerUnreachableError(
-                f"can't sign in to Kafka at {address!r}{reason}; check the options --sasl-..., or"
-                " the variables KAFKA_SASL_..."
+        first = (refused := refusal(failures)) or next(iter(failures), None)
+        reason = f" ({' '.join(str(first).split())})" if first else ""
+        if isinstance(refused, KafkaConnectionError):
+            reason = " (the broker closes the connection while the user signs in)"
+        if refused:
+            mechanism = connection.security.get("sasl_mechanism", "")
+            raise SignInError(
+                f"can't sign in to Kafka at {address!r}{reason}: the brokers refuse"
+                f" {connection.user} with {mechanism}; check the options --sasl-..., or the"
+                " variables KAFKA_SASL_..."
             ) from error
         raise BrokerUnreachableError(
             f"no Kafka broker answers at {address!r}; start one, or name"
@@ -101,52 +138,46 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
         client.close()
 
 
-def retry(action: Callable[[], T], stopping: Callable[[], bool]) -> T:
-    """Call a function until the broker answers or the program is stopping.
-
-    Parameters
-    ----------
-    action
-        Function that talks to the broker.
-    stopping
-        Returns whether the program is about to end.
+def partitions(client: KafkaAdminClient, topic: str) -> list[int]:
+    """Return the partition numbers of a topic in order, none if the topic does not exist.
 
     Raises
     ------
-    KafkaError, OSError
-        The error can't be retried, or the program is stopping.
+    KafkaError
+        The user may not see the topic, or its name is invalid, or a broker is away.
     """
-    while True:
-        try:
-            return action()
-        except (KafkaError, OSError) as error:
-            if stopping() or not getattr(error, "retriable", True):
-                raise
-            log.warning("the broker does not answer, trying again", error=str(error))
-            time.sleep(RETRY_SECONDS)
-
-
-def partitions(client: KafkaAdminClient, topic: str) -> list[int]:
-    """Return the partition numbers of a topic in order, none if the topic does not exist."""
     (description,) = client.describe_topics([topic])
+    kind = for_code(description["error_code"])
+    if kind not in {NoError, UnknownTopicOrPartitionError}:
+        raise kind({topic})
     return sorted(partition["partition_index"] for partition in description["partitions"])
 
 
-def require(client: KafkaAdminClient, topic: str) -> list[int]:
+def require(client: KafkaAdminClient, topic: str, user: str = "this user") -> list[int]:
     """Return the partition numbers of a topic that must exist.
 
     Raises
     ------
     TopicMissingError
-        The topic does not exist.
+        The topic does not exist, or the user may not see it.
     """
-    numbers = partitions(client, topic)
-    if not numbers:
+    with suppress(TopicAuthorizationFailedError):
+        # A broker that starts may not know the topic yet, so that another one is asked, too.
+        if numbers := partitions(client, topic) or _later(client, topic):
+            return numbers
         raise TopicMissingError(
             f"topic {topic!r} does not exist; start the producer first, create the topic,"
             " or name another with --topic"
         )
-    return numbers
+    raise TopicMissingError(
+        f"topic {topic!r} does not exist, or {user} may not see it; allow the user to describe and"
+        " read the topic, create the topic, or name another with --topic"
+    )
+
+
+def _later(client: KafkaAdminClient, topic: str) -> list[int]:
+    time.sleep(LOOK_AGAIN_SECONDS)
+    return partitions(client, topic)
 
 
 def ensure(client: KafkaAdminClient, topic: str, count: int, *, keep: bool = False) -> list[int]:
@@ -168,22 +199,12 @@ def ensure(client: KafkaAdminClient, topic: str, count: int, *, keep: bool = Fal
     ------
     TopicCreationError
         The broker refuses to create the topic.
+    FewBrokersError, KafkaError
+        The topic can't be created now; another attempt may succeed.
     """
     if numbers := partitions(client, topic):
         return numbers
-    configs = KEEP if keep else {}
-    wanted = {"num_partitions": count, "replication_factor": -1, "configs": configs}
-    try:
-        with suppress(TopicAlreadyExistsError):  # another program may create it meanwhile
-            client.create_topics({topic: wanted})
-        client.wait_for_topics([topic])
-    except KafkaError as error:
-        settings = "".join(f" {name}={value}" for name, value in configs.items())
-        raise TopicCreationError(
-            f"the broker does not create topic {topic!r}{settings and ' with' + settings}"
-            f" ({type(error).__name__}); create it with"
-            " Kafka's own tools, or ask the broker's administrator for the right to create topics"
-        ) from error
+    creation.create(client, topic, count, KEEP if keep else {})
     return partitions(client, topic)
 
 

@@ -11,6 +11,10 @@ GRACE_SECONDS = 15.0
 """Seconds that unfinished work may still take after a signal."""
 
 
+class StoppedError(Exception):
+    """A signal has come while the program waited for something else."""
+
+
 class Shutdown:
     """Records the first SIGINT or SIGTERM; the second one ends the program at once.
 
