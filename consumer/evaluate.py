@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from pathlib import Path
 
 import structlog
 import torch
@@ -24,7 +25,9 @@ from consumer.monitoring.heldout_metrics import HeldOutMetrics
 from consumer.records.reader import RecordReader
 from consumer.settings import EvaluateSettings
 from consumer.web import server
+from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.json_file import without_nan
+from newsreel.common.retrying import Waiting, retry
 from newsreel.common.shutdown import Shutdown
 
 FEATURE_BYTES = 1 << 30
@@ -52,7 +55,7 @@ def _once(settings: EvaluateSettings) -> None:
     hardware.use_cores(cores(settings))
     newest = newest_checkpoint(settings.checkpoint)
     topic = _heldout(settings)
-    documents = topic.read()
+    documents = topic.read_when_possible()
     if not documents:
         raise HeldOutError(
             f"topic {settings.topic!r} has no documents with labels; publish some with: python -m"
@@ -61,9 +64,17 @@ def _once(settings: EvaluateSettings) -> None:
             + (f". The last record can't be used: {topic.last_error}" if topic.last_error else "")
         )
     if newest != settings.checkpoint:
-        newest = recovery.last_committed(_store(settings), settings.connection) or newest
+        newest = _last_committed(settings) or newest
     evaluation = CheckpointEvaluator(_machine(settings), cache_bytes=0).evaluate(newest, documents)
     print(json.dumps(_report(evaluation), indent=2, ensure_ascii=False))  # noqa: T201 - the result
+
+
+def _last_committed(settings: EvaluateSettings) -> Path | None:
+    """Return the folder of the checkpoint that was committed last; waits for Kafka for a while."""
+    return retry(
+        lambda: recovery.last_committed(_store(settings), settings.connection),
+        Waiting("the offsets of the group", lambda: diagnose(settings.connection, Need())),
+    )
 
 
 def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
@@ -85,6 +96,7 @@ def _watch(settings: EvaluateSettings, stack: ExitStack) -> None:
         History(store.folder, settings.topic),
         HeldOutMetrics(registry),
         stop,
+        diagnose=lambda: diagnose(settings.connection, Need((settings.topic,))),
     )
     app = Starlette(routes=server.monitoring(registry, lambda: None, watch.waiting))
     address = stack.enter_context(

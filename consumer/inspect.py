@@ -1,18 +1,18 @@
 """Composition root of `python -m consumer inspect`: say what is in a topic, and change nothing."""
 
 from consumer.kafka import patches
-from consumer.kafka.sample import read_sample
+from consumer.kafka.sample import Sample, read_sample
 from consumer.records.findings import Findings
 from consumer.settings import InspectSettings
 from newsreel.common import kafka
+from newsreel.common.diagnosis import Need, diagnose
+from newsreel.common.retrying import Waiting, retry
 
 
 def inspect_topic(settings: InspectSettings) -> None:
     """Read some records, and print what they hold and the options that read them."""
     patches.install()
-    with kafka.admin(settings.connection) as admin:
-        kafka.require(admin, settings.topic)
-    sample = read_sample(settings.connection, settings.topic, settings.sample)
+    sample = _sample(settings)
     count = f"{sample.partitions} partition" + "s" * (sample.partitions != 1)
     _print(f"topic      {settings.topic}: {count}, {sample.offsets} offsets")
     if not sample.records:
@@ -20,6 +20,19 @@ def inspect_topic(settings: InspectSettings) -> None:
         return
     findings = Findings(settings.topic, sample.records, settings.records, settings.command)
     _print(f"sample     {len(sample.records)} records", *findings.lines())
+
+
+def _sample(settings: InspectSettings) -> Sample:
+    """Read some records, trying again for a while where Kafka is not ready."""
+    connection, topic = settings.connection, settings.topic
+
+    def attempt() -> Sample:
+        with kafka.admin(connection) as admin:
+            kafka.require(admin, topic, connection.user)
+        return read_sample(connection, topic, settings.sample)
+
+    need = Need((topic,))
+    return retry(attempt, Waiting(f"topic {topic!r}", lambda: diagnose(connection, need)))
 
 
 def _print(*lines: str) -> None:

@@ -1,6 +1,6 @@
 """The consumer that holds the lease: it resumes from the last commit and learns to the end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +15,14 @@ from consumer.commit.committer import CommitSchedule, Committer
 from consumer.commit.resume import Resumed, Resumption
 from consumer.commit.writer import OutputWriter
 from consumer.kafka.batch import LabelTopic
-from consumer.kafka.client import connect
+from consumer.kafka.commits import Commits, superseded
+from consumer.kafka.config import Since
 from consumer.kafka.merged import MergedStream, RecordStream
+from consumer.kafka.opening import open_topic
 from consumer.kafka.outbox import Delivery, ImmediateDelivery, Outbox, TransactionalDelivery
 from consumer.kafka.poller import LOOK_SECONDS, Poller
 from consumer.kafka.source import KafkaSource, RunEnd
-from consumer.kafka.topic_state import TopicState, read_state
-from consumer.kafka.transaction import Transactions, superseded
+from consumer.kafka.topic_state import TopicState
 from consumer.loop.prequential import Loop
 from consumer.monitoring.counters import COUNTER_FILE, CounterFile
 from consumer.monitoring.learning_metrics import Metrics
@@ -30,7 +31,6 @@ from consumer.records.reader import RecordReader
 from consumer.records.screening import Screening
 from consumer.settings import Settings
 from consumer.web.status import Health
-from newsreel.common import kafka
 
 QUEUED_MICRO_BATCHES = 8
 LOOK_FOR_LABELS_SECONDS = 0.2
@@ -55,7 +55,7 @@ class Leader:
 
     def run(
         self,
-        transactions: Transactions,
+        commits: Commits,
         committed: Mapping[int, OffsetAndMetadata],
         health: Health,
         stack: ExitStack,
@@ -65,8 +65,8 @@ class Leader:
 
         Parameters
         ----------
-        transactions
-            Transactions of the group, begun.
+        commits
+            Commits of the group, begun.
         committed
             Committed offsets of the group, by partition.
         health
@@ -82,19 +82,18 @@ class Leader:
             The run can't resume, or can't go on; the message says what to do.
         """
         settings = self.settings
-        reader = kafka.retry(lambda: connect(settings.connection.options), self._is_stopping)
-        state = self._state(reader)
+        reader, state = self._open(settings.topic, settings.from_, committed)
         contents = CheckpointContents(
             self._parts(), settings.topic, settings.group, dict(self.description), state.id
         )
-        resumed = self._resume(transactions, committed, state, contents)
+        resumed = self._resume(commits, committed, state, contents)
         poller = self._poller(reader, settings.topic, resumed.positions)
         stack.callback(poller.close)
         outbox = Outbox(self._delivery(stack))
         writer = OutputWriter(
             settings.topics, settings.group, outbox, self.progress, resumed.published
         )
-        committer = self._committer(transactions, outbox, resumed, contents)
+        committer = self._committer(commits, outbox, resumed, contents)
         screening = Screening(
             self.reader, settings.topic, settings.records, usable=self.progress.documents > 0
         )
@@ -144,24 +143,21 @@ class Leader:
         """Return the parts that a checkpoint keeps, by name."""
         return self.loop.parts() | {"progress": self.progress}
 
-    def _state(self, reader: KafkaConsumer) -> TopicState:
-        """Ask the broker for the state of the topic."""
-        settings = self.settings
-        return kafka.retry(
-            lambda: read_state(reader, settings.connection, settings.topic, settings.from_),
-            self._is_stopping,
-        )
+    def _open(
+        self, topic: str, since: Since, known: Collection[int]
+    ) -> tuple[KafkaConsumer, TopicState]:
+        return open_topic(self.settings.connection, topic, since, self._is_stopping, known)
 
     def _resume(
         self,
-        transactions: Transactions,
+        commits: Commits,
         committed: Mapping[int, OffsetAndMetadata],
         state: TopicState,
         contents: CheckpointContents,
     ) -> Resumed:
         """Restore the last commit; a new group begins where --from says."""
         settings = self.settings
-        resumption = Resumption(self.store, transactions, self.progress, self.interrupts)
+        resumption = Resumption(self.store, commits, self.progress, self.interrupts)
         keep_model = settings.keep_model
         resumed = resumption.resume(contents, committed, state, keep_model=keep_model)
         if committed and not resumed.start.moved and "from_" in settings.model_fields_set:
@@ -189,7 +185,7 @@ class Leader:
 
     def _committer(
         self,
-        transactions: Transactions,
+        commits: Commits,
         outbox: Outbox,
         resumed: Resumed,
         contents: CheckpointContents,
@@ -200,7 +196,7 @@ class Leader:
         )
         return Committer(
             self.store,
-            transactions,
+            commits,
             outbox,
             contents,
             self.progress,
@@ -239,9 +235,8 @@ class Leader:
         settings, topic = self.settings, self.settings.topics.labels
         if not settings.late_labels:
             return documents.queue, LabelTopic()
-        reader = connect(settings.connection.options)
         since = settings.from_ if self.progress.checkpoint is None else "earliest"
-        state = read_state(reader, settings.connection, topic, since)
+        reader, state = self._open(topic, since, self.loop.labelling.positions)
         positions = state.resumed(self.loop.labelling.positions)
         labels = self._poller(reader, topic, positions)
         stack.callback(labels.close)

@@ -1,6 +1,7 @@
 """``python -m consumer``: builds the parts, and owns signals and the order in which parts end."""
 
 import gc
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -20,6 +21,8 @@ from consumer.evaluation.scores import Scores
 from consumer.heldout.checkpoint_evaluator import score_heldout
 from consumer.heldout.topic import HeldOutTopic
 from consumer.kafka import patches
+from consumer.kafka.commits import Commits
+from consumer.kafka.plain_commits import PlainCommits
 from consumer.kafka.transaction import Transactions
 from consumer.labels import LabelSet
 from consumer.leader import Leader
@@ -35,7 +38,10 @@ from consumer.web.serving import Serving
 from consumer.web.status import Health, Status
 from newsreel import __version__
 from newsreel.common import kafka
-from newsreel.common.shutdown import Shutdown
+from newsreel.common.diagnosis import Need, diagnose
+from newsreel.common.errors import UserError
+from newsreel.common.retrying import Waiting, retry
+from newsreel.common.shutdown import Shutdown, StoppedError
 
 log = structlog.get_logger()
 
@@ -50,7 +56,10 @@ def learn_stream(settings: Settings, failpoint: Callable[[str], None]) -> None:
     """
     patches.install()
     with ExitStack() as stack:
-        _learn(settings, failpoint, stack)
+        try:
+            _learn(settings, failpoint, stack)
+        except StoppedError:
+            log.info("stopped before anything was learned")
 
 
 def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStack) -> None:
@@ -60,10 +69,11 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
     reader = RecordReader.build(settings.records)
     store = CheckpointStore(settings.checkpoint_dir, settings.keep_checkpoints)
     store.create()
-    _require_topics(settings)
+    _require_topics(settings, lambda: shutdown.requested)
     metrics, progress, health = _metrics(settings), Progress(), Health()
     serving = Serving(progress)
     address = stack.enter_context(_http(settings, metrics, progress, health, serving, store))
+    holders: list[str] = []  # that this consumer stood by for
     lease = Lease(store.folder)
     stack.callback(lease.release)
 
@@ -72,20 +82,22 @@ def _learn(settings: Settings, failpoint: Callable[[str], None], stack: ExitStac
     loading = stack.enter_context(ThreadPoolExecutor(1)).submit(_load, settings)
     acquired = lease.acquire(
         lambda: shutdown.requested or _has_failed(loading),
-        lambda holder: log.info("standing by", group=settings.group, holder=holder, http=address),
+        lambda holder: _stand_by(settings, holder, address, holders),
     )
     shared, description = loading.result()  # raises before any other consumer is fenced
     if shutdown.requested or not acquired:
         return
     interrupts = Interrupts(lease.fenced, lambda: shutdown.requested, shutdown.overdue, failpoint)
-    transactions = Transactions(
+    kind = Transactions if settings.delivery == "exactly-once" else PlainCommits
+    commits: Commits = kind(
         settings.connection, settings.group, settings.topic, interrupts, metrics
     )
-    stack.callback(transactions.close)
-    committed = transactions.begin()
+    stack.callback(commits.close)
+    # A standby has loaded its model: it waits for Kafka as long as it may have waited for a leader.
+    committed = commits.begin(math.inf if holders else None)
     loop = composition.build_loop(settings, shared.classifier)
     leader = Leader(settings, reader, loop, description, progress, metrics, store, interrupts)
-    leader.run(transactions, committed, health, stack, lambda: serving.begin(shared))
+    leader.run(commits, committed, health, stack, lambda: serving.begin(shared))
     _summarize(settings, reader, loop, progress, shutdown)
 
 
@@ -107,15 +119,25 @@ def _has_failed(loading: "Future[Any]") -> bool:
     return loading.done() and loading.exception() is not None
 
 
-def _require_topics(settings: Settings) -> None:
+def _stand_by(settings: Settings, holder: str, address: str, holders: list[str]) -> None:
+    log.info("standing by", group=settings.group, holder=holder, http=address)
+    holders.append(holder)
+
+
+def _require_topics(settings: Settings, stopping: Callable[[], bool]) -> None:
     """Require the topic of documents, and create the missing topics of the consumer's output."""
-    topics = settings.topics
-    with kafka.admin(settings.connection) as admin:
-        kafka.require(admin, topics.documents)
-        for name in (topics.dead_letters, topics.predictions, topics.drift):
-            kafka.ensure(admin, name, count=1)
-        if settings.late_labels:
-            kafka.ensure(admin, topics.labels, count=1)
+    topics, connection = settings.topics, settings.connection
+    made = [topics.dead_letters, topics.predictions, topics.drift]
+    made += [topics.labels] if settings.late_labels else []
+
+    def attempt() -> None:
+        with kafka.admin(connection) as admin:
+            kafka.require(admin, topics.documents, connection.user)
+            for name in made:
+                kafka.ensure(admin, name, count=1)
+
+    need = Need((topics.documents, *made))
+    retry(attempt, Waiting("the topics", lambda: diagnose(connection, need)), stopping)
 
 
 def _metrics(settings: Settings) -> Metrics:
@@ -181,7 +203,14 @@ def _summarize(
 def _score(
     settings: Settings, reader: RecordReader, loop: Loop, shutdown: Shutdown
 ) -> Scores | None:
-    """Score the model on the held-out topic; None if a signal comes meanwhile."""
-    documents = HeldOutTopic(settings.connection, settings.topics.heldout, reader).read()
+    """Score the model on the held-out topic; None if a signal comes, or Kafka is away."""
+    topic = HeldOutTopic(settings.connection, settings.topics.heldout, reader)
+    try:
+        documents = topic.read_when_possible(lambda: shutdown.requested)
+    except StoppedError:
+        return None
+    except UserError as error:  # everything is committed: that must not look like a failure
+        log.warning("no held-out figures", topic=settings.topics.heldout, reason=str(error))
+        return None
     scores = score_heldout(loop.classifier, documents, stopping=lambda: shutdown.requested)
     return None if shutdown.requested else scores

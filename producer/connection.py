@@ -7,7 +7,10 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError
 
-from newsreel.common.kafka import Connection
+from newsreel.common.diagnosis import Need, diagnose
+from newsreel.common.kafka import CONNECT_TIMEOUT_MS, Connection, admin
+from newsreel.common.kafka_errors import heals
+from newsreel.common.retrying import Waiting, retry
 from newsreel.events.topics import Names
 from producer.publisher import DeliveryError, PublishCounts, Publisher
 
@@ -22,6 +25,22 @@ BATCH_BYTES = 1 << 17
 
 RECORD_BYTES = 1_048_588
 """Largest record that a topic accepts by Kafka's default, in bytes."""
+
+
+def wait_for_kafka(connection: Connection) -> None:
+    """Wait for a while until a broker answers.
+
+    Raises
+    ------
+    UserError
+        No broker answers, or the user can't sign in.
+    """
+
+    def attempt() -> None:
+        with admin(connection):
+            pass
+
+    retry(attempt, Waiting("a broker"))
 
 
 @contextmanager
@@ -52,9 +71,11 @@ def connect(
         Some records could not be delivered.
     """
     patience_ms = round(patience * 1000)
-    try:
-        client = KafkaProducer(
+
+    def attempt() -> KafkaProducer:
+        return KafkaProducer(
             **connection.options,
+            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
             enable_idempotence=True,
             compression_type="gzip",
             batch_size=min(BATCH_BYTES, record_bytes),
@@ -64,24 +85,35 @@ def connect(
             delivery_timeout_ms=patience_ms,
             request_timeout_ms=patience_ms // 4,
         )
-    except KafkaError as error:
-        raise DeliveryError(
-            f"Kafka at {connection.bootstrap_servers!r} does not answer any more; nothing was"
-            " delivered: check the broker, then run the producer again"
-        ) from error
+
+    need = Need((topics.documents,))
+    client = retry(attempt, Waiting("sending", lambda: diagnose(connection, need)))
     publisher = Publisher(client, topics, source, counts, patience, published)
     try:
-        yield publisher
-    except Exception:
-        publisher.flush()  # the documents before a broken row are right
-        raise
-    else:
-        publisher.flush()
+        with _flushed(publisher):
+            yield publisher
+    except DeliveryError as error:
+        found = diagnose(connection, need)
+        raise DeliveryError(f"{error}. Now: {found}" if found else str(error)) from error
     finally:
         if publisher.pending:
             client._sender.force_close()  # noqa: SLF001 - close() alone would wait for the broker
         with suppress(KafkaError):
             client.close(timeout=CLOSE_SECONDS)
+
+
+@contextmanager
+def _flushed(publisher: Publisher) -> Iterator[None]:
+    """Flush a publisher when the ``with`` block ends, also for an error of the stream."""
+    try:
+        yield
+    except DeliveryError:
+        raise
+    except Exception:
+        publisher.flush()  # the documents before a broken row are right
+        raise
+    else:
+        publisher.flush()
 
 
 def largest_record(client: KafkaAdminClient, topic: str) -> int:
@@ -92,5 +124,9 @@ def largest_record(client: KafkaAdminClient, topic: str) -> int:
             [ConfigResource("topic", topic, {name: None})], config_filter="all"
         )
         return int(answer["topic"][topic][name]["value"])
-    except (KafkaError, KeyError):
+    except KeyError:
         return RECORD_BYTES
+    except KafkaError as error:
+        if heals(error):
+            raise
+        return RECORD_BYTES  # the user may not read the topic's settings

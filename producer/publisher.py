@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RetriableError
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from newsreel.common.errors import UserError
+from newsreel.common.kafka_errors import explain, heals
 from newsreel.events import change, label
 from newsreel.events.change import Change
 from newsreel.events.document import Document, encode
@@ -233,9 +234,10 @@ class Publisher:
             ):
                 self._error = KafkaTimeoutError()
             if self._error:
-                reason = type(self._error).__name__
-                if isinstance(self._error, RetriableError):
-                    reason = f"no answer for {self._patience:g} s"
+                timed_out = heals(self._error)
+                reason = (
+                    f"no answer for {self._patience:g} s" if timed_out else explain(self._error)
+                )
                 raise DeliveryError(
                     f"Kafka accepts no more documents ({reason}): {self._counts.delivered} were"
                     f" delivered to {self._topics.documents!r}, {self._pending} more were sent;"

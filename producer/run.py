@@ -8,11 +8,12 @@ from itertools import chain, islice
 from random import Random
 
 import structlog
-from kafka import KafkaAdminClient
 from prometheus_client import CollectorRegistry
 
 from newsreel.common import kafka
+from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.errors import UserError
+from newsreel.common.retrying import Waiting, retry
 from newsreel.common.shutdown import Shutdown
 from producer import arrivals, connection, metrics, progress
 from producer.arrivals import Timetable
@@ -40,6 +41,7 @@ def run(settings: Settings) -> None:
     UserError
         The options don't fit together, or the corpus or the broker can't be used.
     """
+    kafka.forbid_topic_creation()
     # Quick checks come first: options and files, then addresses, then the whole corpus.
     scenario = _scenario(settings)
     corpus = _corpus(settings)
@@ -53,9 +55,9 @@ def run(settings: Settings) -> None:
         timetable = Timetable(_schedule(settings), settings.speedup)
         # The stream is built before any topic is created: a corpus that does not fit the scenario
         # leaves no topic behind.
-        with kafka.admin(settings.connection) as client:
-            stream, total = _stream(settings, scenario, corpus, timetable)
-            record_bytes, published = _prepare_topics(client, settings, scenario)
+        connection.wait_for_kafka(settings.connection)
+        stream, total = _stream(settings, scenario, corpus, timetable)
+        record_bytes, published = _prepare_topics(settings, scenario)
         stream = order.resume(stream, published)
         remaining = None if total is None else max(0, total - published)
         shutdown = stack.enter_context(Shutdown())
@@ -118,10 +120,8 @@ def _corpus(settings: Settings) -> Corpus:
     )
 
 
-def _prepare_topics(
-    client: KafkaAdminClient, settings: Settings, scenario: Scenario
-) -> tuple[int, int]:
-    """Create missing topics of the stream.
+def _prepare_topics(settings: Settings, scenario: Scenario) -> tuple[int, int]:
+    """Create missing topics of the stream, trying again for a while where Kafka is not ready.
 
     Returns
     -------
@@ -129,16 +129,25 @@ def _prepare_topics(
         Largest record that the topic of documents accepts, in bytes; and the number of documents
         that an earlier run has published, 0 without ``--resume``.
     """
-    partitions = kafka.ensure(
-        client, settings.topic, settings.partitions, keep=settings.keep_records
-    )
-    record_bytes = connection.largest_record(client, settings.topic)
-    published = kafka.count(client, settings.topic) if settings.resume else 0
-    if scenario.separates_labels:
-        kafka.ensure(client, settings.topics.labels, count=1)
-    if scenario.announces_changes:
-        kafka.ensure(client, settings.topics.truth, count=1, keep=True)
-    log.info("topic", name=settings.topic, partitions=len(partitions), published=published)
+    topic = settings.topic
+
+    def attempt() -> tuple[int, int, int]:
+        with kafka.admin(settings.connection) as client:
+            partitions = kafka.ensure(
+                client, topic, settings.partitions, keep=settings.keep_records
+            )
+            record_bytes = connection.largest_record(client, topic)
+            published = kafka.count(client, topic) if settings.resume else 0
+            if scenario.separates_labels:
+                kafka.ensure(client, settings.topics.labels, count=1)
+            if scenario.announces_changes:
+                kafka.ensure(client, settings.topics.truth, count=1, keep=True)
+        return len(partitions), record_bytes, published
+
+    need = Need((topic,))
+    waiting = Waiting(f"topic {topic!r}", lambda: diagnose(settings.connection, need))
+    partitions, record_bytes, published = retry(attempt, waiting)
+    log.info("topic", name=topic, partitions=partitions, published=published)
     return record_bytes, published
 
 

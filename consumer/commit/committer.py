@@ -14,8 +14,8 @@ from consumer.checkpoints.manifest import CheckpointError
 from consumer.checkpoints.note import note_committed
 from consumer.checkpoints.state import CheckpointContents, Snapshot, take_snapshot
 from consumer.checkpoints.store import CheckpointStore
+from consumer.kafka.commits import AbandonedError, Commits
 from consumer.kafka.outbox import Outbox, Outgoing
-from consumer.kafka.transaction import AbandonedError, Transactions
 from consumer.loop.step import Step
 from consumer.monitoring.progress import Progress
 
@@ -106,8 +106,8 @@ class Committer:
     ----------
     store
         Folder of checkpoints.
-    transactions
-        Transactions of the group.
+    commits
+        Commits of the group.
     outbox
         Records to publish with the next commit.
     contents
@@ -126,7 +126,7 @@ class Committer:
     def __init__(
         self,
         store: CheckpointStore,
-        transactions: Transactions,
+        commits: Commits,
         outbox: Outbox,
         contents: CheckpointContents,
         progress: Progress,
@@ -135,7 +135,7 @@ class Committer:
         interrupts: Interrupts,
     ) -> None:
         self._store = store
-        self._transactions = transactions
+        self._commits = commits
         self._outbox = outbox
         self._contents = contents
         self._progress = progress
@@ -236,7 +236,7 @@ class Committer:
             )
             records = self._outbox.undelivered(commit.records)
             folder = self._store.folder / id_
-            self._transactions.commit(records, commit.positions, id_, folder.exists)
+            self._commits.commit(records, commit.positions, id_, folder.exists)
             note_committed(self._store.folder, id_)
             self._interrupts.failpoint("committed")
             size = self._store.size(id_)

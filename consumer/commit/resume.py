@@ -1,6 +1,6 @@
 """Resume a run: restore the last commit, and commit what a kill must not lose."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from kafka import OffsetAndMetadata
@@ -11,10 +11,11 @@ from consumer.checkpoints.state import CheckpointContents, take_snapshot
 from consumer.checkpoints.store import CheckpointStore
 from consumer.commit import recovery
 from consumer.commit.starting_point import Group, StartingPoint, starting_point
+from consumer.kafka.commits import Commits
 from consumer.kafka.offsets import FRESH
 from consumer.kafka.topic_state import TopicState
-from consumer.kafka.transaction import Transactions
 from consumer.monitoring.progress import Progress
+from newsreel.common.retrying import interruptible
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Resumption:
     ----------
     store
         Folder of checkpoints.
-    transactions
-        Transactions of the group, begun.
+    commits
+        Commits of the group, begun.
     progress
         Counts of the run; it receives the id of the checkpoint.
     interrupts
@@ -49,7 +50,7 @@ class Resumption:
     """
 
     store: CheckpointStore
-    transactions: Transactions
+    commits: Commits
     progress: Progress
     interrupts: Interrupts
 
@@ -91,14 +92,22 @@ class Resumption:
         # A checkpoint that was written and never committed belongs to a discarded history.
         store.clear(start.checkpoint, self.interrupts)
         if start.checkpoint is None and not _is_committed(start, committed):
-            self.transactions.commit([], start.positions, FRESH)
+            self._commit(start.positions, FRESH)
         if start.moved:
-            start = replace(start, checkpoint=self._commit(contents, positions))
+            start = replace(start, checkpoint=self._save(contents, positions))
         note_committed(store.folder, start.checkpoint)
         self.progress.checkpoint = start.checkpoint
         return Resumed(start, positions)
 
-    def _commit(self, contents: CheckpointContents, positions: Mapping[int, int]) -> str:
+    def _commit(
+        self, positions: Mapping[int, int], id_: str, exists: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Commit positions; a signal ends the wait for the broker, as nothing was learned yet."""
+        interruptible(
+            lambda: self.commits.commit([], positions, id_, exists), self.interrupts.stopping
+        )
+
+    def _save(self, contents: CheckpointContents, positions: Mapping[int, int]) -> str:
         """Commit the restored state at other offsets than those it was learned up to."""
         id_ = self.store.save(
             take_snapshot(contents.parts),
@@ -110,7 +119,7 @@ class Resumption:
             describes=contents.describes,
             topic_id=contents.topic_id,
         )
-        self.transactions.commit([], positions, id_, (self.store.folder / id_).exists)
+        self._commit(positions, id_, (self.store.folder / id_).exists)
         # If this checkpoint is ever damaged, an older one must not bring its old offsets back.
         self.store.delete_older(id_)
         return id_

@@ -95,6 +95,12 @@ def starting_point(
     GroupError
         The named checkpoint is missing, or the offsets are not those of the checkpoint.
     """
+    if keep_model and state.leaderless:
+        raise GroupError(
+            f"--keep-model needs the offsets of all partitions, and topic {group.topic!r} has"
+            f" partitions without a leader ({', '.join(map(str, sorted(state.leaderless)))}); start"
+            " their brokers first"
+        )
     id_ = checkpoint_id(group.committed)
     if id_ is None:
         id_ = _last_committed(group, store)
@@ -193,7 +199,8 @@ def _gone(group: Group, state: TopicState, manifest: Manifest) -> list[int]:
     return [
         int(partition)
         for partition, position in manifest.positions.items()
-        if position > state.ends.get(int(partition), -1)
+        if int(partition) not in state.leaderless
+        and position > state.ends.get(int(partition), -1)
         and (int(partition) not in state.ends or _is_own(group, manifest, int(partition)))
     ]
 

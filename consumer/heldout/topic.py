@@ -1,6 +1,7 @@
 """Read the held-out topic: documents on which the model is evaluated and never trained."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
@@ -9,7 +10,9 @@ from kafka.consumer.fetcher import ConsumerRecord
 from consumer.kafka.bounded import read_until
 from consumer.records.reader import Reader
 from newsreel.common import kafka
+from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.errors import UserError
+from newsreel.common.retrying import Waiting, retry
 from newsreel.events.document import Document
 from newsreel.events.errors import DecodeError
 
@@ -53,6 +56,26 @@ class HeldOutTopic:
         self.last_error = ""
         self._positions: dict[TopicPartition, int] = {}
 
+    def read_when_possible(self, stopping: Callable[[], bool] | None = None) -> list[Document]:
+        """Return what `read` does, trying again for a while where Kafka is not ready.
+
+        Parameters
+        ----------
+        stopping
+            Returns whether the program is about to end.
+
+        Raises
+        ------
+        UserError
+            Kafka refuses, or is not ready in time.
+        StoppedError
+            The program is about to end.
+        """
+        need = Need((self._topic,))
+        task = f"the held-out documents of topic {self._topic!r}"
+        waiting = Waiting(task, lambda: diagnose(self._connection, need))
+        return retry(self.read, waiting, stopping)
+
     def read(self) -> list[Document]:
         """Return every labelled document of the topic; an empty list where there is no topic.
 
@@ -71,7 +94,11 @@ class HeldOutTopic:
 
     def _read(self, partitions: list[TopicPartition]) -> None:
         consumer = KafkaConsumer(
-            **self._connection.options, enable_auto_commit=False, auto_offset_reset="earliest"
+            **self._connection.options,
+            bootstrap_timeout_ms=kafka.CONNECT_TIMEOUT_MS,
+            request_timeout_ms=kafka.REQUEST_TIMEOUT_MS,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
         )
         try:
             consumer.assign(partitions)

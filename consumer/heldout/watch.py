@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 from kafka.errors import KafkaError
@@ -15,8 +15,11 @@ from consumer.heldout.history import History
 from consumer.heldout.topic import HeldOutTopic
 from consumer.kafka.bounded import StalledError
 from consumer.records.formats import RegistryError
+from newsreel.common.errors import UserError
 from newsreel.common.kafka import BrokerUnreachableError
-from newsreel.common.shutdown import Shutdown
+from newsreel.common.kafka_errors import explain, heals
+from newsreel.common.retrying import interruptible, refusal
+from newsreel.common.shutdown import Shutdown, StoppedError
 from newsreel.events.document import Document
 
 POLL_SECONDS = 2.0
@@ -24,6 +27,8 @@ POLL_SECONDS = 2.0
 
 REREAD_SECONDS = 60.0
 """Seconds between two checks for new held-out documents, while there is no new checkpoint."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -63,6 +68,8 @@ class Watch:
         Ends `run`.
     clock
         Seconds that only go forward.
+    diagnose
+        Looks at the cluster, and returns what is wrong there; None if all is well.
     """
 
     def __init__(
@@ -74,6 +81,7 @@ class Watch:
         observer: EvaluationObserver,
         stop: Shutdown,
         clock: Callable[[], float] = time.monotonic,
+        diagnose: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._newest = newest
         self._heldout = heldout
@@ -82,6 +90,7 @@ class Watch:
         self._observer = observer
         self._stop = stop
         self._clock = clock
+        self._diagnose = diagnose
         self._waiting: str | None = "starting"
         self._evaluated: Path | None = None
         self._failure: str | None = None
@@ -98,14 +107,17 @@ class Watch:
         Raises
         ------
         UserError
-            A checkpoint was written by another version, or its encoder is not installed here.
+            A checkpoint was written by another version, or its encoder is not installed here, or
+            Kafka refuses a request for good.
         """
         while not self._stop.requested:
             try:
                 self.look()
+            except StoppedError:
+                return
             except (KafkaError, OSError, BrokerUnreachableError, StalledError) as error:
                 self._observer.evaluation_failed()
-                self._wait(f"Kafka does not answer as expected ({error})")
+                self._wait_for_kafka(error)
             except RegistryError as error:
                 self._observer.evaluation_failed()
                 self._wait(str(error))
@@ -113,14 +125,14 @@ class Watch:
 
     def look(self) -> None:
         """Evaluate the newest checkpoint if the checkpoint or a held-out document is new."""
-        folder = self._newest()
+        folder = self._interruptible(self._newest)
         if folder is None:
             self._wait("no checkpoint was committed yet, or none is readable")
             return
         if folder == self._evaluated and self._clock() < self._read_at + REREAD_SECONDS:
             self._waiting = self._failure
             return
-        documents = self._heldout.read()
+        documents = self._interruptible(self._heldout.read)
         self._read_at = self._clock()
         if not documents:
             self._wait("no held-out document was published yet")
@@ -134,7 +146,7 @@ class Watch:
         try:
             evaluation = self._evaluator.evaluate(folder, documents, lambda: self._stop.requested)
         except BrokenCheckpointError as error:
-            if self._newest() != folder:
+            if self._interruptible(self._newest) != folder:
                 return  # the checkpoint was pruned, since a newer one is committed
             self._observer.evaluation_failed()
             self._waiting = self._failure = f"the next checkpoint: {error}"
@@ -154,6 +166,22 @@ class Watch:
                 seconds=round(seconds, 1),
             )
         self._evaluated, self._documents = folder, documents
+
+    def _interruptible(self, action: Callable[[], T]) -> T:
+        return interruptible(action, lambda: self._stop.requested)
+
+    def _wait_for_kafka(self, error: Exception) -> None:
+        """Say what is wrong with Kafka.
+
+        Raises
+        ------
+        UserError
+            The error never heals.
+        """
+        if not isinstance(error, StalledError) and not heals(error):
+            raise refusal(error) from error
+        found = None if isinstance(error, UserError) else self._interruptible(self._diagnose)
+        self._wait(found or explain(error))
 
     def _wait(self, reason: str) -> None:
         if reason != self._waiting:

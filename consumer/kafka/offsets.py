@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import UnknownTopicOrPartitionError
 
-from newsreel.common.kafka import Connection
+from newsreel.common.kafka import CONNECT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, Connection
 
 FRESH = "no checkpoint yet"
 """Metadata of the first commit of a group, in place of a checkpoint's id."""
@@ -26,6 +26,8 @@ def committed(connection: Connection, group: str, topic: str) -> Mapping[int, Of
     consumer = KafkaConsumer(
         **connection.options,
         group_id=group,
+        bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
         enable_auto_commit=False,
         isolation_level="read_committed",  # waits for a transaction that is being committed
     )

@@ -1,4 +1,4 @@
-"""Repair three defects of kafka-python 3.0.12; `install` is called once at a program's start.
+"""Repair four defects of kafka-python 3.0.12; `install` is called once at a program's start.
 
 Lost requests. A producer's sender asks whether a broker is ready and puts its request back when
 the answer is no. `KafkaNetClient.await_ready` raises an exception instead of answering, and the
@@ -12,6 +12,8 @@ Paused partitions. `Fetcher` sets fetched records of a paused partition aside. W
 resumed, it takes them up only if it never held records of another partition: a partition that is
 read to the last record leaves an empty holder behind, which counts as records. So the partition is
 never read again. With the patch, an empty holder is removed.
+Topics that appear. The option ``allow_auto_create_topics`` has no effect: see
+`newsreel.common.kafka.forbid_topic_creation`.
 """
 
 import time
@@ -21,6 +23,8 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 from kafka.record.default_records import DefaultRecordBatch
+
+from newsreel.common.kafka import forbid_topic_creation
 
 PAUSE_SECONDS = 0.1
 """Seconds before "not ready" is answered: the sender tries again at once."""
@@ -34,6 +38,7 @@ _fetched_records = Fetcher.fetched_records
 
 def install() -> None:
     """Install the patches in this process; further calls change nothing."""
+    forbid_topic_creation()
     Fetcher.fetched_records = _fetched_records_of_resumed_partitions
     KafkaNetClient.await_ready = _await_ready_without_raising
     DefaultRecordBatch._read_msg = _read_msg_with_any_header_name  # noqa: SLF001

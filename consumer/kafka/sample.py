@@ -6,7 +6,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from consumer.kafka.bounded import read_until
-from newsreel.common.kafka import Connection
+from newsreel.common.kafka import CONNECT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, Connection
 
 STALL_SECONDS = 20.0
 """Seconds without a record after which reading fails."""
@@ -38,6 +38,8 @@ def read_sample(connection: Connection, topic: str, count: int) -> Sample:
     """
     consumer = KafkaConsumer(
         **connection.options,
+        bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",

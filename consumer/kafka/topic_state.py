@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import UnknownTopicOrPartitionError
 
 from consumer.kafka.config import Since
 from newsreel.common import kafka
@@ -28,9 +30,16 @@ class TopicState:
     first: Mapping[int, int]
     """Where a new group begins, by partition."""
 
+    leaderless: frozenset[int] = frozenset()
+    """Partitions without a leader, of which no offset is known now."""
+
     def resumed(self, positions: Mapping[int, int]) -> dict[int, int]:
         """Return where to go on: at positions that the topic has, else where a new group begins."""
-        kept = {p: at for p, at in positions.items() if at <= self.ends.get(p, -1)}
+        kept = {
+            partition: at
+            for partition, at in positions.items()
+            if partition in self.leaderless or at <= self.ends.get(partition, -1)
+        }
         return {**self.first, **kept}
 
 
@@ -50,8 +59,14 @@ def read_state(
     KafkaError
         The broker does not answer, or refuses.
     """
-    found = beginnings(consumer, topic)
-    assigned = [TopicPartition(topic, number) for number in found]
+    with kafka.admin(connection) as admin:
+        (description,) = admin.describe_topics([topic])
+    led = {p["partition_index"]: p["leader_id"] >= 0 for p in description["partitions"]}
+    if not led:
+        raise UnknownTopicOrPartitionError(topic)
+    leaderless = frozenset(number for number in led if not led[number])
+    assigned = [TopicPartition(topic, number) for number in sorted(led) if led[number]]
+    found = _beginnings(consumer, assigned)
     ends = {tp.partition: at for tp, at in consumer.end_offsets(assigned).items()}
     match since:
         case datetime():
@@ -60,12 +75,16 @@ def read_state(
             first = found
         case "latest":
             first = ends
-    return TopicState(_topic_id(connection, topic), found, ends, first)
+    return TopicState(_topic_id(description), found, ends, first, leaderless)
 
 
 def beginnings(consumer: KafkaConsumer, topic: str) -> dict[int, int]:
     """Return the first offset of each partition of a topic."""
     partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+    return _beginnings(consumer, partitions)
+
+
+def _beginnings(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> dict[int, int]:
     return {tp.partition: at for tp, at in consumer.beginning_offsets(partitions).items()}
 
 
@@ -78,8 +97,6 @@ def _since(
     return {tp.partition: at.offset for tp, at in found.items() if at is not None}
 
 
-def _topic_id(connection: Connection, topic: str) -> str | None:
-    with kafka.admin(connection) as admin:
-        (description,) = admin.describe_topics([topic])
+def _topic_id(description: Mapping[str, Any]) -> str | None:
     found = description.get("topic_id")
     return str(found) if found is not None and found != UUID(int=0) else None

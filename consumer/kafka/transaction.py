@@ -2,48 +2,21 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
-import structlog
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    TopicAuthorizationFailedError,
-    TransactionalIdAuthorizationFailedError,
-)
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RetriableError
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
+from consumer.kafka.commits import AbandonedError, CommitRetryObserver, RefusedError, superseded
 from consumer.kafka.offsets import FRESH, checkpoint_id, committed
 from consumer.kafka.outbox import Outgoing, send, shortened
-from newsreel.common.errors import UserError
+from consumer.kafka.transactional_client import close, connect
+from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.kafka import Connection
-
-TRANSACTION_TIMEOUT_MS = 120_000
-
-REQUEST_TIMEOUT_MS = 10_000
-
-DELIVERY_TIMEOUT_MS = 15_000
-"""After an outage, kafka-python 3.0 may forget to add a partition to the transaction and wait for
-as long as this, so a short timeout lets the commit be tried again soon."""
-
-RETRY_BACKOFF_MS = 20
-"""kafka-python waits as long as this between the requests of one transaction, too: its default of
-100 adds 0.2 s to each commit."""
-
-MAX_REQUEST_BYTES = 64 << 20
-"""Every record that the stream's broker accepted must fit; the broker enforces its own limit."""
-
-REFUSALS = (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    TopicAuthorizationFailedError,
-    TransactionalIdAuthorizationFailedError,
-)
+from newsreel.common.kafka_errors import explain, heals
+from newsreel.common.retrying import Waiting, retry
 
 FLUSH_BYTES = 1 << 20
 """Bytes sent before a flush: the client gives up records that wait longer than its timeout."""
@@ -54,30 +27,6 @@ RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 PART_BYTES = (900_000, 300_000, 64 << 10)
 """Largest key, value or headers of a record after the broker has refused a size once, twice, and
 three times."""
-
-CLOSE_SECONDS = 1.0
-
-log = structlog.get_logger()
-
-
-class SupersededError(UserError):
-    """Another consumer has taken over the group."""
-
-
-class RefusedError(UserError):
-    """The broker refuses the transaction."""
-
-
-class AbandonedError(UserError):
-    """The broker did not accept a commit before the consumer had to end."""
-
-
-class TransactionObserver(Protocol):
-    """Counts what happens to transactions; called by the thread that commits."""
-
-    def commit_retried(self) -> None:
-        """Count a commit that failed at the broker."""
-        ...
 
 
 class Transactions:
@@ -105,7 +54,7 @@ class Transactions:
         group: str,
         topic: str,
         interrupts: Interrupts,
-        observer: TransactionObserver,
+        observer: CommitRetryObserver,
     ) -> None:
         self._connection = connection
         self._group = group
@@ -125,38 +74,40 @@ class Transactions:
             the id of a checkpoint.
         """
         self.close()
-        self._producer = KafkaProducer(
-            **self._connection.options,
-            transactional_id=f"newsreel/{self._group}/{self._topic}",
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            retry_backoff_ms=RETRY_BACKOFF_MS,
-            delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
-            max_block_ms=DELIVERY_TIMEOUT_MS,
-            compression_type="gzip",
-            max_request_size=MAX_REQUEST_BYTES,
-        )
-        self._producer.init_transactions()
+        self._producer = connect(self._connection, self._transactional_id)
         offsets = committed(self._connection, self._group, self._topic)
         self._last = checkpoint_id(offsets)
         return offsets
 
-    def begin(self) -> Mapping[int, OffsetAndMetadata]:
+    def begin(self, seconds: float | None = None) -> Mapping[int, OffsetAndMetadata]:
         """Open, trying again while the broker is away; returns the committed offsets.
+
+        Parameters
+        ----------
+        seconds
+            Seconds to try; `START_SECONDS` of retrying by default.
 
         Raises
         ------
-        SupersededError, RefusedError, AbandonedError
+        SupersededError, RefusedError, OutageError
+        StoppedError
+            A signal came: nothing was learned yet, so nothing waits for a commit.
         """
-        for wait in _waits():
+
+        def attempt() -> Mapping[int, OffsetAndMetadata]:
             try:
                 return self.open()
             except (KafkaError, OSError) as error:
-                self._recover("at the start", error)
+                self.close()
+                self._observer.commit_retried()
                 if self._interrupts.fenced():
                     raise superseded(self._group) from error
-                time.sleep(wait)
-        raise AssertionError
+                if not heals(error):
+                    raise self._refused(error) from error
+                raise
+
+        waiting = self._waiting("the transactions of the group")
+        return retry(attempt, waiting, self._interrupts.stopping, seconds)
 
     def commit(
         self,
@@ -194,25 +145,27 @@ class Transactions:
             for partition, offset in positions.items()
         }
         limits = iter(PART_BYTES)
+        waiting = self._waiting(f"the commit of checkpoint {id_}")
         for wait in _waits():
             try:
                 if self._producer is None and self._resume(id_, exists):
                     return
                 self._attempt(self._producer, records, offsets)
             except (KafkaError, OSError) as error:
-                if isinstance(error, MessageSizeTooLargeError) and (limit := next(limits, None)):
+                limit = next(limits, None) if isinstance(error, MessageSizeTooLargeError) else None
+                if limit:
                     records = [shortened(record, limit) for record in records]
-                self._recover(id_, error)
+                self._recover(id_, RetriableError() if limit else error, waiting)
                 time.sleep(wait)
             else:
                 self._last = None if id_ == FRESH else id_
+                waiting.end()
                 return
 
     def close(self) -> None:
         """Close the connection; the next `open` aborts a transaction that is left open."""
         if self._producer is not None:
-            with suppress(KafkaError):  # undelivered records were reported before
-                self._producer.close(timeout=CLOSE_SECONDS)
+            close(self._producer)
             self._producer = None
 
     def _attempt(
@@ -232,21 +185,32 @@ class Transactions:
         self._interrupts.failpoint("transaction-sent")
         producer.commit_transaction()
 
-    def _recover(self, id_: str, error: Exception) -> None:
+    @property
+    def _transactional_id(self) -> str:
+        return f"newsreel/{self._group}/{self._topic}"
+
+    def _waiting(self, task: str) -> Waiting:
+        need = Need((self._topic,), self._group, self._transactional_id)
+        return Waiting(task, lambda: diagnose(self._connection, need))
+
+    def _refused(self, error: Exception) -> RefusedError:
+        return RefusedError(
+            f"Kafka refuses a transaction of group {self._group!r}: {explain(error)}. The"
+            f" transactional id is {self._transactional_id!r}. Where the user has no right to"
+            " transactions, or the broker has none, start with --delivery at-least-once"
+        )
+
+    def _recover(self, id_: str, error: Exception, waiting: Waiting) -> None:
         self.close()
         self._observer.commit_retried()
-        if isinstance(error, REFUSALS):
-            raise RefusedError(
-                f"Kafka refuses a transaction of group {self._group!r} ({error}); allow its user to"
-                " write the topics of predictions, drift and dead letters, to read the group, and"
-                " to write its transactional id, then start again"
-            ) from error
+        if not heals(error):
+            raise self._refused(error) from error
         if self._interrupts.overdue():
             raise AbandonedError(
-                f"the broker did not accept the commit of checkpoint {id_} ({error}); start again:"
-                " documents since the last commit will be learned again"
+                f"the broker did not accept the commit of checkpoint {id_} ({explain(error)});"
+                " start again: documents since the last commit will be learned again"
             ) from error
-        log.warning("commit failed, trying again", checkpoint=id_, error=str(error))
+        waiting.say(error)
 
     def _resume(self, id_: str, exists: Callable[[], bool]) -> bool:
         """Open again after a failure; returns whether the failed commit was accepted after all."""
@@ -261,14 +225,6 @@ class Transactions:
         if not exists():
             raise CheckpointError(f"checkpoint {id_} was deleted before it could be committed")
         return self._last == id_
-
-
-def superseded(group: str) -> SupersededError:
-    """Build the error of a consumer from which another one has taken over."""
-    return SupersededError(
-        f"another consumer has taken over group {group!r}; this consumer has committed nothing"
-        " since: start it again to stand by"
-    )
 
 
 def _parts(records: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:

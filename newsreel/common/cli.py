@@ -101,13 +101,16 @@ def run(program: str, main: Callable[[Sequence[str]], None], argv: Sequence[str]
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        from kafka.errors import KafkaError  # noqa: PLC0415 - takes 0.2 s, which --help can't spare
+        # These take 0.2 s, which --help can't spare.
+        from kafka.errors import KafkaError  # noqa: PLC0415
+
+        from newsreel.common.kafka_errors import explain  # noqa: PLC0415
 
         if not isinstance(error, KafkaError):
             raise
         return _fail(
-            f"{program}: Kafka refused a request ({error}); check the broker, and your rights to"
-            " the topics and the group"
+            f"{program}: a request to Kafka failed: {explain(error)}; check the brokers, then start"
+            " again"
         )
     return 0
 

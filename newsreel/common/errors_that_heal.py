@@ -135,9 +135,7 @@ HEALS: Mapping[type[KafkaError], str] = {
     **dict.fromkeys(
         (errors.KafkaStorageError, errors.CorruptRecordError), "a disk of a broker fails"
     ),
-    **dict.fromkeys(
-        (errors.RebalanceInProgressError, errors.ReassignmentInProgressError), _BUSY
-    ),
+    **dict.fromkeys((errors.RebalanceInProgressError, errors.ReassignmentInProgressError), _BUSY),
     **dict.fromkeys(
         (
             KafkaError,  # kafka-python's own phrases; `cause` finds the class in most of them

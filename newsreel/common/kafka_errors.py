@@ -69,4 +69,6 @@ def _detail(error: KafkaError) -> str:
     """Return the class of an error, with the names that it is about."""
     about = error.args[0] if error.args else ()
     names = sorted(map(str, about)) if isinstance(about, set | frozenset) else []
+    if isinstance(about, str) and re.fullmatch(r"[\w.-]+", about):
+        names = [about]
     return ": ".join([type(error).__name__, *([", ".join(names)] if names else [])])

@@ -186,4 +186,3 @@ def _settle(action: Callable[[], T], outcome: "Future[T]") -> None:
         outcome.set_result(action())
     except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
         outcome.set_exception(error)
-

@@ -12,6 +12,7 @@ from kafka.errors import (
 )
 from kafka.future import Future
 
+from newsreel.common.kafka_errors import explain
 from newsreel.events.document import Document
 from newsreel.events.topics import Names
 from producer import publisher as publishing
@@ -93,7 +94,10 @@ def test_refused_for_its_size() -> None:
     ("error", "reason"),
     [
         (KafkaTimeoutError("Expiring 3 record(s)"), "no answer for 30 s"),
-        (TopicAuthorizationFailedError("documents"), "TopicAuthorizationFailedError"),
+        (
+            TopicAuthorizationFailedError("documents"),
+            explain(TopicAuthorizationFailedError("documents")),
+        ),
     ],
 )
 def test_lost_broker(error: KafkaError, reason: str) -> None:

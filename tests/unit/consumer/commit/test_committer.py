@@ -18,8 +18,8 @@ from consumer.checkpoints.store import CheckpointStore, restore_checkpoint
 from consumer.commit import committer as module
 from consumer.commit.committer import CommitSchedule, Committer
 from consumer.kafka.batch import DeadLetter
+from consumer.kafka.commits import AbandonedError, SupersededError, superseded
 from consumer.kafka.outbox import RECORD_OVERHEAD_BYTES, Outbox, Outgoing, TransactionalDelivery
-from consumer.kafka.transaction import AbandonedError, SupersededError, superseded
 from consumer.loop.step import Step
 from consumer.monitoring.progress import Progress
 from newsreel.events.errors import Reason

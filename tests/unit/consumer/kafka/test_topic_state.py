@@ -1,5 +1,6 @@
 """The state of a topic: its id, and where a new group begins."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Self
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from kafka import TopicPartition
+from kafka.errors import UnknownTopicOrPartitionError
 
 from consumer.kafka import topic_state
 from consumer.kafka.config import Since
@@ -36,8 +38,9 @@ class Client:
 class Admin:
     """An admin client in memory, which knows the topic's id."""
 
-    def __init__(self, id_: UUID | None) -> None:
+    def __init__(self, id_: UUID | None, leaders: Sequence[int] = (1, 1)) -> None:
         self.id = id_
+        self.leaders = leaders
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +48,8 @@ class Admin:
     def __exit__(self, *_: object) -> None: ...
 
     def describe_topics(self, names: list[str]) -> list[dict[str, Any]]:
-        return [{"name": names[0], "topic_id": self.id}]
+        leaders = [{"partition_index": n, "leader_id": at} for n, at in enumerate(self.leaders)]
+        return [{"name": names[0], "topic_id": self.id, "partitions": leaders}]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,23 @@ def test_where_a_new_group_begins(
 def test_brokers_without_ids(monkeypatch: pytest.MonkeyPatch, id_: UUID | None) -> None:
     """An id of zeros is none."""
     monkeypatch.setattr(topic_state.kafka, "admin", lambda _: Admin(id_))
-    assert topic_state._topic_id(Connection("unused"), "documents") is None
+    found = read_state(Client(), Connection("unused"), "documents", "latest")  # type: ignore[arg-type]
+    assert found.id is None
+
+
+def test_a_partition_without_a_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No offset of a partition without a leader is asked for; its committed position is kept."""
+    monkeypatch.setattr(topic_state.kafka, "admin", lambda _: Admin(None, (1, -1)))
+    found = read_state(Client(), Connection("unused"), "documents", "latest")  # type: ignore[arg-type]
+    assert found == TopicState(None, {0: 2}, {0: 9}, {0: 9}, frozenset({1}))
+    assert found.resumed({0: 4, 1: 7, 2: 3}) == {0: 4, 1: 7}
+
+
+def test_a_topic_that_is_not_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A topic without partitions is asked for again: its state would be that of an empty topic."""
+    monkeypatch.setattr(topic_state.kafka, "admin", lambda _: Admin(None, ()))
+    with pytest.raises(UnknownTopicOrPartitionError):
+        read_state(Client(), Connection("unused"), "documents", "latest")  # type: ignore[arg-type]
 
 
 def test_positions_that_the_topic_has() -> None:

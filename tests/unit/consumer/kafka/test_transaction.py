@@ -15,12 +15,15 @@ from kafka.errors import (
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
-from consumer.kafka import offsets
+from consumer.kafka import offsets, transactional_client
 from consumer.kafka import transaction as module
+from consumer.kafka.commits import AbandonedError, RefusedError, SupersededError
 from consumer.kafka.offsets import FRESH, checkpoint_id
 from consumer.kafka.outbox import Outgoing
-from consumer.kafka.transaction import AbandonedError, RefusedError, SupersededError, Transactions
+from consumer.kafka.transaction import Transactions
+from newsreel.common import retrying
 from newsreel.common.kafka import Connection
+from newsreel.common.retrying import OutageError
 
 CALLS = ["init", "begin", "send", "offsets", "commit", "commit that went through", "committed"]
 
@@ -147,7 +150,9 @@ def make(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Make:
     def producer(transactional_id: str, **_: Any) -> Producer:
         return Producer(broker, transactional_id)
 
-    monkeypatch.setattr(module, "KafkaProducer", producer)
+    monkeypatch.setattr(transactional_client, "KafkaProducer", producer)
+    monkeypatch.setattr(module, "diagnose", lambda *_: None)
+    monkeypatch.setattr(retrying, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(offsets, "KafkaConsumer", lambda **_: Consumer(broker))
     monkeypatch.setattr(module, "RETRY_SECONDS", (0.0,))
 
@@ -325,7 +330,7 @@ def test_refused(make: Make, broker: Broker) -> None:
     transactions.open()
     broker.fails = ["send"]
     broker.error = TopicAuthorizationFailedError
-    with pytest.raises(RefusedError, match=r"^[^\n]*allow its user[^\n]*$"):
+    with pytest.raises(RefusedError, match=r"^[^\n]*allow the user[^\n]*$"):
         transactions.commit([record(b"1")], {0: 1}, "id")
 
 
@@ -334,8 +339,8 @@ def test_begin_without_a_broker(make: Make, broker: Broker) -> None:
     broker.fails = ["init", "committed", "init"]
     assert make().begin() == {}
     broker.fails = ["init"] * 9
-    with pytest.raises(AbandonedError):
-        make(overdue=lambda: True).begin()
+    with pytest.raises(OutageError, match="the transactions of the group: a broker can't be"):
+        make().begin(0.0)
 
 
 def test_commit_by_another_consumer(make: Make, broker: Broker) -> None:

@@ -1,0 +1,59 @@
+"""Define what commits records and offsets, and how a commit can fail for good."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from kafka import OffsetAndMetadata
+
+from consumer.kafka.outbox import Outgoing
+from newsreel.common.errors import UserError
+
+
+class SupersededError(UserError):
+    """Another consumer has taken over the group."""
+
+
+class RefusedError(UserError):
+    """The broker refuses a commit."""
+
+
+class AbandonedError(UserError):
+    """The broker did not accept a commit before the consumer had to end."""
+
+
+class CommitRetryObserver(Protocol):
+    """Counts what happens to commits; called by the thread that commits."""
+
+    def commit_retried(self) -> None:
+        """Count a commit that failed at the broker."""
+        ...
+
+
+class Commits(Protocol):
+    """Commits records and offsets of a consumer group."""
+
+    def begin(self, seconds: float | None = None) -> Mapping[int, OffsetAndMetadata]:
+        """Connect, trying again while the broker is away; returns the committed offsets."""
+        ...
+
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Mapping[int, int],
+        id_: str,
+        exists: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Commit records and positions, trying again while the broker is away."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+def superseded(group: str) -> SupersededError:
+    """Build the error of a consumer from which another one has taken over."""
+    return SupersededError(
+        f"another consumer has taken over group {group!r}; this consumer has committed nothing"
+        " since: start it again to stand by"
+    )

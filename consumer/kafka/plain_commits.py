@@ -1,0 +1,204 @@
+"""Commit offsets that name the checkpoint, without a transaction: at least once."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError
+
+from consumer.checkpoints.interrupts import Interrupts
+from consumer.checkpoints.manifest import CheckpointError
+from consumer.kafka.commits import AbandonedError, CommitRetryObserver, RefusedError, superseded
+from consumer.kafka.offsets import FRESH, checkpoint_id, committed
+from consumer.kafka.outbox import Outgoing, send
+from newsreel.common.diagnosis import Need, diagnose
+from newsreel.common.kafka import CONNECT_TIMEOUT_MS, Connection
+from newsreel.common.kafka_errors import explain, heals
+from newsreel.common.retrying import Waiting, retry
+
+DELIVERY_TIMEOUT_MS = 15_000
+
+COMMIT_TIMEOUT_MS = 15_000
+
+MAX_REQUEST_BYTES = 64 << 20
+"""Every record that the stream's broker accepted must fit; the broker enforces its own limit."""
+
+CLOSE_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+class PlainCommits:
+    """Sends records, then commits offsets of a consumer group; works where no transactions are.
+
+    A kill between the two sends the records once more after the next start. Only the lease keeps a
+    consumer that another one has replaced from committing: unlike a transactional id, an offset
+    commit can't be fenced by the broker. So the lease, and the checkpoint that the group names, are
+    checked just before each commit.
+
+    Parameters
+    ----------
+    connection
+        Broker of the topic.
+    group, topic
+        Consumer group, and the topic of documents that it reads.
+    interrupts
+        Once ``fenced``, nothing is committed; once ``overdue``, a commit is not tried again; the
+        failpoints are "transaction-begun" and "transaction-sent".
+    observer
+        Counts failed attempts.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        group: str,
+        topic: str,
+        interrupts: Interrupts,
+        observer: CommitRetryObserver,
+    ) -> None:
+        self._connection = connection
+        self._group = group
+        self._topic = topic
+        self._interrupts = interrupts
+        self._observer = observer
+        self._last: str | None = None
+
+    def begin(self, seconds: float | None = None) -> Mapping[int, OffsetAndMetadata]:
+        """Return the committed offsets, trying again while the broker is away.
+
+        Parameters
+        ----------
+        seconds
+            Seconds to try; `START_SECONDS` of retrying by default.
+
+        Raises
+        ------
+        SupersededError, RefusedError, OutageError, StoppedError
+        """
+        what = "the offsets"
+
+        def attempt() -> Mapping[int, OffsetAndMetadata]:
+            return committed(self._connection, self._group, self._topic)
+
+        offsets = retry(
+            lambda: self._try(attempt, what),
+            self._waiting(what),
+            self._interrupts.stopping,
+            seconds,
+        )
+        self._last = checkpoint_id(offsets)
+        return offsets
+
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Mapping[int, int],
+        id_: str,
+        exists: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Send records and commit positions, trying again while the broker is away.
+
+        Parameters
+        ----------
+        records
+            Records to send.
+        positions
+            Next offset to read, by partition.
+        id_
+            Id of the checkpoint that belongs to the positions; becomes their metadata.
+        exists
+            Returns whether the checkpoint still exists.
+
+        Raises
+        ------
+        SupersededError
+            Another consumer has taken over; no offsets were committed.
+        RefusedError
+            The broker refuses a record or the commit.
+        CheckpointError
+            The checkpoint was deleted.
+        AbandonedError
+            The time to end came before the broker accepted the commit.
+        """
+        offsets = {
+            TopicPartition(self._topic, partition): OffsetAndMetadata(offset, id_, -1)
+            for partition, offset in positions.items()
+        }
+        unsent = list(records)
+
+        def attempt() -> None:
+            self._interrupts.failpoint("transaction-begun")
+            self._send(unsent)
+            unsent.clear()
+            if not exists():
+                raise CheckpointError(f"checkpoint {id_} was deleted before it could be committed")
+            self._interrupts.failpoint("transaction-sent")
+            self._commit(offsets, id_)
+
+        what = f"the commit of checkpoint {id_}"
+        retry(lambda: self._try(attempt, what), self._waiting(what), seconds=math.inf)
+        self._last = None if id_ == FRESH else id_
+
+    def close(self) -> None:
+        """Return at once: no connection stays open."""
+
+    def _send(self, records: Sequence[Outgoing]) -> None:
+        """Send what could not leave at once."""
+        if not records:
+            return
+        producer = KafkaProducer(
+            **self._connection.options,
+            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
+            compression_type="gzip",
+            acks="all",
+            enable_idempotence=False,
+            delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
+            request_timeout_ms=DELIVERY_TIMEOUT_MS,
+            max_block_ms=DELIVERY_TIMEOUT_MS,
+            max_request_size=MAX_REQUEST_BYTES,
+        )
+        try:
+            deliveries = [send(producer, record) for record in records]
+            producer.flush()
+            for delivery in deliveries:
+                delivery.get(timeout=0.0)  # raises why a record was refused
+        finally:
+            producer.close(timeout=CLOSE_SECONDS)
+
+    def _commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], id_: str) -> None:
+        consumer = KafkaConsumer(
+            **self._connection.options,
+            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
+            group_id=self._group,
+            enable_auto_commit=False,
+        )
+        try:
+            last = checkpoint_id(committed(self._connection, self._group, self._topic))
+            if self._interrupts.fenced() or last not in {self._last, id_}:
+                raise superseded(self._group)
+            consumer.commit(offsets, timeout_ms=COMMIT_TIMEOUT_MS)
+        finally:
+            consumer.close(autocommit=False)
+
+    def _try(self, action: Callable[[], T], what: str) -> T:
+        """Call a function that talks to the broker; an error that never heals ends the run."""
+        try:
+            return action()
+        except (KafkaError, OSError) as error:
+            self._observer.commit_retried()
+            if not heals(error):
+                raise RefusedError(
+                    f"Kafka refuses {what} of group {self._group!r}: {explain(error)}"
+                ) from error
+            if self._interrupts.overdue():
+                raise AbandonedError(
+                    f"the broker did not accept {what} ({explain(error)}); start again: documents"
+                    " since the last commit will be learned again"
+                ) from error
+            raise
+
+    def _waiting(self, task: str) -> Waiting:
+        need = Need((self._topic,), self._group)
+        return Waiting(task, lambda: diagnose(self._connection, need))
