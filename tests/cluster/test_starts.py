@@ -1,0 +1,270 @@
+"""Starts and ends of programs on clusters that fail or refuse."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient
+
+from consumer import __main__ as program
+from harness.apache import ApacheKafka
+from newsreel.common import cli, kafka, retrying
+from newsreel.common.creation import FewBrokersError
+from newsreel.common.kafka import Connection, SignInError
+from newsreel.common.retrying import OutageError, Waiting, retry
+from newsreel.events.topics import Names
+from tests.helpers import Consumer, documents, started, write
+
+Starts = Callable[..., AbstractContextManager[Consumer]]
+Own = Callable[..., AbstractContextManager[ApacheKafka]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Starts:
+    """Start a consumer that learns quickly: ``start(servers, topic, *options)``."""
+
+    def call(servers: str, topic: str, *options: object) -> AbstractContextManager[Consumer]:
+        always = ["--learner", "bayes", "--http-port", 0, "--checkpoint-seconds", 1, "--linger", 1]
+        own = ["--topic", topic, "--group", topic, "--checkpoint-dir", tmp_path / "checkpoints"]
+        return started(tmp_path / "log", servers, *own, *always, *options)
+
+    return call
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Own:
+    """Run Apache Kafka with one broker and some properties."""
+
+    @contextmanager
+    def call(**properties: str) -> Iterator[ApacheKafka]:
+        given = {name.replace("_", "."): value for name, value in properties.items()}
+        with ApacheKafka(tmp_path / "kafka", properties=given) as found:
+            yield found
+
+    return call
+
+
+def end(consumer: Consumer, seconds: float = 120) -> int:
+    return consumer.process.wait(seconds)
+
+
+def last_line(consumer: Consumer) -> str:
+    return consumer.log.splitlines()[-1]
+
+
+def test_transactions_that_may_last_a_minute(own: Own, start: Starts, topic: str) -> None:
+    """A broker that allows shorter transactions than usual gets shorter ones."""
+    with own(transaction_max_timeout_ms="60000") as cluster:
+        write(Connection(cluster.bootstrap_servers), topic, documents(20))
+        with start(cluster.bootstrap_servers, topic, "--stop-when-idle", 1) as consumer:
+            assert end(consumer) == 0, consumer.log
+
+
+def test_transactions_that_are_too_short(own: Own, start: Starts, topic: str) -> None:
+    """Transactions that the broker refuses end the run with the setting; at-least-once has none."""
+    with own(transaction_max_timeout_ms="10000") as cluster:
+        write(Connection(cluster.bootstrap_servers), topic, documents(20))
+        with start(cluster.bootstrap_servers, topic, "--stop-when-idle", 1) as consumer:
+            assert end(consumer) == 2
+            assert "set transaction.max.timeout.ms of the brokers to 30000" in last_line(consumer)
+            assert "--delivery at-least-once" in last_line(consumer)
+        options = ("--stop-when-idle", 1, "--delivery", "at-least-once")
+        with start(cluster.bootstrap_servers, topic, *options) as consumer:
+            assert end(consumer) == 0, consumer.log
+        written = kafka.read(Connection(cluster.bootstrap_servers), Names.of(topic).predictions)
+        assert len(list(written)) == 20
+
+
+def test_transactions_without_enough_brokers(own: Own, start: Starts, topic: str) -> None:
+    """Too few brokers for Kafka's own topic of transactions end a start; the line has the setting.
+
+    A signal ends the wait at once, and as nothing was learned, with exit code 0.
+    """
+    with own(transaction_state_log_replication_factor="3") as cluster:
+        write(Connection(cluster.bootstrap_servers), topic, documents(20))
+        with start(cluster.bootstrap_servers, topic) as consumer:
+            consumer.wait_for(lambda: "waiting for Kafka" in consumer.log)
+            assert "transaction.state.log.replication.factor=3" in consumer.log
+            sent = time.monotonic()
+            assert consumer.end(signal.SIGTERM) == 0, consumer.log
+            assert time.monotonic() - sent < 6
+        with start(cluster.bootstrap_servers, topic) as consumer:
+            assert end(consumer) == 2
+            assert "transaction.state.log.replication.factor=3), and 1 can be" in last_line(
+                consumer
+            )
+            assert "Traceback" not in consumer.log
+            assert consumer.log.count("waiting for Kafka") <= 2
+        options = ("--stop-when-idle", 1, "--delivery", "at-least-once")
+        with start(cluster.bootstrap_servers, topic, *options) as consumer:
+            assert end(consumer) == 0, consumer.log
+
+
+def test_advertised_address_that_no_one_reaches(tmp_path: Path, topic: str) -> None:
+    """The error has the advertised address and the setting."""
+    cluster = ApacheKafka(tmp_path / "kafka")
+    internal = cluster.brokers[0].internal
+    cluster._properties["advertised.listeners"] = f"CLIENT://127.0.0.1:1,INTERNAL://{internal}"
+    with cluster, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrying, "START_SECONDS", 3.0)
+        patch.setenv("KAFKA_BOOTSTRAP_SERVERS", cluster.bootstrap_servers)
+        with pytest.raises(OutageError) as failed:
+            program.inspect(["--topic", topic])
+    assert f"'{cluster.bootstrap_servers}' answers" in str(failed.value)
+    assert "broker 1 (127.0.0.1:1)" in str(failed.value)
+    assert "advertised.listeners" in str(failed.value)
+
+
+def test_topic_with_more_replicas_than_brokers(own: Own, topic: str) -> None:
+    """A topic is not created by too few brokers; the error says how many there are."""
+    with own(default_replication_factor="3") as cluster:
+        connection = Connection(cluster.bootstrap_servers)
+
+        def ensure() -> None:
+            with kafka.admin(connection) as admin:
+                kafka.ensure(admin, topic, 1)
+
+        with pytest.raises(FewBrokersError, match=r"default.replication.factor says, and 1 can be"):
+            retry(ensure, Waiting("the topics"), seconds=2)
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """Run a broker with users, of which alice has no rights."""
+    plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    properties = {
+        "listener.security.protocol.map": (
+            "CLIENT:SASL_PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"
+        ),
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
+        "listener.name.client.plain.sasl.jaas.config": f'{plain} user_alice="secret";',
+        "listener.name.client.scram-sha-256.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+    }
+    folder = tmp_path_factory.mktemp("secured")
+    with ApacheKafka(folder, properties=properties, scram={"alice": "secret"}) as found:
+        yield found
+
+
+def as_alice(cluster: ApacheKafka, mechanism: str, password: str) -> Connection:
+    security = {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": mechanism,
+        "sasl_plain_username": "alice",
+        "sasl_plain_password": password,
+    }
+    return Connection(cluster.bootstrap_servers, security)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+def test_wrong_password(secured: ApacheKafka, mechanism: str) -> None:
+    """The error says that signing in failed, and has the user and the mechanism."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kafka, "CONNECT_TIMEOUT_MS", 3000)
+        with (
+            pytest.raises(SignInError, match=f"user 'alice' with {mechanism}") as refused,
+            kafka.admin(as_alice(secured, mechanism, "guess")),
+        ):
+            pass
+    assert "guess" not in str(refused.value)
+
+
+def test_topic_that_the_user_may_not_see(
+    secured: ApacheKafka, topic: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A topic that the user may not describe is missing or hidden; the error has the user."""
+    write(secured.internal, topic, documents(3))
+    variables = {
+        "KAFKA_BOOTSTRAP_SERVERS": secured.bootstrap_servers,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-256",
+        "KAFKA_SASL_USERNAME": "alice",
+        "KAFKA_SASL_PASSWORD": "secret",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        assert cli.run("consumer", program.inspect, ["--topic", topic]) == 2
+    assert (
+        f"topic {topic!r} does not exist, or user 'alice' may not see it" in capsys.readouterr().err
+    )
+
+
+def test_starts_in_the_seconds_after_a_broker_died(
+    cluster: ApacheKafka, start: Starts, topic: str
+) -> None:
+    """Each start succeeds while the cluster still names a broker that was killed."""
+    write(Connection(cluster.bootstrap_servers), topic, documents(30))
+    for broker in cluster.brokers:
+        broker.kill()
+        try:
+            options = ("--stop-when-idle", 1)
+            with start(cluster.bootstrap_servers, topic, *options) as consumer:
+                assert end(consumer) == 0, consumer.log
+        finally:
+            broker.start()
+
+
+def test_broker_that_dies_when_all_is_committed(
+    cluster: ApacheKafka, start: Starts, topic: str
+) -> None:
+    """A run that has committed everything ends well, whatever becomes of a broker then."""
+    write(Connection(cluster.bootstrap_servers), topic, documents(30))
+    write(Connection(cluster.bootstrap_servers), Names.of(topic).heldout, documents(30))
+    with start(cluster.bootstrap_servers, topic, "--stop-after", 30) as consumer:
+        consumer.wait_for(lambda: "committed" in consumer.log)
+        cluster.brokers[1].kill()
+        try:
+            assert end(consumer) == 0, consumer.log
+        finally:
+            cluster.brokers[1].start()
+
+
+@pytest.fixture
+def alone(cluster: ApacheKafka, topic: str) -> str:
+    """Create a topic with a partition on each broker, without other replicas."""
+    admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers)
+    assignments = {number: [number + 1] for number in range(3)}
+    admin.create_topics({topic: {"assignments": assignments}})
+    admin.wait_for_topics([topic])
+    admin.close()
+    write(Connection(cluster.bootstrap_servers), topic, documents(30), partitions=3)
+    return topic
+
+
+def test_start_with_a_partition_without_a_leader(
+    cluster: ApacheKafka, start: Starts, alone: str
+) -> None:
+    """A start reads the partitions that have a leader, and says which one has none."""
+    cluster.brokers[2].kill()
+    try:
+        with start(cluster.bootstrap_servers, alone, "--stop-after", 20) as consumer:
+            assert end(consumer) == 0, consumer.log
+            assert "partition 2 of topic" in consumer.log
+            assert "has no leader" in consumer.log
+    finally:
+        cluster.brokers[2].start()
+    with start(cluster.bootstrap_servers, alone, "--stop-when-idle", 2) as consumer:
+        assert end(consumer) == 0, consumer.log
+    predictions = kafka.read(Connection(cluster.bootstrap_servers), Names.of(alone).predictions)
+    assert len({record.key for record in predictions}) == 30
+
+
+def test_inspect_with_a_partition_without_a_leader(
+    cluster: ApacheKafka, alone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error has the partition that has no leader and the broker that is away."""
+    monkeypatch.setattr(retrying, "START_SECONDS", 5.0)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", cluster.bootstrap_servers)
+    cluster.brokers[2].kill()
+    try:
+        with pytest.raises(OutageError, match=f"partition 2 of topic {alone!r} has no leader"):
+            program.inspect(["--topic", alone])
+    finally:
+        cluster.brokers[2].start()
