@@ -73,7 +73,8 @@ class Settings(HttpSettings, RecordSettings):
     delivery: Literal["exactly-once", "at-least-once"] = Field(
         "exactly-once",
         description="when predictions are published: exactly-once: with the commit of their"
-        " documents; at-least-once: immediately, and again after a crash",
+        " documents; at-least-once: immediately, and again after a crash;"
+        " needs no transactions",
     )
     from_: Since = Field(
         "earliest",

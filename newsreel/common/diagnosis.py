@@ -1,6 +1,7 @@
 """Look at a cluster and say what is wrong there: brokers, partitions, coordinators."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,9 +75,13 @@ def _problems(connection: Connection, client: KafkaAdminClient, need: Need) -> I
         return
     if cluster.silent:
         yield f"no answer from {silent}"
-    yield from _leaderless(cluster, need.topics)
-    yield from _coordinator(cluster, GROUP, need.group)
-    yield from _coordinator(cluster, TRANSACTION, need.transactional_id)
+    # Each part may fail by itself, as the user lacks a right or the cluster changes meanwhile.
+    with suppress(KafkaError, OSError):
+        yield from _leaderless(cluster, need.topics)
+    with suppress(KafkaError, OSError):
+        yield from _coordinator(cluster, GROUP, need.group)
+    with suppress(KafkaError, OSError):
+        yield from _coordinator(cluster, TRANSACTION, need.transactional_id)
 
 
 def _look(client: KafkaAdminClient) -> _Cluster:

@@ -80,7 +80,7 @@ class Waiting:
     def end(self) -> None:
         """Log that the wait is over, if the program has waited."""
         if self._said is not None:
-            log.info("Kafka answers again", task=self._task)
+            log.info("Kafka is ready", task=self._task)
             self._said = None
 
     def _reason(self, error: BaseException) -> str:

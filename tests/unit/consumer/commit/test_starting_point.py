@@ -1,6 +1,7 @@
 """Where a run begins, by the commits of the group, the folder of checkpoints, and the topic."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -243,3 +244,18 @@ def test_offsets_past_the_end_of_a_new_group(history: History) -> None:
     """Nothing was learned yet: with --keep-model, offsets that do not exist are forgotten."""
     found = history.start(FRESH, 60, 20, keep_model=True)
     assert found == StartingPoint({0: 1, 1: 20}, None)
+
+
+def test_a_partition_without_a_leader(tmp_path: Path) -> None:
+    """A partition of which nothing is known now is read on from its committed offset.
+
+    With --keep-model such a start is refused: the offset might be one that the topic has not.
+    """
+    history = History(tmp_path)
+    id_ = history.save(7, 9)
+    state = replace(topic({0: 50}), leaderless=frozenset({1}))
+    assert history.start(id_, 7, 9, at=state) == StartingPoint({0: 7, 1: 9}, id_)
+    with pytest.raises(GroupError, match=r"partitions without a leader \(1\)"):
+        history.start(id_, 7, 9, at=state, keep_model=True)
+    new = History(tmp_path / "new")
+    assert new.start(FRESH, at=state) == StartingPoint({0: 1}, None)
