@@ -1,4 +1,4 @@
-"""Repair four defects of kafka-python 3.0.12; `install` is called once at a program's start.
+"""Repair five defects of kafka-python 3.0.12; `install` is called once at a program's start.
 
 Lost requests. A producer's sender asks whether a broker is ready and puts its request back when
 the answer is no. `KafkaNetClient.await_ready` raises an exception instead of answering, and the
@@ -12,6 +12,9 @@ Paused partitions. `Fetcher` sets fetched records of a paused partition aside. W
 resumed, it takes them up only if it never held records of another partition: a partition that is
 read to the last record leaves an empty holder behind, which counts as records. So the partition is
 never read again. With the patch, an empty holder is removed.
+Offsets of a partition without a leader. `Fetcher` raises a `KeyError` where a partition loses its
+leader while its offsets are asked for. With the patch, it raises `LeaderNotAvailableError`.
+
 Topics that appear. The option ``allow_auto_create_topics`` has no effect: see
 `newsreel.common.kafka.forbid_topic_creation`.
 """
@@ -20,7 +23,7 @@ import time
 from typing import Any
 
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, LeaderNotAvailableError
 from kafka.net.compat import KafkaNetClient
 from kafka.record.default_records import DefaultRecordBatch
 
@@ -35,11 +38,14 @@ _read_msg = DefaultRecordBatch._read_msg  # noqa: SLF001
 
 _fetched_records = Fetcher.fetched_records
 
+_beginning_or_end_offset = Fetcher.beginning_or_end_offset
+
 
 def install() -> None:
     """Install the patches in this process; further calls change nothing."""
     forbid_topic_creation()
     Fetcher.fetched_records = _fetched_records_of_resumed_partitions
+    Fetcher.beginning_or_end_offset = _beginning_or_end_offset_of_led_partitions
     KafkaNetClient.await_ready = _await_ready_without_raising
     DefaultRecordBatch._read_msg = _read_msg_with_any_header_name  # noqa: SLF001
 
@@ -56,6 +62,15 @@ def _fetched_records_of_resumed_partitions(fetcher: Any, *arguments: Any, **opti
     if not fetcher._next_partition_records:  # noqa: SLF001
         fetcher._next_partition_records = None  # noqa: SLF001
     return _fetched_records(fetcher, *arguments, **options)
+
+
+def _beginning_or_end_offset_of_led_partitions(
+    fetcher: Any, *arguments: Any, **options: Any
+) -> Any:
+    try:
+        return _beginning_or_end_offset(fetcher, *arguments, **options)
+    except KeyError as error:
+        raise LeaderNotAvailableError(*error.args) from error
 
 
 def _read_msg_with_any_header_name(batch: Any, *arguments: Any, **options: Any) -> Any:

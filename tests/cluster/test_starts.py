@@ -7,12 +7,15 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 
 from consumer import __main__ as program
+from consumer.kafka import patches
+from consumer.kafka.client import connect
 from harness.apache import ApacheKafka
 from newsreel.common import cli, kafka, retrying
 from newsreel.common.creation import FewBrokersError
+from newsreel.common.diagnosis import TRANSACTION
 from newsreel.common.kafka import Connection, SignInError
 from newsreel.common.retrying import OutageError, Waiting, retry
 from newsreel.events.topics import Names
@@ -268,3 +271,38 @@ def test_inspect_with_a_partition_without_a_leader(
             program.inspect(["--topic", alone])
     finally:
         cluster.brokers[2].start()
+
+
+def test_topics_that_are_read_are_not_created(own: Own, topic: str) -> None:
+    """A client that asks for a missing topic does not create the topic, where brokers would."""
+    patches.install()
+    with own(auto_create_topics_enable="true") as cluster:
+        connection = Connection(cluster.bootstrap_servers)
+        consumer = connect(connection.options)
+        consumer.assign([TopicPartition(topic, 0)])
+        consumer.seek(TopicPartition(topic, 0), 0)
+        for _ in range(20):
+            consumer.poll(timeout_ms=100)
+        consumer.close()
+        with kafka.admin(connection) as admin:
+            assert topic not in admin.list_topics()
+
+
+def test_a_coordinator_that_hangs(cluster: ApacheKafka, start: Starts, topic: str) -> None:
+    """The log says which broker a start waits for, and what this broker does for the group."""
+    connection = Connection(cluster.bootstrap_servers)
+    write(connection, topic, documents(20))
+    with start(cluster.bootstrap_servers, topic, "--stop-when-idle", 1) as consumer:
+        assert end(consumer) == 0, consumer.log
+    with kafka.admin(connection) as admin:
+        number = admin._manager.run(
+            admin._find_coordinator_id, f"newsreel/{topic}/{topic}", TRANSACTION
+        )
+    broker = cluster.brokers[number - 1]
+    with start(cluster.bootstrap_servers, topic, "--stop-when-idle", 1) as consumer:
+        consumer.wait_for(lambda: "loading" in consumer.log)
+        with broker.paused():
+            consumer.wait_for(lambda: "waiting for Kafka" in consumer.log, 90)
+        assert f"broker {number} ({broker.address})" in consumer.log
+        assert "unknown reasons" not in consumer.log
+        assert end(consumer) == 0, consumer.log

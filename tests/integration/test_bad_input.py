@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from consumer import __main__ as program
 from consumer.checkpoints.store import newest_checkpoint
 from consumer.kafka.offsets import FRESH
-from newsreel.common import cli, kafka
+from newsreel.common import cli, kafka, retrying
 from newsreel.events.topics import Names
 
 Complain = Callable[..., str]
@@ -63,6 +63,7 @@ def test_impossible_value(complain: Complain) -> None:
 def test_unreachable_broker(complain: Complain, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error about an unreachable broker has its address and the option that changes it."""
     monkeypatch.setattr(kafka, "CONNECT_TIMEOUT_MS", 1000)
+    monkeypatch.setattr(retrying, "START_SECONDS", 0.0)
     line = complain("--bootstrap-servers", "127.0.0.1:1")
     assert "no Kafka broker answers at '127.0.0.1:1'" in line
     assert "--bootstrap-servers" in line

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from newsreel import __version__
-from newsreel.common import cli, kafka
+from newsreel.common import cli, kafka, retrying
 from producer.__main__ import publish
 from producer.settings import Settings
 
@@ -109,6 +109,7 @@ def test_busy_metrics_port(fail: Callable[..., str], tmp_path: Path) -> None:
 def test_unreachable_broker(fail: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that does not answer is reported before 20 Newsgroups is loaded."""
     monkeypatch.setattr(kafka, "CONNECT_TIMEOUT_MS", 300)
+    monkeypatch.setattr(retrying, "START_SECONDS", 0.0)
     message = "no Kafka broker answers at '127.0.0.1:1'; start one, or name another with"
     assert message in fail("--bootstrap-servers", "127.0.0.1:1")
 
