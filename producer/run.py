@@ -10,7 +10,7 @@ from random import Random
 import structlog
 from prometheus_client import CollectorRegistry
 
-from newsreel.common import kafka
+from newsreel.common import kafka, patches
 from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.errors import UserError
 from newsreel.common.retrying import Waiting, retry
@@ -41,7 +41,7 @@ def run(settings: Settings) -> None:
     UserError
         The options don't fit together, or the corpus or the broker can't be used.
     """
-    kafka.forbid_topic_creation()
+    patches.install()
     # Quick checks come first: options and files, then addresses, then the whole corpus.
     scenario = _scenario(settings)
     corpus = _corpus(settings)

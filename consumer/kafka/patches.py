@@ -1,4 +1,4 @@
-"""Repair five defects of kafka-python 3.0.12; `install` is called once at a program's start.
+"""Repair four defects of kafka-python 3.0.12; `install` is called once at a program's start.
 
 Lost requests. A producer's sender asks whether a broker is ready and puts its request back when
 the answer is no. `KafkaNetClient.await_ready` raises an exception instead of answering, and the
@@ -15,8 +15,7 @@ never read again. With the patch, an empty holder is removed.
 Offsets of a partition without a leader. `Fetcher` raises a `KeyError` where a partition loses its
 leader while its offsets are asked for. With the patch, it raises `LeaderNotAvailableError`.
 
-Topics that appear. The option ``allow_auto_create_topics`` has no effect: see
-`newsreel.common.kafka.forbid_topic_creation`.
+`newsreel.common.patches` has the defects that the producer meets, too.
 """
 
 import time
@@ -27,7 +26,7 @@ from kafka.errors import KafkaError, LeaderNotAvailableError
 from kafka.net.compat import KafkaNetClient
 from kafka.record.default_records import DefaultRecordBatch
 
-from newsreel.common.kafka import forbid_topic_creation
+from newsreel.common import patches
 
 PAUSE_SECONDS = 0.1
 """Seconds before "not ready" is answered: the sender tries again at once."""
@@ -43,7 +42,7 @@ _beginning_or_end_offset = Fetcher.beginning_or_end_offset
 
 def install() -> None:
     """Install the patches in this process; further calls change nothing."""
-    forbid_topic_creation()
+    patches.install()
     Fetcher.fetched_records = _fetched_records_of_resumed_partitions
     Fetcher.beginning_or_end_offset = _beginning_or_end_offset_of_led_partitions
     KafkaNetClient.await_ready = _await_ready_without_raising

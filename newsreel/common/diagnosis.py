@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
@@ -37,7 +36,8 @@ class _Cluster:
     """The brokers that a cluster names."""
 
     client: KafkaAdminClient
-    brokers: Mapping[int, Any]
+    brokers: Mapping[int, str]
+    """Their addresses, by id."""
     silent: Mapping[int, str] = field(default_factory=dict)
     """Brokers that do not answer: their names for people, by id."""
 
@@ -87,12 +87,15 @@ def _problems(connection: Connection, client: KafkaAdminClient, need: Need) -> I
 def _look(client: KafkaAdminClient) -> _Cluster:
     """Connect to each broker that the cluster names."""
     manager = client._manager  # noqa: SLF001 - the client has no method for this
-    brokers = {broker.node_id: broker for broker in manager.cluster.brokers()}
+    known = {broker.node_id: broker for broker in manager.cluster.brokers()}
+    # Kafka 4.0 and newer also name brokers that are no longer part of the cluster.
+    named = {broker["broker_id"]: broker for broker in client.describe_cluster()["brokers"]}
+    brokers = {number: f"{each['host']}:{each['port']}" for number, each in named.items()}
 
     async def reach(number: int) -> None:
         await manager.wait_for(manager.get_connection(number).init_future, PROBE_MS)
 
-    probes = {number: manager.call_soon(reach, number) for number in brokers}
+    probes = {number: manager.call_soon(reach, number) for number in brokers if number in known}
 
     async def outcome(number: int) -> bool:
         try:
@@ -102,9 +105,9 @@ def _look(client: KafkaAdminClient) -> _Cluster:
         return True
 
     silent = {
-        number: f"broker {number} ({broker.host}:{broker.port})"
-        for number, broker in sorted(brokers.items())
-        if not manager.run(outcome, number)
+        number: f"broker {number} ({address})"
+        for number, address in sorted(brokers.items())
+        if number not in known or not manager.run(outcome, number)
     }
     return _Cluster(client, brokers, silent)
 

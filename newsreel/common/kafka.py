@@ -8,7 +8,6 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.cluster import ClusterMetadata
 from kafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -81,15 +80,6 @@ class Connection:
         provider: TokenProvider | None = self.security.get("sasl_oauth_token_provider")
         if provider is not None:
             provider.check()
-
-
-def forbid_topic_creation() -> None:
-    """Keep the clients of this process from creating the topics that they ask for.
-
-    The option ``allow_auto_create_topics`` has no effect in kafka-python 3.0.12, and a broker with
-    ``auto.create.topics.enable`` would create a topic that somebody has just deleted.
-    """
-    ClusterMetadata.DEFAULT_CONFIG["allow_auto_create_topics"] = False
 
 
 @contextmanager
