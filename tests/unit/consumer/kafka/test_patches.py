@@ -9,7 +9,7 @@ from helpers import HeaderName
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, LeaderNotAvailableError
 from kafka.net.compat import KafkaNetClient
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
@@ -26,6 +26,8 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DefaultRecordBatch, "_read_msg", patches._read_msg)
     monkeypatch.setattr(KafkaNetClient, "await_ready", patches._await_ready)
     monkeypatch.setattr(Fetcher, "fetched_records", patches._fetched_records)
+    original = patches._beginning_or_end_offset
+    monkeypatch.setattr(Fetcher, "beginning_or_end_offset", original)
 
 
 def batch(names: Sequence[bytes | None], compression: int = 0) -> bytes:
@@ -101,3 +103,15 @@ def test_dead_letter(name: bytes) -> None:
     assert headers[b"dl_reason"] == b"bad_header"
     assert b"not valid UTF-8" in headers[b"dl_detail"]
     assert headers[b"dl_offset"] == b"7"
+
+
+def test_offsets_of_a_partition_that_loses_its_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of a partition without a leader heals, as it does at other times."""
+
+    def lost(*_: object) -> dict[object, int]:
+        raise KeyError("partition 1")
+
+    monkeypatch.setattr(patches, "_beginning_or_end_offset", lost)
+    patches.install()
+    with pytest.raises(LeaderNotAvailableError, match="partition 1"):
+        Fetcher.beginning_or_end_offset(None, [], -2, 1000)

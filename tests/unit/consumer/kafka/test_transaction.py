@@ -6,11 +6,14 @@ from typing import Any, Protocol
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import (
+    InvalidTransactionTimeoutError,
     KafkaConnectionError,
     KafkaError,
     MessageSizeTooLargeError,
     ProducerFencedError,
     TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailedError,
+    UnsupportedVersionError,
 )
 
 from consumer.checkpoints.interrupts import Interrupts
@@ -24,6 +27,7 @@ from consumer.kafka.transaction import Transactions
 from newsreel.common import retrying
 from newsreel.common.kafka import Connection
 from newsreel.common.retrying import OutageError
+from newsreel.common.shutdown import StoppedError
 
 CALLS = ["init", "begin", "send", "offsets", "commit", "commit that went through", "committed"]
 
@@ -332,6 +336,41 @@ def test_refused(make: Make, broker: Broker) -> None:
     broker.error = TopicAuthorizationFailedError
     with pytest.raises(RefusedError, match=r"^[^\n]*allow the user[^\n]*$"):
         transactions.commit([record(b"1")], {0: 1}, "id")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (UnsupportedVersionError, "start with --delivery at-least-once"),
+        (InvalidTransactionTimeoutError, "set transaction.max.timeout.ms of the brokers to 30000"),
+        (TransactionalIdAuthorizationFailedError, "'newsreel/group/documents'"),
+    ],
+)
+def test_refused_at_the_start(
+    make: Make, broker: Broker, error: type[KafkaError], says: str
+) -> None:
+    """What a broker never allows ends a start at once; the error has the way out."""
+    broker.fails = ["init"] * 9
+    broker.error = error
+    with pytest.raises(RefusedError) as refused:
+        make().begin()
+    assert says in str(refused.value)
+    assert len(broker.fails) >= 6
+
+
+def test_shorter_transactions(make: Make, broker: Broker) -> None:
+    """A broker that allows only short transactions gets shorter ones."""
+    broker.fails = ["init", "init"]
+    broker.error = InvalidTransactionTimeoutError
+    assert make().begin() == {}
+    assert not broker.fails
+
+
+def test_a_signal_at_the_start(make: Make, broker: Broker) -> None:
+    """A signal ends a start, which has nothing to commit."""
+    broker.fails = ["init"] * 9
+    with pytest.raises(StoppedError):
+        make(stopping=lambda: True).begin()
 
 
 def test_begin_without_a_broker(make: Make, broker: Broker) -> None:
