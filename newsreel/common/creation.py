@@ -65,7 +65,7 @@ def _failure(
     kind = for_code(answer["error_code"])
     reason = " ".join(str(answer.get("error_message") or kind.__name__).split())
     if kind is InvalidReplicationFactorError:
-        brokers = len(client.describe_cluster()["brokers"])
+        brokers = len(client._manager.cluster.brokers())  # noqa: SLF001 - describe_cluster needs 3.7
         return FewBrokersError(
             f"topic {topic!r} can't be created: it needs as many brokers as the cluster's"
             f" default.replication.factor says, and {brokers} can be reached ({reason}); start the"

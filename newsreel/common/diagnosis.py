@@ -88,9 +88,11 @@ def _look(client: KafkaAdminClient) -> _Cluster:
     """Connect to each broker that the cluster names."""
     manager = client._manager  # noqa: SLF001 - the client has no method for this
     known = {broker.node_id: broker for broker in manager.cluster.brokers()}
+    brokers = {number: f"{broker.host}:{broker.port}" for number, broker in known.items()}
     # Kafka 4.0 and newer also name brokers that are no longer part of the cluster.
-    named = {broker["broker_id"]: broker for broker in client.describe_cluster()["brokers"]}
-    brokers = {number: f"{each['host']}:{each['port']}" for number, each in named.items()}
+    with suppress(KafkaError, KeyError):  # KeyError: kafka-python's, before Kafka 3.7
+        for broker in client.describe_cluster()["brokers"]:
+            brokers[broker["broker_id"]] = f"{broker['host']}:{broker['port']}"
 
     async def reach(number: int) -> None:
         await manager.wait_for(manager.get_connection(number).init_future, PROBE_MS)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from helpers import Consumer, documents, started, write
 from kafka import KafkaAdminClient, TopicPartition
 
 from consumer import __main__ as program
@@ -19,7 +20,6 @@ from newsreel.common.diagnosis import TRANSACTION
 from newsreel.common.kafka import Connection, SignInError
 from newsreel.common.retrying import OutageError, Waiting, retry
 from newsreel.events.topics import Names
-from tests.helpers import Consumer, documents, started, write
 
 Starts = Callable[..., AbstractContextManager[Consumer]]
 Own = Callable[..., AbstractContextManager[ApacheKafka]]
