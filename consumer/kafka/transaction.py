@@ -1,11 +1,12 @@
 """Commit predictions and offsets in one Kafka transaction that names the checkpoint."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RetriableError
+from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
@@ -98,8 +99,7 @@ class Transactions:
             try:
                 return self.open()
             except (KafkaError, OSError) as error:
-                self.close()
-                self._observer.commit_retried()
+                self._failed()
                 if self._interrupts.fenced():
                     raise superseded(self._group) from error
                 if not heals(error):
@@ -152,10 +152,11 @@ class Transactions:
                     return
                 self._attempt(self._producer, records, offsets)
             except (KafkaError, OSError) as error:
-                limit = next(limits, None) if isinstance(error, MessageSizeTooLargeError) else None
-                if limit:
+                if isinstance(error, MessageSizeTooLargeError) and (limit := next(limits, None)):
                     records = [shortened(record, limit) for record in records]
-                self._recover(id_, RetriableError() if limit else error, waiting)
+                    self._failed()
+                    continue
+                self._recover(id_, error, waiting)
                 time.sleep(wait)
             else:
                 self._last = None if id_ == FRESH else id_
@@ -200,9 +201,12 @@ class Transactions:
             " transactions, or the broker has none, start with --delivery at-least-once"
         )
 
-    def _recover(self, id_: str, error: Exception, waiting: Waiting) -> None:
+    def _failed(self) -> None:
         self.close()
         self._observer.commit_retried()
+
+    def _recover(self, id_: str, error: Exception, waiting: Waiting) -> None:
+        self._failed()
         if not heals(error):
             raise self._refused(error) from error
         if self._interrupts.overdue():
@@ -210,7 +214,8 @@ class Transactions:
                 f"the broker did not accept the commit of checkpoint {id_} ({explain(error)});"
                 " start again: documents since the last commit will be learned again"
             ) from error
-        waiting.say(error)
+        # Beside the next attempt, which need not wait for a look at the cluster.
+        threading.Thread(target=waiting.say, args=[error], daemon=True).start()
 
     def _resume(self, id_: str, exists: Callable[[], bool]) -> bool:
         """Open again after a failure; returns whether the failed commit was accepted after all."""

@@ -60,13 +60,21 @@ class Waiting:
         self._diagnose = diagnose
         self._clock = clock
         self._said: float | None = None
+        self._logged = False
 
     def say(self, error: BaseException) -> None:
-        """Log why the program waits, unless the last line is younger than a minute."""
+        """Log why the program waits, unless the last line is younger than a minute.
+
+        Looking at the cluster takes some seconds; meanwhile the wait may end.
+        """
         now = self._clock()
-        if self._said is None or now >= self._said + SAY_SECONDS:
-            log.warning("waiting for Kafka", task=self._task, reason=self._reason(error))
-            self._said = now
+        if self._said is not None and now < self._said + SAY_SECONDS:
+            return
+        self._said = now
+        reason = self._reason(error)
+        if self._said == now:
+            self._logged = True
+            log.warning("waiting for Kafka", task=self._task, reason=reason)
 
     def outage(self, error: BaseException) -> UserError:
         """Return the error of a wait that was too long."""
@@ -78,10 +86,11 @@ class Waiting:
         )
 
     def end(self) -> None:
-        """Log that the wait is over, if the program has waited."""
-        if self._said is not None:
+        """Log that the wait is over, if a line says that the program waits."""
+        self._said = None
+        if self._logged:
+            self._logged = False
             log.info("Kafka is ready", task=self._task)
-            self._said = None
 
     def _reason(self, error: BaseException) -> str:
         """Return what is wrong: what the cluster shows, else what the error says."""
