@@ -31,6 +31,8 @@ from consumer.records.reader import RecordReader
 from consumer.records.screening import Screening
 from consumer.settings import Settings
 from consumer.web.status import Health
+from newsreel.common.diagnosis import Need, diagnose
+from newsreel.common.retrying import Waiting, retry
 
 QUEUED_MICRO_BATCHES = 8
 LOOK_FOR_LABELS_SECONDS = 0.2
@@ -179,7 +181,9 @@ class Leader:
     def _delivery(self, stack: ExitStack) -> Delivery:
         if self.settings.delivery == "exactly-once":
             return TransactionalDelivery()
-        delivery = ImmediateDelivery(self.settings.connection)
+        connection = self.settings.connection
+        waiting = Waiting("sending", lambda: diagnose(connection, Need()))
+        delivery = retry(lambda: ImmediateDelivery(connection), waiting, self._is_stopping)
         stack.callback(delivery.close)
         return delivery
 

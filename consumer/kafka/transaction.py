@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
@@ -146,7 +147,7 @@ class Transactions:
         }
         limits = iter(PART_BYTES)
         waiting = self._waiting(f"the commit of checkpoint {id_}")
-        for wait in _waits():
+        for wait in chain(RETRY_SECONDS, repeat(RETRY_SECONDS[-1])):
             try:
                 if self._producer is None and self._resume(id_, exists):
                     return
@@ -244,9 +245,3 @@ def _parts(records: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
             part, size = [], 0
     if part:
         yield part
-
-
-def _waits() -> Iterator[float]:
-    yield from RETRY_SECONDS
-    while True:
-        yield RETRY_SECONDS[-1]
