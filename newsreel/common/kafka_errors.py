@@ -51,18 +51,15 @@ def explain(error: BaseException) -> str:
     if not isinstance(found, KafkaError):
         return " ".join(str(found).split()) or type(found).__name__
     known = _known(found)
-    words = {**HEALS, **NEVER_HEALS}[known]
-    return words if known is type(found) and _is_plain(known) else f"{words} ({_detail(found)})"
+    if known in NEVER_HEALS:
+        return f"{NEVER_HEALS[known]} ({_detail(found)})"
+    unexpected = HEALS[known] is UNEXPECTED
+    return f"{UNEXPECTED} ({' '.join(str(found).split())})" if unexpected else HEALS[known]
 
 
 def _known(error: BaseException) -> type[KafkaError]:
     """Return the nearest class of an error that the table has."""
     return next(kind for kind in type(error).__mro__ if kind in HEALS or kind in NEVER_HEALS)
-
-
-def _is_plain(kind: type[KafkaError]) -> bool:
-    """Return whether the words say all that the class does."""
-    return kind in HEALS and HEALS[kind] is not UNEXPECTED
 
 
 def _detail(error: KafkaError) -> str:

@@ -20,6 +20,7 @@ from newsreel.common.diagnosis import TRANSACTION
 from newsreel.common.kafka import Connection, SignInError
 from newsreel.common.retrying import OutageError, Waiting, retry
 from newsreel.events.topics import Names
+from producer.__main__ import publish
 
 Starts = Callable[..., AbstractContextManager[Consumer]]
 Own = Callable[..., AbstractContextManager[ApacheKafka]]
@@ -212,6 +213,22 @@ def test_starts_in_the_seconds_after_a_broker_died(
                 assert end(consumer) == 0, consumer.log
         finally:
             broker.start()
+
+
+def test_producer_in_the_seconds_after_a_broker_died(
+    cluster: ApacheKafka, topic: str, tmp_path: Path
+) -> None:
+    """The producer creates its topic and delivers while the cluster still names a dead broker."""
+    corpus = tmp_path / "own.csv"
+    corpus.write_text("text,label\n" + "".join(f"text {n},x\n" for n in range(50)))
+    options = ["--corpus", str(corpus), "--topic", topic, "--partitions", "3"]
+    servers = ["--bootstrap-servers", cluster.bootstrap_servers]
+    cluster.brokers[1].kill()
+    try:
+        assert cli.run("producer", publish, [*options, *servers]) == 0
+    finally:
+        cluster.brokers[1].start()
+    assert len(list(kafka.read(Connection(cluster.bootstrap_servers), topic))) == 50
 
 
 def test_broker_that_dies_when_all_is_committed(

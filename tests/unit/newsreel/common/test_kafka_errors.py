@@ -86,6 +86,7 @@ def test_errors_inside_of_errors() -> None:
     assert cause(KafkaError(inner)) is inner
     other = KafkaError("Something else")
     assert cause(other) is other
+    assert explain(other).endswith("(KafkaError: Something else)")
     assert heals(other)
 
 
@@ -93,7 +94,7 @@ def test_error_codes_that_the_client_does_not_know() -> None:
     """An error of a newer broker is tried again, as nothing says that it stays."""
     error = errors.for_code(9999)("new")
     assert heals(error)
-    assert "its log says more (UnrecognizedBrokerError: new)" in explain(error)
+    assert "its log says more ([Error 9999] UnrecognizedBrokerError: new)" in explain(error)
 
 
 def test_errors_name_topics() -> None:
