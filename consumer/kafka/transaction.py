@@ -3,11 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
 from typing import Any
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RetriableError
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
@@ -100,7 +99,8 @@ class Transactions:
             try:
                 return self.open()
             except (KafkaError, OSError) as error:
-                self._failed()
+                self.close()
+                self._observer.commit_retried()
                 if self._interrupts.fenced():
                     raise superseded(self._group) from error
                 if not heals(error):
@@ -147,17 +147,16 @@ class Transactions:
         }
         limits = iter(PART_BYTES)
         waiting = self._waiting(f"the commit of checkpoint {id_}")
-        for wait in chain(RETRY_SECONDS, repeat(RETRY_SECONDS[-1])):
+        for wait in _waits():
             try:
                 if self._producer is None and self._resume(id_, exists):
                     return
                 self._attempt(self._producer, records, offsets)
             except (KafkaError, OSError) as error:
-                if isinstance(error, MessageSizeTooLargeError) and (limit := next(limits, None)):
+                limit = next(limits, None) if isinstance(error, MessageSizeTooLargeError) else None
+                if limit:
                     records = [shortened(record, limit) for record in records]
-                    self._failed()
-                    continue
-                self._recover(id_, error, waiting)
+                self._recover(id_, RetriableError() if limit else error, waiting)
                 time.sleep(wait)
             else:
                 self._last = None if id_ == FRESH else id_
@@ -202,12 +201,9 @@ class Transactions:
             " transactions, or the broker has none, start with --delivery at-least-once"
         )
 
-    def _failed(self) -> None:
+    def _recover(self, id_: str, error: Exception, waiting: Waiting) -> None:
         self.close()
         self._observer.commit_retried()
-
-    def _recover(self, id_: str, error: Exception, waiting: Waiting) -> None:
-        self._failed()
         if not heals(error):
             raise self._refused(error) from error
         if self._interrupts.overdue():
@@ -245,3 +241,9 @@ def _parts(records: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
             part, size = [], 0
     if part:
         yield part
+
+
+def _waits() -> Iterator[float]:
+    yield from RETRY_SECONDS
+    while True:
+        yield RETRY_SECONDS[-1]
