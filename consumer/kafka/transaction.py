@@ -151,7 +151,8 @@ class Transactions:
             try:
                 if self._producer is None and self._resume(id_, exists):
                     return
-                self._attempt(self._producer, records, offsets)
+                with waiting.watched():
+                    self._attempt(self._producer, records, offsets)
             except (KafkaError, OSError) as error:
                 limit = next(limits, None) if isinstance(error, MessageSizeTooLargeError) else None
                 if limit:

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from typing import TypeVar
 
 import structlog
@@ -21,6 +22,9 @@ RETRY_SECONDS = 1.0
 
 SAY_SECONDS = 60.0
 """Seconds between two log lines about the same wait."""
+
+SLOW_SECONDS = 10.0
+"""Seconds after which a request that has not failed is looked into."""
 
 T = TypeVar("T")
 
@@ -61,6 +65,23 @@ class Waiting:
         self._clock = clock
         self._said: float | None = None
         self._logged = False
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look at the cluster if the ``with`` block takes long, and log what is wrong there."""
+        timer = threading.Timer(SLOW_SECONDS, self._look)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _look(self) -> None:
+        if self._said is None and (found := self._diagnose()):
+            self._said = self._clock()
+            self._logged = True
+            log.warning("waiting for Kafka", task=self._task, reason=found)
 
     def say(self, error: BaseException) -> None:
         """Log why the program waits, unless the last line is younger than a minute.
@@ -138,7 +159,8 @@ def retry(
     def attempts() -> T:
         while True:
             try:
-                result = action()
+                with waiting.watched():
+                    result = action()
             except (KafkaError, OSError, UserError) as error:
                 if stopping is not None and stopping():
                     raise StoppedError from error

@@ -137,3 +137,12 @@ def test_interruptible() -> None:
     with pytest.raises(StoppedError):
         interruptible(request, lambda: True)
     assert request.attempts == 0
+
+
+def test_a_slow_request_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that neither fails nor ends is said where the cluster shows why."""
+    monkeypatch.setattr(retrying, "SLOW_SECONDS", 0.01)
+    for found, lines in (("no answer from broker 2", 2), (None, 0)):
+        with capture_logs() as logs:
+            retry(lambda: time.sleep(0.2), Waiting("a commit", lambda found=found: found))  # type: ignore[misc]
+        assert len(logs) == lines
