@@ -24,6 +24,7 @@ from consumer.kafka.topic_state import TopicState, read_state
 from consumer.kafka.transaction import Transactions, superseded
 from consumer.loop.prequential import Loop
 from consumer.monitoring.counters import COUNTER_FILE, CounterFile
+from consumer.monitoring.label_report import LabelReport
 from consumer.monitoring.learning_metrics import Metrics
 from consumer.monitoring.progress import LabelsMissing, Progress
 from consumer.records.reader import RecordReader
@@ -122,15 +123,18 @@ class Leader:
         labels_missing = LabelsMissing(
             self.settings.topics.labels, expected=self.settings.late_labels
         )
+        label_report = LabelReport(self.settings.topics.labels)
         step = None
         for step in self.loop.run(source):
             writer.write(step)
             self.progress.observe(step)
             self.metrics.observe(step)
             labels_missing.observe(step)
+            label_report.observe(step)
             committer.follow(step)
         writer.finish()
         screening.finish()
+        label_report.finish()
         if self.interrupts.fenced():
             raise superseded(self.settings.group)
         if step is not None:
@@ -246,5 +250,8 @@ class Leader:
         labels = self._poller(reader, topic, positions)
         stack.callback(labels.close)
         labels.start()
-        stream = MergedStream(documents.queue, labels.queue)
-        return stream, LabelTopic(topic, positions, labels.queue.lag)
+        labelling = self.loop.labelling
+        stream = MergedStream(documents.queue, labels.queue, labelling.alignment)
+        return stream, LabelTopic(
+            topic, positions, labels.queue.lag, labelling.alignment, labelling.expects
+        )
