@@ -68,7 +68,7 @@ def publish(
     """Write each record with its timestamp, as the clocks tell the time."""
     with kafka.admin(connection) as admin:
         for name in (topic, Names.of(topic).labels):
-            kafka.ensure(admin, name, 1)
+            kafka.ensure(admin, name, 1, keep=True)  # a broker deletes records of 1970
     producer = KafkaProducer(**connection.options)
     for milliseconds, event in timed_events:
         late = isinstance(event, Label)
