@@ -17,6 +17,11 @@ LOST = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE}
 
 UNABLE = "this file system can't do that, and checkpoints need it"
 
+UNSYNCED = (
+    "this file system has no sync of this kind: checkpoints survive the end of the process, and"
+    " perhaps not that of the machine"
+)
+
 ADVICE = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or raise the quota",
@@ -37,13 +42,14 @@ class DiskError(Exception):
 
     def __init__(self, operation: str, error: OSError) -> None:
         super().__init__(f"{operation}: {error.strerror or error}")
-        self.advice = _advice(error.errno)
+        self.advice = advice(error)
 
 
-def _advice(number: int | None) -> str:
-    if number in {errno.EACCES, errno.EPERM}:
+def advice(error: OSError) -> str:
+    """Return what to do about an error of a file system."""
+    if error.errno in {errno.EACCES, errno.EPERM}:
         return f"give user {os.geteuid()} the right to do so"
-    return ADVICE.get(number or 0, UNABLE)
+    return ADVICE.get(error.errno or 0, UNABLE)
 
 
 @contextmanager
@@ -131,8 +137,8 @@ class Disk:
             raise error
         if kind not in self._unsynced:
             log.warning(
-                f"this file system can't sync a {kind}: checkpoints survive the end of the process,"
-                " and perhaps not that of the machine",
+                UNSYNCED,
+                what=kind,
                 folder=str(self._folder),
                 error=error.strerror,
             )
@@ -172,7 +178,7 @@ def _try_all(folder: Path, draft: Path, final: Path, disk: Disk) -> None:
     disk.rename(draft, final)
     disk.sync(folder)
     with operation("listing the folder"):
-        if final.name not in os.listdir(folder):
+        if final.name not in {path.name for path in folder.iterdir()}:
             raise OSError(0, "a folder that was renamed is not listed by its name")
     with operation("replacing a file by another"):
         (final / "probe.new").write_bytes(b"second")

@@ -99,7 +99,7 @@ class LabelTopic:
     """Returns the number of records after some positions, by partition."""
 
     order: LabelOrder = field(default_factory=ByTime)
-    """Is told which documents and labels are read."""
+    """Follows which documents and labels are read."""
 
     expects: Callable[[str], bool] = lambda _: False
     """Returns whether a label waits for the document of an id."""

@@ -23,7 +23,7 @@ class _Side:
         self.last_met = 0
         """Number of the record, among those read, that has met its counterpart last."""
         self.waited = 0.0
-        """Records that waited until their counterparts were read; the older, the less they count."""
+        """Records that waited for their counterparts; the older, the less they count."""
 
     @property
     def beyond(self) -> int:

@@ -84,8 +84,11 @@ class Labelling(Protocol):
     """Whether labels may arrive later than their documents."""
     positions: Mapping[int, int]
     """Next offset to read of the topic of labels, by partition."""
-    alignment: LabelOrder
-    """Order in which documents and labels are read."""
+
+    @property
+    def alignment(self) -> LabelOrder:
+        """Order in which documents and labels are read."""
+        ...
 
     def expects(self, id_: str) -> bool:
         """Return whether a label waits for the document of an id."""
@@ -137,7 +140,7 @@ class ImmediateLabels:
 
     def __init__(self) -> None:
         self.positions: Mapping[int, int] = {}
-        self.alignment: LabelOrder = ByTime()
+        self.alignment = ByTime()
 
     def expects(self, id_: str) -> bool:  # noqa: ARG002 - of the protocol
         """Return False: no label waits."""

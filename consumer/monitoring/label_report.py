@@ -13,12 +13,18 @@ REPORT_SECONDS = 60.0
 """Shortest time between two lines about orphaned labels; and the time after which labels that wait
 are reported, once both topics are read to their ends."""
 
-ADVICE = {
-    OrphanReason.EXPIRED: "their documents were no longer kept when these late labels were read:"
-    " raise --pending-capacity, unless so late labels may be lost",
-    OrphanReason.NO_DOCUMENT: "no document with the id of these late labels was read: name the"
-    " place of the id with --id-field, unless the labels belong to documents of another topic",
+OTHER_IDS = (
+    "no document with the id of these late labels was read: name the place of the id with"
+    " --id-field, unless the labels belong to documents of another topic"
+)
+
+ORPHANED = {
+    OrphanReason.EXPIRED: "labels orphaned: their documents were no longer kept when these late"
+    " labels were read: raise --pending-capacity, unless so late labels may be lost",
+    OrphanReason.NO_DOCUMENT: f"labels orphaned: {OTHER_IDS}",
 }
+
+WAITING = f"late labels wait for documents: {OTHER_IDS}"
 
 log = structlog.get_logger()
 
@@ -70,7 +76,7 @@ class LabelReport:
     def _report_orphans(self, now: float) -> None:
         for reason, count in self._orphans.items():
             log.warning(
-                f"labels orphaned: {ADVICE[reason]}",
+                ORPHANED[reason],
                 labels=count,
                 topic=self._topic,
                 example=self._example[reason],
@@ -80,7 +86,7 @@ class LabelReport:
 
     def _report_waiting(self) -> None:
         log.warning(
-            f"late labels wait for documents: {ADVICE[OrphanReason.NO_DOCUMENT]}",
+            WAITING,
             labels=self._waiting,
             topic=self._topic,
         )

@@ -337,9 +337,7 @@ def test_grouping_does_not_matter(
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(events=streams(), split=st.integers(1, 60), capacity=st.sampled_from([3, 100]))
-def test_a_stop_does_not_matter(
-    read: Read, events: list[Event], split: int, capacity: int
-) -> None:
+def test_a_stop_does_not_matter(read: Read, events: list[Event], split: int, capacity: int) -> None:
     """A loop that is stopped and restored ends with the same state as one without a stop."""
     whole, _ = read(events, capacity=capacity)
     first, _ = read(events[:split], capacity=capacity)
