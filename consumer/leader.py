@@ -12,11 +12,13 @@ from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.state import CheckpointContents, Stateful
 from consumer.checkpoints.store import CheckpointStore
 from consumer.commit.committer import CommitSchedule, Committer
+from consumer.commit.first_labels import first_labels
 from consumer.commit.resume import Resumed, Resumption
 from consumer.commit.writer import OutputWriter
 from consumer.kafka.batch import LabelTopic
 from consumer.kafka.client import connect
 from consumer.kafka.merged import MergedStream, RecordStream
+from consumer.kafka.offsets import FRESH, checkpoint_id
 from consumer.kafka.outbox import Delivery, ImmediateDelivery, Outbox, TransactionalDelivery
 from consumer.kafka.poller import LOOK_SECONDS, Poller
 from consumer.kafka.source import KafkaSource, RunEnd
@@ -84,7 +86,8 @@ class Leader:
         """
         settings = self.settings
         reader = kafka.retry(lambda: connect(settings.connection.options), self._is_stopping)
-        state = self._state(reader)
+        state = self._state(reader, settings.topic)
+        self._begin_labels(reader, committed)
         contents = CheckpointContents(
             self._parts(), settings.topic, settings.group, dict(self.description), state.id
         )
@@ -148,13 +151,27 @@ class Leader:
         """Return the parts that a checkpoint keeps, by name."""
         return self.loop.parts() | {"progress": self.progress}
 
-    def _state(self, reader: KafkaConsumer) -> TopicState:
-        """Ask the broker for the state of the topic."""
+    def _state(self, reader: KafkaConsumer, topic: str) -> TopicState:
+        """Ask the broker for the state of a topic."""
         settings = self.settings
         return kafka.retry(
-            lambda: read_state(reader, settings.connection, settings.topic, settings.from_),
+            lambda: read_state(reader, settings.connection, topic, settings.from_),
             self._is_stopping,
         )
+
+    def _begin_labels(
+        self, reader: KafkaConsumer, committed: Mapping[int, OffsetAndMetadata]
+    ) -> None:
+        """Set where a group without a checkpoint begins in the topic of labels."""
+        settings, labels = self.settings, self.settings.topics.labels
+        if settings.late_labels and checkpoint_id(committed) is None:
+            self.loop.labelling.positions = first_labels(
+                self.store.folder,
+                settings.group,
+                labels,
+                lambda: self._state(reader, labels).first,
+                begun=any(found.metadata == FRESH for found in committed.values()),
+            )
 
     def _resume(
         self,
@@ -244,8 +261,7 @@ class Leader:
         if not settings.late_labels:
             return documents.queue, LabelTopic()
         reader = connect(settings.connection.options)
-        since = settings.from_ if self.progress.checkpoint is None else "earliest"
-        state = read_state(reader, settings.connection, topic, since)
+        state = read_state(reader, settings.connection, topic, "earliest")
         positions = state.resumed(self.loop.labelling.positions)
         labels = self._poller(reader, topic, positions)
         stack.callback(labels.close)

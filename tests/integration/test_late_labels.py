@@ -187,6 +187,23 @@ def test_resume_with_any_clock(
         assert torch.equal(tensor, expected_tensors[name]), name
 
 
+def test_from_latest_before_the_first_checkpoint(
+    connection: Connection, consumer: Start, learn: Learn, topic: str
+) -> None:
+    """A group that is killed before its first checkpoint reads the labels written meanwhile."""
+    publish(connection, topic, [(0, replace(each, label=None)) for each in documents(4)])
+    options = ("--learner", "bayes", "--late-labels", "--from", "latest")
+    with consumer(topic, *options, "--checkpoint-seconds", 600) as running:
+        running.wait_for(lambda: "learning" in running.log)
+        new = documents(8, start=16)
+        publish(connection, topic, [(50, replace(each, label=None)) for each in new])
+        running.wait_for(lambda: running.progress()["documents"] == 8)
+        running.end(signal.SIGKILL)
+    publish(connection, topic, [(90, Label(each.id, str(each.label))) for each in new])
+    summary = learn(topic, *options, "--stop-when-idle", 3)
+    assert summary["learned_documents"] == summary["documents"] == 8
+
+
 def test_labels_without_documents(connection: Connection, learn: Learn, topic: str) -> None:
     """Labels with other ids than the documents are counted, and the log says which option helps."""
     timed: list[tuple[int, Document | Label]] = [
