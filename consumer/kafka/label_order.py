@@ -1,6 +1,6 @@
 """Decide whether the next document or the next label is read first."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from newsreel.events import times
 
@@ -24,6 +24,10 @@ class LabelOrder(Protocol):
         """Return whether a label is read before a document; given the records' timestamps."""
         ...
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the order depends on, beside the records to come."""
+        ...
+
 
 class ByTime:
     """The order of the records' timestamps; at equal timestamps, documents come first."""
@@ -37,3 +41,7 @@ class ByTime:
     def label_is_next(self, document: int, label: int) -> bool:
         """Return whether the label's record is older; its unit may differ from the document's."""
         return times.milliseconds(label) < times.milliseconds(document)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: only timestamps count."""
+        return {}

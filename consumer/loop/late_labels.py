@@ -14,6 +14,7 @@ import structlog
 from consumer.evaluation.evaluator import Evaluator, Prediction
 from consumer.evaluation.scores import Scores
 from consumer.kafka.batch import Batch, LabelRecord, Origin
+from consumer.kafka.label_order import ByTime, LabelOrder
 from consumer.labels import LabelSet
 from consumer.learners.prediction import PredictedBatch, with_names
 from consumer.loop import pending as pending_documents
@@ -97,7 +98,7 @@ class LateLabels:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self.positions: Mapping[int, int] = {}
-        self.alignment = Alignment(capacity)
+        self.alignment: LabelOrder = Alignment(capacity)
         self._pending: OrderedDict[str, PendingDocument] = OrderedDict()
         self._early: Remembered[tuple[str, float | None]] = Remembered(capacity)
         self._labelled: Remembered[str | None] = Remembered(capacity)  # None: ambiguous
@@ -239,7 +240,8 @@ class LateLabels:
         """Restore what `state_dict` returned.
 
         Of more pending documents than fit, the oldest have expired. The state of `ImmediateLabels`
-        holds nothing to restore, and that of version 0.2 no labels that wait.
+        holds nothing to restore. That of version 0.2 has no labels that wait, and no alignment: its
+        group goes on in the order of time, so that what it began ends with the same bits.
         """
         if "labelled" not in state:
             return
@@ -252,5 +254,7 @@ class LateLabels:
             self._past.add(expired.document.id, None)
         self.positions = {int(number): offset for number, offset in state["positions"].items()}
         self._repredicted.load_state_dict(state["again"])
-        if "alignment" in state:
+        self.alignment = ByTime()
+        if state.get("alignment"):
+            self.alignment = Alignment(self._capacity)
             self.alignment.load_state_dict(state["alignment"])

@@ -377,7 +377,7 @@ def test_smaller_capacity(read: Read) -> None:
 
 
 def test_state_of_version_0_2(read: Read) -> None:
-    """A checkpoint that knows no labels that wait is restored; they are none."""
+    """A checkpoint without labels that wait is restored; its order stays that of time alone."""
     loop, _ = read([document(1), document(2), Label("d2", "a")])
     state = loop.labelling.state_dict()
     for later in ("early", "past", "alignment"):
@@ -386,3 +386,7 @@ def test_state_of_version_0_2(read: Read) -> None:
     restored.load_state_dict(state)
     assert restored.state_dict()["labelled"] == [["d2", "a"]]
     assert restored.state_dict()["early"] == []
+    assert restored.state_dict()["alignment"] == {}
+    for number in range(200):
+        restored.alignment.read_document(f"d{number}")
+    assert not restored.alignment.label_is_next(1, 2)
