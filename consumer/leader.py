@@ -12,12 +12,14 @@ from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.state import CheckpointContents, Stateful
 from consumer.checkpoints.store import CheckpointStore
 from consumer.commit.committer import CommitSchedule, Committer
+from consumer.commit.first_labels import first_labels
 from consumer.commit.resume import Resumed, Resumption
 from consumer.commit.writer import OutputWriter
 from consumer.kafka.batch import LabelTopic
 from consumer.kafka.commits import Commits, superseded
 from consumer.kafka.config import Since
 from consumer.kafka.merged import MergedStream, RecordStream
+from consumer.kafka.offsets import FRESH, checkpoint_id
 from consumer.kafka.opening import open_topic
 from consumer.kafka.outbox import Delivery, ImmediateDelivery, Outbox, TransactionalDelivery
 from consumer.kafka.poller import LOOK_SECONDS, Poller
@@ -25,6 +27,7 @@ from consumer.kafka.source import KafkaSource, RunEnd
 from consumer.kafka.topic_state import TopicState
 from consumer.loop.prequential import Loop
 from consumer.monitoring.counters import COUNTER_FILE, CounterFile
+from consumer.monitoring.label_report import LabelReport
 from consumer.monitoring.learning_metrics import Metrics
 from consumer.monitoring.progress import LabelsMissing, Progress
 from consumer.records.reader import RecordReader
@@ -85,6 +88,7 @@ class Leader:
         """
         settings = self.settings
         reader, state = self._open(settings.topic, settings.from_, committed)
+        self._begin_labels(committed)
         contents = CheckpointContents(
             self._parts(), settings.topic, settings.group, dict(self.description), state.id
         )
@@ -123,15 +127,18 @@ class Leader:
         labels_missing = LabelsMissing(
             self.settings.topics.labels, expected=self.settings.late_labels
         )
+        label_report = LabelReport(self.settings.topics.labels)
         step = None
         for step in self.loop.run(source):
             writer.write(step)
             self.progress.observe(step)
             self.metrics.observe(step)
             labels_missing.observe(step)
+            label_report.observe(step)
             committer.follow(step)
         writer.finish()
         screening.finish()
+        label_report.finish()
         if self.interrupts.fenced():
             raise superseded(self.settings.group)
         if step is not None:
@@ -149,6 +156,24 @@ class Leader:
         self, topic: str, since: Since, known: Collection[int]
     ) -> tuple[KafkaConsumer, TopicState]:
         return open_topic(self.settings.connection, topic, since, self._is_stopping, known)
+
+    def _begin_labels(self, committed: Mapping[int, OffsetAndMetadata]) -> None:
+        """Set where a group without a checkpoint begins in the topic of labels."""
+        settings, labels = self.settings, self.settings.topics.labels
+
+        def first() -> Mapping[int, int]:
+            reader, state = self._open(labels, settings.from_, ())
+            reader.close(autocommit=False)
+            return state.first
+
+        if settings.late_labels and checkpoint_id(committed) is None:
+            self.loop.labelling.positions = first_labels(
+                self.store.folder,
+                settings.group,
+                labels,
+                first,
+                begun=any(found.metadata == FRESH for found in committed.values()),
+            )
 
     def _resume(
         self,
@@ -239,11 +264,13 @@ class Leader:
         settings, topic = self.settings, self.settings.topics.labels
         if not settings.late_labels:
             return documents.queue, LabelTopic()
-        since = settings.from_ if self.progress.checkpoint is None else "earliest"
-        reader, state = self._open(topic, since, self.loop.labelling.positions)
+        reader, state = self._open(topic, "earliest", self.loop.labelling.positions)
         positions = state.resumed(self.loop.labelling.positions)
         labels = self._poller(reader, topic, positions)
         stack.callback(labels.close)
         labels.start()
-        stream = MergedStream(documents.queue, labels.queue)
-        return stream, LabelTopic(topic, positions, labels.queue.lag)
+        labelling = self.loop.labelling
+        stream = MergedStream(documents.queue, labels.queue, labelling.alignment)
+        return stream, LabelTopic(
+            topic, positions, labels.queue.lag, labelling.alignment, labelling.expects
+        )

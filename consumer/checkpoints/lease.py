@@ -1,6 +1,5 @@
 """Let one consumer of a folder learn while the others stand by."""
 
-import fcntl
 import math
 import os
 import threading
@@ -11,10 +10,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+import structlog
+
+from consumer.checkpoints import locks, mounts, signs
+from consumer.checkpoints.disk import advice
 from newsreel.common.errors import UserError
 
 TAKEOVER_SECONDS = 6.0
 """Seconds without a sign of life of the holder after which another consumer takes over."""
+
+SHARED_TAKEOVER_SECONDS = 75.0
+"""The same on a file system that machines share: NFS may show writes a minute late (acregmax)."""
 
 BEAT_SECONDS = 1.0
 """Seconds between two signs of life of the holder."""
@@ -32,6 +38,9 @@ RELEASED = ""
 """Content of the file after the holder has released the lease."""
 
 
+log = structlog.get_logger()
+
+
 class LeaseError(UserError):
     """The files of the lease are not writable."""
 
@@ -45,6 +54,10 @@ class Lease:
     content has not changed for ``patience`` seconds: then the holder is stopped, or its machine is
     gone. Clocks of two machines are never compared.
 
+    On a file system that machines share, a lock that is free proves nothing about the processes of
+    another machine: NFS, SMB and FUSE may be mounted so that each machine keeps its locks to
+    itself. There, and where a lock does not exclude a second one, only the signs of life count.
+
     A lease alone does not keep a holder from writing that wakes up after a successor took over: its
     transactions are fenced (`consumer.kafka.transaction`).
 
@@ -53,7 +66,8 @@ class Lease:
     folder
         Folder of checkpoints.
     patience
-        Seconds without a sign of life of the holder after which this consumer takes over.
+        Seconds without a sign of life of the holder after which this consumer takes over; None: as
+        the file system of the folder needs.
     clock
         Seconds that only go forward.
 
@@ -66,17 +80,19 @@ class Lease:
     def __init__(
         self,
         folder: Path,
-        patience: float = TAKEOVER_SECONDS,
+        patience: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
-        self._patience = patience
+        self._shared = mounts.is_shared(folder)
+        usual = SHARED_TAKEOVER_SECONDS if self._shared else TAKEOVER_SECONDS
+        self._patience = usual if patience is None else patience
         self._clock = clock
         self._id = uuid.uuid4().hex[:12]
         with _lease_errors(folder):
-            self._own = self._file(self._id).open("wb", buffering=0)
-            self._own.write(b"%020d" % 0)
-        _lock(self._own)
+            self._own = self._create_own()
+        self._locks = locks.excludes(self._file(self._id))
+        self._report()
         self._missing_since = self._clock()
         self._fenced, self._checked = False, -math.inf
         self._ended = threading.Event()
@@ -101,37 +117,38 @@ class Lease:
         ------
         LeaseError
         """
-        notified = False
-        last_seen, since = None, self._clock()
+        watch = signs.Watch(self._clock)
         while not stopping():
-            holder = self._holder()
-            if holder is None:
-                self._missing_since = min(self._missing_since, self._clock())
-                if self._clock() - self._missing_since < MISSING_SECONDS:
-                    time.sleep(LOOK_SECONDS)
-                    continue
-            if not holder or self._is_dead(holder):
-                if self._take():
+            try:
+                if self._try_to_take(watch, waiting):
                     return True
-                continue
-            self._missing_since = math.inf
-            if (seen := (holder, self._count(holder))) != last_seen:
-                last_seen, since = seen, self._clock()
-            elif self._clock() - since > self._patience:
-                if self._take():
-                    return True
-                continue
-            if not notified:
-                waiting(holder)
-                notified = True
+            except OSError:  # the server of the folder is away: nothing is known of the holder
+                watch.restart()
             time.sleep(LOOK_SECONDS)
+        return False
+
+    def _try_to_take(self, watch: signs.Watch, waiting: Callable[[str], None]) -> bool:
+        holder = self._holder()
+        if holder is None:
+            self._missing_since = min(self._missing_since, self._clock())
+            if self._clock() - self._missing_since < MISSING_SECONDS:
+                return False
+        if not holder or self._is_dead(holder):
+            return self._take()
+        self._missing_since = math.inf
+        if watch.silence((holder, self._count(holder))) > self._patience:
+            return self._take()
+        if not watch.notified:
+            waiting(holder)
+            watch.notified = True
         return False
 
     def fenced(self) -> bool:
         """Return whether another consumer holds the lease; cheap enough to call for each record."""
         if (now := time.monotonic()) >= self._checked + LOOK_SECONDS:
             # None: the folder was deleted, and this consumer will create the file again.
-            self._fenced = self._holder() not in {None, self._id}
+            with suppress(OSError):
+                self._fenced = self._holder() not in {None, self._id}
             self._checked = now
         return self._fenced
 
@@ -148,14 +165,15 @@ class Lease:
 
     def _take(self) -> bool:
         """Write the id of this consumer; of several that do so at once, the last one holds."""
-        before = self._holder()
         draft = self._file(f"{self._id}.new")
         with _lease_errors(self._folder):
+            before = self._holder()
             draft.write_text(self._id)
             draft.replace(self._folder / LEASE)
         time.sleep(LOOK_SECONDS)
-        if self._holder() != self._id:
-            return False
+        with _lease_errors(self._folder):
+            if self._holder() != self._id:
+                return False
         if before:
             with suppress(OSError):
                 self._file(before).unlink()
@@ -170,37 +188,62 @@ class Lease:
                 if not self._file(self._id).exists():
                     self._reclaim()
                 # Overwriting in place needs no free space, should the disk be full.
-                os.pwrite(self._own.fileno(), b"%020d" % seconds, 0)
+                os.pwrite(self._own.fileno(), signs.COUNT % seconds, 0)
+                if self._shared:  # else the write may stay in this machine's memory for long
+                    os.fsync(self._own.fileno())
+
+    def _create_own(self) -> IO[bytes]:
+        """Create the file of this consumer, and lock it."""
+        file = self._file(self._id).open("wb", buffering=0)
+        file.write(signs.first())
+        locks.lock(file)
+        return file
+
+    def _report(self) -> None:
+        """Log what this folder means for a takeover, unless it is a local disk."""
+        if self._shared or not self._locks:
+            log.info(
+                "other machines share this folder, or it has no locks: another consumer takes over"
+                " only when the holder has given no sign of life for some time",
+                folder=str(self._folder),
+                seconds=self._patience,
+            )
 
     def _reclaim(self) -> None:
         """Create the files of a deleted folder again, unless another consumer was faster."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._own.close()
-        self._own = self._file(self._id).open("wb", buffering=0)
-        _lock(self._own)
+        self._own = self._create_own()
         with (self._folder / LEASE).open("x") as file:
             file.write(self._id)
 
     def _holder(self) -> str | None:
+        """Return the id of the holder, empty if the lease was released; None if there is no file.
+
+        Raises
+        ------
+        OSError
+            The file system does not answer.
+        """
         try:
             return (self._folder / LEASE).read_text()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
 
     def _is_dead(self, holder: str) -> bool:
+        """Return whether a holder has certainly ended; False if only its silence can tell."""
+        file = self._file(holder)
+        if not self._locks or (self._shared and not signs.is_of_this_machine(file)):
+            return False
         try:
-            with self._file(holder).open("rb") as file:
-                return _lock(file)
+            return locks.is_free(file)
         except FileNotFoundError:
             return True
-        except OSError:  # a file system without locks: only patience decides
+        except OSError:
             return False
 
     def _count(self, holder: str) -> bytes:
-        try:
-            return self._file(holder).read_bytes()
-        except OSError:
-            return b""
+        return signs.read(self._file(holder)).seconds
 
     def _file(self, id_: str) -> Path:
         return self._folder / f"{LEASE}-{id_}"
@@ -212,17 +255,6 @@ def _lease_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise LeaseError(
-            f"can't write the lease to {str(folder)!r} ({error.strerror}); make room there, or name"
-            " another folder with --checkpoint-dir"
+            f"can't write the lease to {str(folder)!r} ({error.strerror});"
+            f" {advice(error)}, or name another folder with --checkpoint-dir"
         ) from error
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Lock a file without waiting; returns whether it is locked now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return False
-    return True

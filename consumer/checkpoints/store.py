@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import uuid
@@ -13,6 +12,7 @@ from typing import Any
 import safetensors.torch
 from safetensors import SafetensorError
 
+from consumer.checkpoints.disk import Disk, DiskError, check, operation
 from consumer.checkpoints.interrupts import UNINTERRUPTED, Interrupts
 from consumer.checkpoints.manifest import (
     FORMAT,
@@ -60,27 +60,18 @@ class CheckpointStore:
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder = folder
         self._keep = keep
+        self._disk = Disk(folder)
         self._broken: set[str] = set()
 
     def create(self) -> None:
-        """Create the folder if it is missing, and check that it is writable.
+        """Create the folder if it is missing, and try everything in it that checkpoints need.
 
         Raises
         ------
         CheckpointError
-            The folder is not writable.
+            The folder is not writable, or its file system lacks what checkpoints need.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".writable").touch()
-            (self.folder / ".writable").unlink(
-                missing_ok=True
-            )  # another consumer may remove the file first
-        except OSError as error:
-            raise CheckpointError(
-                f"can't write to {str(self.folder)!r} ({error.strerror});"
-                " name another folder with --checkpoint-dir"
-            ) from error
+        check(self.folder, self._disk)
 
     def ids(self) -> list[str]:
         """Return the ids of complete checkpoints, oldest first."""
@@ -111,14 +102,12 @@ class CheckpointStore:
         CheckpointError
             The checkpoint could not be written; no file of it is left.
         """
-        # The number keeps checkpoints at the same document in order; the random part keeps the id
-        # apart from that of a fenced consumer that does not know yet that it is fenced.
         documents = f"{manifest['documents']:012d}"
-        numbers = [int(id_.split("-")[1]) for id_ in self.ids() if id_.startswith(documents)]
-        id_ = f"{documents}-{max(numbers, default=0) + 1:06d}-{uuid.uuid4().hex[:8]}"
+        id_ = self._next_id(documents)
         draft = self.folder / f".{id_}"
         try:
-            draft.mkdir(parents=True)
+            with operation("creating a folder"):
+                draft.mkdir(parents=True)
             files = {
                 STATE: json.dumps(snapshot.state).encode(),
                 TENSORS: safetensors.torch.save(snapshot.tensors),
@@ -126,19 +115,36 @@ class CheckpointStore:
             digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
             files[MANIFEST] = Manifest(format=FORMAT, id=id_, sha256=digests, **manifest).encode()
             for name, data in files.items():
-                _write(draft / name, data)
-            _sync(draft)
+                self._disk.write(draft / name, data)
+            self._disk.sync(draft)
             interrupts.failpoint("checkpoint-draft")
-            draft.rename(self.folder / id_)
-            _sync(self.folder)
+            self._disk.rename(draft, self.folder / id_)
+            self._disk.sync(self.folder)
             interrupts.failpoint("checkpoint-written")
-        except OSError as error:
+        except DiskError as error:
             shutil.rmtree(draft, ignore_errors=True)
-            raise CheckpointError(
-                f"checkpoint not written to {str(self.folder)!r} ({error.strerror}); nothing is"
-                " committed past the last checkpoint: make room there"
-            ) from error
+            raise self._not_written(error) from error
         return id_
+
+    def _next_id(self, documents: str) -> str:
+        """Return the id of the next checkpoint at a number of documents.
+
+        The number keeps checkpoints at the same document in order; the random part keeps the id
+        apart from that of a fenced consumer that does not know yet that it is fenced.
+        """
+        try:
+            with operation("listing the folder"):
+                ids = self.ids()
+        except DiskError as error:
+            raise self._not_written(error) from error
+        numbers = [int(id_.split("-")[1]) for id_ in ids if id_.startswith(documents)]
+        return f"{documents}-{max(numbers, default=0) + 1:06d}-{uuid.uuid4().hex[:8]}"
+
+    def _not_written(self, error: DiskError) -> CheckpointError:
+        return CheckpointError(
+            f"checkpoint not written to {str(self.folder)!r} ({error}); nothing is committed past"
+            f" the last checkpoint: {error.advice}"
+        )
 
     def size(self, id_: str) -> int:
         """Return the size of a checkpoint's files in bytes; 0 if the checkpoint was deleted."""
@@ -266,18 +272,3 @@ def restore_checkpoint(folder: Path, parts: Mapping[str, Stateful]) -> None:
             part.load_state_dict(unpack_state(state[name], tensors))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise broken(folder, error) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

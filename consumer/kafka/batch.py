@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from consumer.kafka.label_order import ByTime, LabelOrder
 from consumer.records.reader import Ignored
 from newsreel.events.cloudevents import Headers
 from newsreel.events.document import Document
@@ -96,3 +97,9 @@ class LabelTopic:
 
     lag: Callable[[Mapping[int, int]], Mapping[int, int]] = lambda _: {}
     """Returns the number of records after some positions, by partition."""
+
+    order: LabelOrder = field(default_factory=ByTime)
+    """Follows which documents and labels are read."""
+
+    expects: Callable[[str], bool] = lambda _: False
+    """Returns whether a label waits for the document of an id."""

@@ -1,4 +1,4 @@
-"""Read two topics as one stream, in the order of their records' timestamps."""
+"""Read two topics as one stream, in an order that does not depend on their fetches."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kafka.consumer.fetcher import ConsumerRecord
 
+from consumer.kafka.label_order import ByTime, LabelOrder
 from consumer.kafka.record_queue import RecordQueue
 
 PAUSE_SECONDS = 0.01
@@ -39,17 +40,18 @@ class RecordStream(Protocol):
 
 
 class MergedStream:
-    """Documents and labels, merged by timestamp; at equal timestamps, documents come first.
+    """Documents and labels as one stream.
 
     The order does not depend on which topic was fetched first, so a run that reads both topics
     again after a crash reads the records in the same order. A record of one topic is held back
-    until the other topic has a record, too, or the broker has said that it has none. A record that
-    is written with an older timestamp than records already taken is late, and comes next.
+    until the other topic has a record, too, or the broker has said that it has none.
 
     Parameters
     ----------
     documents, labels
         Queues that pollers fill.
+    order
+        Decides which of two records comes first.
     clock
         Seconds that only go forward.
     """
@@ -58,10 +60,12 @@ class MergedStream:
         self,
         documents: RecordQueue,
         labels: RecordQueue,
+        order: LabelOrder = ByTime(),  # noqa: B008 - immutable
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._documents = documents
         self._labels = labels
+        self._order = order
         self._clock = clock
 
     @property
@@ -103,7 +107,8 @@ class MergedStream:
         """Return the queue with the next record; None while that is unknown."""
         document, label = self._documents.peek(), self._labels.peek()
         if document is not None and label is not None:
-            return self._labels if label.timestamp < document.timestamp else self._documents
+            label_is_next = self._order.label_is_next(document.timestamp, label.timestamp)
+            return self._labels if label_is_next else self._documents
         if document is None and label is None:
             return None
         filled, empty = self._documents, self._labels

@@ -56,11 +56,12 @@ class _Read:
     labels: list[LabelRecord] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     ignored: Counter[Ignored] = field(default_factory=Counter)
+    learnable: int = 0
+    """Number of documents with a label, and of labels that may have a document."""
 
     def full(self, at_most: int) -> bool:
-        labelled = sum(document.label is not None for document in self.documents)
         return (
-            max(len(self.documents), len(self.labels) + labelled) >= at_most
+            max(len(self.documents), self.learnable) >= at_most
             or len(self.dead_letters) >= MAX_UNUSABLE
         )
 
@@ -239,6 +240,9 @@ class KafkaSource:
         if document.label is not None:
             self._labels.add(document.label)
             self._spelling.observe(document.label)
+        else:
+            self._late_labels.order.read_document(document.id)
+        read.learnable += document.label is not None or self._late_labels.expects(document.id)
         read.documents.append(document)
         read.origins.append(Origin(record.partition, record.offset))
         read.written.append(_seconds(record))
@@ -250,6 +254,8 @@ class KafkaSource:
             return
         self._labels.add(label.label)
         self._spelling.observe(label.label)
+        self._late_labels.order.read_label(label.id)
+        read.learnable += 1
         read.labels.append(LabelRecord(label, len(read.documents), _seconds(record)))
 
 

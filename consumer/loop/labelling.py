@@ -1,13 +1,14 @@
-"""Pair documents with their labels, which arrive with the documents or later."""
+"""Pair documents with their labels, which arrive with the documents, later or earlier."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from consumer.evaluation.evaluator import Prediction
 from consumer.evaluation.scores import Scores
 from consumer.kafka.batch import Batch, Origin
+from consumer.kafka.label_order import ByTime, LabelOrder
 from consumer.labels import LabelSet
 from consumer.learners.prediction import PredictedBatch
 from newsreel.common.errors import UserError
@@ -23,6 +24,21 @@ class LabelOutcome(StrEnum):
     ORPHANED = "orphaned"
     EXPIRED = "expired"
     AMBIGUOUS = "ambiguous"
+
+
+class OrphanReason(StrEnum):
+    """Why a late label is not joined; a closed set, fit for a metric."""
+
+    EXPIRED = "document-expired"
+    NO_DOCUMENT = "no-document"
+
+
+class Orphan(NamedTuple):
+    """A late label that is not joined."""
+
+    id: str
+    """Id of the document that the label names."""
+    reason: OrphanReason
 
 
 class PendingDocumentsError(UserError):
@@ -55,6 +71,10 @@ class LabelledBatch:
     """Number of late labels and of expired documents, by outcome."""
     pending: int
     """Number of documents that still wait for their labels."""
+    early: int = 0
+    """Number of labels that still wait for their documents."""
+    orphans: Sequence[Orphan] = ()
+    """Late labels that are not joined, in this batch."""
 
 
 class Labelling(Protocol):
@@ -64,6 +84,15 @@ class Labelling(Protocol):
     """Whether labels may arrive later than their documents."""
     positions: Mapping[int, int]
     """Next offset to read of the topic of labels, by partition."""
+
+    @property
+    def alignment(self) -> LabelOrder:
+        """Order in which documents and labels are read."""
+        ...
+
+    def expects(self, id_: str) -> bool:
+        """Return whether a label waits for the document of an id."""
+        ...
 
     def take(
         self,
@@ -111,11 +140,16 @@ class ImmediateLabels:
 
     def __init__(self) -> None:
         self.positions: Mapping[int, int] = {}
+        self.alignment = ByTime()
+
+    def expects(self, id_: str) -> bool:  # noqa: ARG002 - of the protocol
+        """Return False: no label waits."""
+        return False
 
     def take(
         self,
         batch: Batch,
-        predicted: PredictedBatch,  # noqa: ARG002 - of the protocol
+        predicted: PredictedBatch,  # noqa: ARG002
         predictions: Sequence[Prediction],
         labels: LabelSet,  # noqa: ARG002
     ) -> LabelledBatch:

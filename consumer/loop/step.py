@@ -79,5 +79,6 @@ class Step:
     @property
     def changed(self) -> bool:
         """Whether the step read or learned something that a commit should keep."""
-        read = self.predictions or self.dead_letters or self.batch.ignored
-        return bool(read or self.learned or self.labelled.outcomes)
+        batch = self.batch
+        read = self.predictions or self.dead_letters or batch.ignored or batch.labels
+        return bool(read or self.learned)

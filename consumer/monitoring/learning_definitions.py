@@ -103,17 +103,27 @@ LATE_LABELS = (
         "labels",
         "late_labels",
         "Labels from the topic of labels, by outcome: joined (with their document), repeated,"
-        " conflicting (with an earlier label), orphaned (no such document is pending); documents"
-        " that were pending in vain: expired; and documents that share an id while they are"
-        " pending, and labels of such an id: ambiguous",
+        " conflicting (with an earlier label), orphaned (its document does not wait, or never"
+        " came); documents that were pending in vain: expired; and documents that share an id while"
+        " they are pending, and labels of such an id: ambiguous",
         "fate",
     ),
+    counter(
+        "labels",
+        "orphaned_labels",
+        "Labels that are not joined, by reason: document-expired (more documents than"
+        " --pending-capacity came before the label), no-document (no document of that id was read"
+        " before as many other labels came)",
+        "reason",
+    ),
     gauge("labels", "pending_documents", "Documents that wait for their labels"),
+    gauge("labels", "early_labels", "Labels that wait for their documents"),
     gauge("labels", "label_lag_records", "Records waiting in the topic of labels"),
     histogram(
         "labels",
         "label_delay_seconds",
-        "From the timestamp of a document's record to that of its label's record",
+        "From the timestamp of a document's record to that of its label's record, where the label's"
+        " is later",
         LATENCY_SECONDS,
     ),
     gauge(

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.drift.adaptation import SIGNALS
 from consumer.evaluation.scores import Scores
-from consumer.loop.labelling import LabelOutcome
+from consumer.loop.labelling import LabelOutcome, OrphanReason
 from consumer.loop.step import Learned, Step
 from consumer.monitoring.counters import CounterFile
 from consumer.monitoring.definitions import MAX_LABEL_SERIES, MEASURES
@@ -92,6 +92,8 @@ class Metrics:
             self._families.count("documents", 0, labelled)
         for outcome in LabelOutcome:
             self._families.count("late_labels", 0, str(outcome))
+        for orphaned in OrphanReason:
+            self._families.count("orphaned_labels", 0, str(orphaned))
         for detector in SIGNALS:
             self._families.count("drifts", 0, detector)
         self._families.count("forgotten_labels", 0)
@@ -207,7 +209,10 @@ class Metrics:
         for joined in step.labelled.joined:
             if joined.seconds is not None:
                 families.observe("label_delay_seconds", joined.seconds)
+        for orphan in step.labelled.orphans:
+            families.count("orphaned_labels", 1, str(orphan.reason))
         families.set("pending_documents", step.labelled.pending)
+        families.set("early_labels", step.labelled.early)
         families.set("label_lag_records", step.batch.label_lag)
         accuracy = math.nan if step.repredicted is None else step.repredicted.accuracy
         families.set("repredicted_accuracy", accuracy)

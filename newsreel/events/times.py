@@ -43,6 +43,18 @@ def parse(value: Any) -> datetime | None:
     return time
 
 
+def milliseconds(timestamp: int) -> int:
+    """Return a record's timestamp in milliseconds: its size tells in which unit it was written.
+
+    Examples
+    --------
+    >>> milliseconds(1_764_070_530), milliseconds(1_764_070_530_000_000)
+    (1764070530000, 1764070530000)
+    """
+    unit = next((unit for limit, unit in UNITS if abs(timestamp) < limit), UNITS[-1][1])
+    return timestamp * 1000 // int(unit)
+
+
 def _parse(value: Any) -> datetime | None:
     match value:
         case datetime():

@@ -4,7 +4,7 @@ import csv
 import json
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -45,23 +45,41 @@ def events(count: int) -> list[tuple[int, Document | Label]]:
     return sorted(found, key=lambda pair: pair[0])
 
 
+Clock = Callable[[int], int]
+
+CLOCKS: dict[str, Clock] = {
+    "right": lambda ms: ms,
+    "missing": lambda _: -1,
+    "seconds": lambda ms: ms // 1000,
+    "microseconds": lambda ms: ms * 1000,
+    "a minute fast": lambda ms: ms + 60_000,
+    "a minute slow": lambda ms: ms - 60_000,
+    "loaded later": lambda _: BEGIN_MS + 60_000,
+}
+
+
 def publish(
-    connection: Connection, topic: str, timed_events: Iterable[tuple[int, Document | Label]]
+    connection: Connection,
+    topic: str,
+    timed_events: Iterable[tuple[int, Document | Label]],
+    documents_clock: Clock = CLOCKS["right"],
+    labels_clock: Clock = CLOCKS["right"],
 ) -> None:
-    """Write each record with its timestamp."""
+    """Write each record with its timestamp, as the clocks tell the time."""
     with kafka.admin(connection) as admin:
         for name in (topic, Names.of(topic).labels):
-            kafka.ensure(admin, name, 1)
+            kafka.ensure(admin, name, 1, keep=True)  # a broker deletes records of 1970
     producer = KafkaProducer(**connection.options)
     for milliseconds, event in timed_events:
         late = isinstance(event, Label)
+        clock = labels_clock if late else documents_clock
         record = wire.encode(event, "tests") if isinstance(event, Label) else encode(event, "tests")
         producer.send(
             Names.of(topic).labels if late else topic,
             key=record.key,
             value=record.value,
             headers=record.headers,
-            timestamp_ms=BEGIN_MS + milliseconds,
+            timestamp_ms=clock(BEGIN_MS + milliseconds),
         )
     producer.close()
 
@@ -113,6 +131,93 @@ def test_resume_after_kills(
     assert tensors.keys() == expected_tensors.keys()
     for name, tensor in tensors.items():
         assert torch.equal(tensor, expected_tensors[name]), name
+
+
+@pytest.mark.parametrize(
+    ("documents_clock", "labels_clock"),
+    [
+        *(("right", clock) for clock in sorted(set(CLOCKS) - {"right"})),
+        ("missing", "right"),
+        ("missing", "missing"),
+        ("microseconds", "seconds"),
+    ],
+)
+def test_any_clock(
+    connection: Connection, learn: Learn, topic: str, documents_clock: str, labels_clock: str
+) -> None:
+    """All labels of a backlog are joined, whatever the timestamps; more documents than can wait."""
+    timed_events = events(COUNT)
+    publish(connection, topic, timed_events, CLOCKS[documents_clock], CLOCKS[labels_clock])
+    options = ("--learner", "bayes", "--late-labels", "--pending-capacity", 400)
+    with structlog.testing.capture_logs() as log:
+        summary = learn(topic, *options, "--stop-when-idle", 3)
+    labelled = sum(isinstance(event, Label) for _, event in timed_events)
+    assert summary["documents"] == COUNT
+    assert summary["learned_documents"] == labelled
+    assert not [line for line in log if "labels orphaned" in line["event"]]
+
+
+def test_resume_with_any_clock(
+    connection: Connection, consumer: Start, learn: Learn, topic: str, tmp_path: Path
+) -> None:
+    """Labels that wait for documents survive SIGKILL; the result equals an uninterrupted run."""
+    timed_events = events(COUNT)
+    timed_events += [(0, Label(f"other-{number}", "others")) for number in range(50)]
+    publish(connection, topic, timed_events, labels_clock=CLOCKS["a minute slow"])
+    options = ("--learner", "bayes", "--late-labels", "--pending-capacity", 400)
+    whole, killed = tmp_path / "whole", tmp_path / "checkpoints"
+    often = ("--checkpoint-every", 24)
+    expected_summary = learn(
+        *(topic, *options, *often, "--stop-when-idle", 3),
+        *("--checkpoint-dir", whole, "--group", f"{topic}-whole"),
+    )
+    for done in (60, 200):
+        with consumer(topic, *options, *often) as running:
+            running.wait_for(lambda done=done: running.progress()["documents"] >= done)
+            running.end(signal.SIGKILL)
+    summary = learn(topic, *options, *often, "--stop-when-idle", 3)
+    labelled = sum(isinstance(event, Label) for _, event in timed_events) - 50
+    assert summary["learned_documents"] == expected_summary["learned_documents"] == labelled
+    (state, tensors), (expected, expected_tensors) = checkpoint(killed), checkpoint(whole)
+    assert len(expected["waiting"]["early"]) == 50
+    for part in ("learner", "replay", "labels", "micro_batch", "evaluator", "waiting"):
+        assert state[part] == expected[part], part
+    assert tensors.keys() == expected_tensors.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, expected_tensors[name]), name
+
+
+def test_from_latest_before_the_first_checkpoint(
+    connection: Connection, consumer: Start, learn: Learn, topic: str
+) -> None:
+    """A group that is killed before its first checkpoint reads the labels written meanwhile."""
+    publish(connection, topic, [(0, replace(each, label=None)) for each in documents(4)])
+    options = ("--learner", "bayes", "--late-labels", "--from", "latest")
+    with consumer(topic, *options, "--checkpoint-seconds", 600) as running:
+        running.wait_for(lambda: "learning" in running.log)
+        new = documents(8, start=16)
+        publish(connection, topic, [(50, replace(each, label=None)) for each in new])
+        running.wait_for(lambda: running.progress()["documents"] == 8)
+        running.end(signal.SIGKILL)
+    publish(connection, topic, [(90, Label(each.id, str(each.label))) for each in new])
+    summary = learn(topic, *options, "--stop-when-idle", 3)
+    assert summary["learned_documents"] == summary["documents"] == 8
+
+
+def test_labels_without_documents(connection: Connection, learn: Learn, topic: str) -> None:
+    """Labels with other ids than the documents are counted, and the log says which option helps."""
+    timed: list[tuple[int, Document | Label]] = [
+        (0, replace(document, label=None)) for document in documents(8)
+    ]
+    timed += [(1, Label(f"ticket-{number}", "a")) for number in range(12)]
+    publish(connection, topic, timed)
+    options = ("--learner", "bayes", "--late-labels", "--pending-capacity", 8)
+    with structlog.testing.capture_logs() as log:
+        summary = learn(topic, *options, "--stop-when-idle", 3)
+    assert summary["learned_documents"] == 0
+    orphaned, waiting = (line for line in log if "--id-field" in line["event"])
+    assert (orphaned["labels"], orphaned["topic"]) == (4, f"{topic}.labels")
+    assert waiting["labels"] == 8
 
 
 def test_labels_in_a_live_stream(connection: Connection, consumer: Start, topic: str) -> None:

@@ -10,6 +10,9 @@ from old_checkpoint import FOLDER, commit, learn, outcome, publish, versions
 
 from newsreel.common.kafka import Connection
 
+LATER = ("waiting/early", "waiting/past", "waiting/alignment")
+"""Parts of the state that version 0.1 did not have."""
+
 
 @pytest.mark.skipif(
     platform.machine().lower() not in {"x86_64", "amd64"},
@@ -34,8 +37,11 @@ def test_a_checkpoint_of_version_0_1(connection: Connection, name: str, tmp_path
     learn(connection, tmp_path, topic, *expected["options"], "--stop-after", count)
     found = outcome(connection, tmp_path, topic, manifest["id"])
     assert found["positions"] == expected["positions"]
-    assert found["state"].keys() == expected["state"].keys()
-    assert found["tensors"].keys() == expected["tensors"].keys()
+    for kind in ("state", "tensors"):
+        found[kind] = {
+            part: digest for part, digest in found[kind].items() if not part.startswith(LATER)
+        }
+        assert found[kind].keys() == expected[kind].keys()
     assert len(found["predictions"]) == len(expected["predictions"])
     others = {
         name: f"{version}, not {expected['versions'][name]}"

@@ -202,9 +202,10 @@ def _drift() -> list[PanelRow]:
 def _late_labels() -> list[PanelRow]:
     pending = graph(
         "Waiting for labels",
-        "Documents that were predicted and wait for their labels (--late-labels), and records of"
-        " the topic of labels that are not read yet.",
+        "Documents that were predicted and wait for their labels (--late-labels), labels that wait"
+        " for their documents, and records of the topic of labels that are not read yet.",
         query(f"max(newsreel_pending_documents{CONSUMER})", "documents"),
+        query(f"max(newsreel_early_labels{CONSUMER})", "labels"),
         query(f"max(newsreel_label_lag_records{CONSUMER})", "labels not read yet"),
         unit="short",
         min=0,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from consumer.kafka import merged
+from consumer.kafka.label_order import ByTime
 from consumer.kafka.merged import MergedStream
 from consumer.kafka.record_queue import RecordQueue
 
@@ -52,6 +53,32 @@ def test_by_timestamp() -> None:
         ("documents", 5),
         ("labels", 9),
     ]
+
+
+def test_units_of_timestamps() -> None:
+    """Timestamps in seconds and in microseconds are compared with those in milliseconds."""
+    documents = queue("documents", 1_764_070_530_000, 1_764_070_532_000)
+    assert [
+        topic for topic, _ in order(MergedStream(documents, queue("labels", 1_764_070_531)))
+    ] == [
+        "documents",
+        "labels",
+        "documents",
+    ]
+    labels = queue("labels", 1_764_070_529_000_000)
+    documents = queue("documents", 1_764_070_530_000)
+    assert [topic for topic, _ in order(MergedStream(documents, labels))] == ["labels", "documents"]
+
+
+def test_another_order() -> None:
+    """The order is decided by what the stream is given."""
+
+    class LabelsFirst(ByTime):
+        def label_is_next(self, document: int, label: int) -> bool:
+            return True
+
+    merged = MergedStream(queue("documents", 1, 2), queue("labels", 3, 4), LabelsFirst())
+    assert [stamp for _, stamp in order(merged)] == [3, 4, 1, 2]
 
 
 @pytest.mark.parametrize(("answered", "count"), [(99.0, 0), (101.0, 2)])

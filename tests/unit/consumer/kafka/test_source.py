@@ -236,6 +236,15 @@ def test_outage_is_not_the_end_of_the_stream() -> None:
     assert stream.clock.now > 20
 
 
+def test_document_whose_label_waits() -> None:
+    """A document whose label was read before can be learned, so it counts towards a batch."""
+    labels = [Record("documents.labels", 0, n, b"d%d" % n, b'{"label":"a"}', []) for n in (7, 8)]
+    topic = LabelTopic("documents.labels", {0: 7}, expects=lambda id_: id_ == "documents/0/0")
+    unlabelled = record(0, value=b'{"text":"text 0"}')
+    stream = Stream([unlabelled, *labels], late_labels=topic)
+    assert len(stream.read(2).labels) == 1
+
+
 def test_late_labels() -> None:
     """Records of the topic of labels are labels; the batch tells their positions and lag."""
     label = record(3, value=b'{"label":"a"}')._replace(topic="documents.labels", key=b"d7")

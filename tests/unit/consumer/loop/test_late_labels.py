@@ -13,7 +13,12 @@ from structlog.testing import capture_logs
 
 from consumer.kafka.batch import Batch, LabelRecord, Origin
 from consumer.labels import LabelSet
-from consumer.loop.labelling import ImmediateLabels, LabelOutcome, PendingDocumentsError
+from consumer.loop.labelling import (
+    ImmediateLabels,
+    LabelOutcome,
+    OrphanReason,
+    PendingDocumentsError,
+)
 from consumer.loop.late_labels import LateLabels
 from consumer.loop.prequential import Loop
 from consumer.loop.step import Step
@@ -26,9 +31,16 @@ Event = Document | Label
 class EventSource:
     """A source of documents and labels in one order, in batches of the given sizes."""
 
-    def __init__(self, events: Iterable[Event], labels: LabelSet, *sizes: int) -> None:
+    def __init__(
+        self,
+        events: Iterable[Event],
+        labels: LabelSet,
+        *sizes: int,
+        expects: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._events = list(events)
         self._labels = labels
+        self._expects = expects
         self._sizes = list(sizes)
         self._read = self._read_labels = 0
 
@@ -39,7 +51,9 @@ class EventSource:
         documents: list[Document] = []
         labels: list[LabelRecord] = []
         while self._events and len(documents) + len(labels) < size:
-            learnable = len(labels) + sum(document.label is not None for document in documents)
+            learnable = len(labels) + sum(
+                document.label is not None or self._expects(document.id) for document in documents
+            )
             if max(len(documents), learnable) >= at_most:
                 break
             event = self._events.pop(0)
@@ -76,6 +90,14 @@ def outcomes(steps: Sequence[Step]) -> Counter[LabelOutcome]:
     return sum((Counter(step.labelled.outcomes) for step in steps), Counter[LabelOutcome]())
 
 
+def orphans(steps: Sequence[Step]) -> list[tuple[str, OrphanReason]]:
+    return [tuple(orphan) for step in steps for orphan in step.labelled.orphans]
+
+
+def source(events: Iterable[Event], loop: Loop, *sizes: int) -> EventSource:
+    return EventSource(events, loop.classifier.labels, *sizes, expects=loop.labelling.expects)
+
+
 Read = Callable[..., tuple[Loop, list[Step]]]
 
 
@@ -83,7 +105,7 @@ Read = Callable[..., tuple[Loop, list[Step]]]
 def read() -> Read:
     def call(events: Iterable[Event], *sizes: int, capacity: int = 100) -> tuple[Loop, list[Step]]:
         loop = build_loop(batch_size=4, replay_ratio=0.0, labelling=LateLabels(capacity))
-        return loop, list(loop.run(EventSource(events, loop.classifier.labels, *sizes)))
+        return loop, list(loop.run(source(events, loop, *sizes)))
 
     return call
 
@@ -154,9 +176,8 @@ def test_place_of_an_error_drift(read: Read) -> None:
 
 
 def test_outcomes_of_labels(read: Read) -> None:
-    """Repeated, conflicting and orphaned labels are counted, and change nothing else."""
+    """Labels that repeat or contradict the first one are counted, and change nothing else."""
     events = [
-        Label("d1", "early"),
         document(1),
         Label("d1", "a"),
         Label("d1", "a"),
@@ -164,15 +185,77 @@ def test_outcomes_of_labels(read: Read) -> None:
         Label("unknown", "a"),
         document(2, "a"),
         Label("d2", "a"),
+        Label("d2", "b"),
     ]
     loop, steps = read(events)
     assert outcomes(steps) == {
-        LabelOutcome.ORPHANED: 3,
         LabelOutcome.JOINED: 1,
-        LabelOutcome.REPEATED: 1,
+        LabelOutcome.REPEATED: 2,
+        LabelOutcome.CONFLICTING: 2,
+    }
+    assert steps[-1].labelled.early == 1
+    assert loop.evaluator.scores().whole.counts == {"a": 2}
+
+
+def test_label_before_its_document(read: Read) -> None:
+    """A label that is read first waits; the document is predicted, scored and learned at once."""
+    known = [document(n, "a") for n in range(10, 14)]
+    loop, steps = read([*known, Label("d1", "b"), document(2), document(1)])
+    assert outcomes(steps) == {LabelOutcome.JOINED: 1}
+    (joined,) = [label for step in steps for label in step.labelled.joined]
+    assert joined.prediction.document == document(1, "b")
+    assert joined.prediction.predicted.label == "a"  # as it was predicted on arrival
+    assert joined.origin.offset == 5
+    assert loop.evaluator.scores().whole.counts == {"a": 4, "b": 1}
+    assert (steps[-1].labelled.pending, steps[-1].labelled.early) == (1, 0)
+
+
+def test_first_of_several_labels_that_wait(read: Read) -> None:
+    """Of several labels that are read before their document, the first one counts."""
+    events = [Label("d1", "a"), Label("d1", "a"), Label("d1", "b"), document(1), Label("d1", "a")]
+    loop, steps = read(events)
+    assert outcomes(steps) == {
+        LabelOutcome.JOINED: 1,
+        LabelOutcome.REPEATED: 2,
         LabelOutcome.CONFLICTING: 1,
     }
+    assert loop.evaluator.scores().whole.counts == {"a": 1}
+
+
+def test_document_that_brings_another_label(read: Read) -> None:
+    """A document's own label counts, not the one that waits for the document."""
+    events = [Label("d1", "b"), Label("d2", "a"), document(1, "a"), document(2, "a")]
+    loop, steps = read(events)
+    assert outcomes(steps) == {LabelOutcome.CONFLICTING: 1, LabelOutcome.REPEATED: 1}
     assert loop.evaluator.scores().whole.counts == {"a": 2}
+    assert steps[-1].labelled.early == 0
+
+
+def test_delay_by_other_clocks(read: Read) -> None:
+    """A label whose record is older than its document's has no delay."""
+    loop, _ = read([])
+    batch = Batch(
+        [document(1)],
+        [Origin(0, 0)],
+        [100.0],
+        [],
+        {0: 1},
+        {0: 0},
+        {},
+        labels=[LabelRecord(Label("d1", "a"), 1, 40.0)],
+    )
+    predicted = loop.classifier.predict(batch.documents)
+    (joined,) = loop.labelling.take(batch, predicted, [], loop.classifier.labels).joined
+    assert joined.seconds is None
+
+
+def test_labels_of_others(read: Read) -> None:
+    """Of labels whose documents never come, the oldest are orphaned; documents go on."""
+    others = [Label(f"other-{n}", "a") for n in range(10)]
+    _, steps = read([*others, document(1), Label("d1", "a")], capacity=4)
+    assert outcomes(steps) == {LabelOutcome.ORPHANED: 6, LabelOutcome.JOINED: 1}
+    assert orphans(steps) == [(f"other-{n}", OrphanReason.NO_DOCUMENT) for n in range(6)]
+    assert steps[-1].labelled.early == 4
 
 
 def test_oldest_documents_expire(read: Read) -> None:
@@ -184,6 +267,7 @@ def test_oldest_documents_expire(read: Read) -> None:
         LabelOutcome.ORPHANED: 1,
         LabelOutcome.JOINED: 1,
     }
+    assert orphans(steps) == [("d2", OrphanReason.EXPIRED)]
     assert steps[-1].labelled.pending == 3
 
 
@@ -215,30 +299,34 @@ def test_id_used_again(read: Read) -> None:
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Event]:
-    """Draw documents with a label, with a late label, and without a label."""
+    """Draw documents with and without labels, and labels before, after and without documents."""
     events: list[Event] = []
-    pending: list[int] = []
-    for number in range(draw(st.integers(1, 40))):
-        kind = draw(st.sampled_from(["with", "without", "without"]))
+    for number in range(draw(st.integers(1, 30))):
+        kind = draw(st.sampled_from(["with", "without", "without", "without"]))
         events.append(document(number, draw(st.sampled_from("ab")) if kind == "with" else None))
-        if kind == "without":
-            pending.append(number)
-        while pending and draw(st.booleans()):
-            which = pending.pop(draw(st.integers(0, len(pending) - 1)))
-            events.append(Label(f"d{which}", draw(st.sampled_from("ab"))))
+    for _ in range(draw(st.integers(0, 30))):
+        label = Label(f"d{draw(st.integers(0, 34))}", draw(st.sampled_from("ab")))
+        events.insert(draw(st.integers(0, len(events))), label)
     return events
 
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
-@given(events=streams(), sizes=st.lists(st.integers(1, 9), max_size=30))
-def test_grouping_does_not_matter(read: Read, events: list[Event], sizes: list[int]) -> None:
+@given(
+    events=streams(),
+    sizes=st.lists(st.integers(1, 9), max_size=30),
+    capacity=st.sampled_from([3, 100]),
+)
+def test_grouping_does_not_matter(
+    read: Read, events: list[Event], sizes: list[int], capacity: int
+) -> None:
     """Predictions, scores, learning steps and pending documents do not depend on the batches."""
-    whole, expected = read(events)
-    cut, found = read(events, *sizes)
+    whole, expected = read(events, capacity=capacity)
+    cut, found = read(events, *sizes, capacity=capacity)
     assert cut.classifier.learner.learned == whole.classifier.learner.learned
     assert cut.evaluator.state_dict() == whole.evaluator.state_dict()
-    assert cut.labelling.state_dict()["labelled"] == whole.labelling.state_dict()["labelled"]
+    for part in ("documents", "early", "labelled", "past"):
+        assert cut.labelling.state_dict()[part] == whole.labelling.state_dict()[part]
     assert outcomes(found) == outcomes(expected)
     predicted = [
         [p.predicted for step in steps for p in step.predictions] for steps in (found, expected)
@@ -248,17 +336,20 @@ def test_grouping_does_not_matter(read: Read, events: list[Event], sizes: list[i
 
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None)
-@given(events=streams(), split=st.integers(1, 40))
-def test_a_stop_does_not_matter(read: Read, events: list[Event], split: int) -> None:
+@given(events=streams(), split=st.integers(1, 60), capacity=st.sampled_from([3, 100]))
+def test_a_stop_does_not_matter(read: Read, events: list[Event], split: int, capacity: int) -> None:
     """A loop that is stopped and restored ends with the same state as one without a stop."""
-    whole, _ = read(events)
-    first, _ = read(events[:split])
-    second = build_loop(batch_size=4, replay_ratio=0.0, labelling=LateLabels(100))
+    whole, _ = read(events, capacity=capacity)
+    first, _ = read(events[:split], capacity=capacity)
+    second = build_loop(batch_size=4, replay_ratio=0.0, labelling=LateLabels(capacity))
     resume(second, first)
-    list(second.run(EventSource(events[split:], second.classifier.labels)))
+    list(second.run(source(events[split:], second)))
     assert second.classifier.learner.state_dict() == whole.classifier.learner.state_dict()
     assert second.evaluator.state_dict() == whole.evaluator.state_dict()
-    assert second.labelling.state_dict()["documents"] == whole.labelling.state_dict()["documents"]
+    for part in ("documents", "labelled", "past"):
+        assert second.labelling.state_dict()[part] == whole.labelling.state_dict()[part]
+    found, expected = second.labelling.state_dict()["early"], whole.labelling.state_dict()["early"]
+    assert [each[:2] for each in found] == [each[:2] for each in expected]
     assert second.labelling.repredicted_scores() == whole.labelling.repredicted_scores()
 
 
@@ -282,3 +373,20 @@ def test_smaller_capacity(read: Read) -> None:
     smaller = LateLabels(2)
     smaller.load_state_dict(state)
     assert [row[0] for row in smaller.state_dict()["documents"]] == ["d4", "d5"]
+    assert [id_ for id_, _ in smaller.state_dict()["past"]] == ["d2", "d3"]
+
+
+def test_state_of_version_0_2(read: Read) -> None:
+    """A checkpoint without labels that wait is restored; its order stays that of time alone."""
+    loop, _ = read([document(1), document(2), Label("d2", "a")])
+    state = loop.labelling.state_dict()
+    for later in ("early", "past", "alignment"):
+        del state[later]
+    restored = LateLabels(100)
+    restored.load_state_dict(state)
+    assert restored.state_dict()["labelled"] == [["d2", "a"]]
+    assert restored.state_dict()["early"] == []
+    assert restored.state_dict()["alignment"] == {}
+    for number in range(200):
+        restored.alignment.read_document(f"d{number}")
+    assert not restored.alignment.label_is_next(1, 2)
