@@ -1,5 +1,6 @@
 PYTHON ?= python3
 VENV ?= .venv
+KAFKA ?= apache
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -31,7 +32,7 @@ test-unit: $(INSTALLED) ## run the quick tests, which need no broker, no browser
 	$(BIN)/python -m pytest tests/unit --ignore=tests/unit/benchmarks -m "not slow" -n auto $(ARGS)
 
 test-kafka: $(INSTALLED) system ## run the tests with a broker on Apache Kafka, and those of failing clusters (needs Java, Maven)
-	$(BIN)/python -m harness --kafka apache -- $(BIN)/python -m pytest tests/integration tests/e2e $(ARGS)
+	$(BIN)/python -m harness --kafka $(KAFKA) -- $(BIN)/python -m pytest tests/integration tests/e2e $(ARGS)
 	$(BIN)/python -m pytest tests/cluster --numprocesses 1 $(ARGS)
 
 system:
