@@ -106,7 +106,7 @@ class ApacheBroker:
         done = subprocess.run(  # noqa: S603 - our own command
             [
                 *self._java("kafka.tools.StorageTool"),
-                *("format", "-t", cluster, "-c", str(self._properties), *options),
+                *("format", f"--cluster-id={cluster}", f"--config={self._properties}", *options),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
