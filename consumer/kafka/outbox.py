@@ -1,6 +1,6 @@
 """Hold predictions and dead letters until their transaction is committed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -36,6 +36,13 @@ class Outgoing:
 
     about: Headers = field(default_factory=list)
     """Headers that newsreel adds."""
+
+    spare_key: bytes | None = None
+    """Key for a topic that refuses records without a key."""
+
+    smaller_values: Callable[[bytes], Iterable[bytes]] | None = None
+    """Returns values that say less, for a topic that refuses the size; None if parts of the record
+    may be dropped."""
 
     @property
     def size(self) -> int:

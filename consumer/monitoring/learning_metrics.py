@@ -97,6 +97,7 @@ class Metrics:
         for detector in SIGNALS:
             self._families.count("drifts", 0, detector)
         self._families.count("forgotten_labels", 0)
+        self.records_refused(0, 0)
         self._file = file
         self._families.ask("poll_gap_seconds", silence)
         self._families.set("active", 1)
@@ -131,6 +132,11 @@ class Metrics:
     def commit_retried(self) -> None:
         """Count a commit that failed at the broker."""
         self._families.count("commit_retries", 1)
+
+    def records_refused(self, changed: int, unpublished: int) -> None:
+        """Count records that were sent in another form, and records that could not be sent."""
+        self._families.count("refused_records", changed, "changed")
+        self._families.count("refused_records", unpublished, "unpublished")
 
     def poll_retried(self) -> None:
         """Count a poll that failed at the broker."""

@@ -135,6 +135,9 @@ class CountRetries:
         self.count += 1
         self._afterwards()
 
+    def records_refused(self, changed: int, unpublished: int) -> None:
+        self.refused = (changed, unpublished)
+
 
 class Make(Protocol):
     """Build transactions on the broker, by default without interrupts."""
