@@ -18,7 +18,7 @@ from consumer.kafka.outbox import Outbox, Outgoing
 from consumer.loop.step import Step
 from consumer.monitoring.progress import Progress
 from newsreel.events.cloudevents import Headers
-from newsreel.events.errors import Reason
+from newsreel.events.errors import NOT_LEARNED
 from newsreel.events.topics import Names
 
 log = structlog.get_logger()
@@ -227,7 +227,7 @@ class OutputWriter:
             for letter in step.dead_letters
             if self._is_new(letter.partition, letter.offset)
             # Quarantined documents were read earlier, perhaps before the last commit.
-            or (letter.reason is Reason.DIVERGED and new)
+            or (letter.reason in NOT_LEARNED and new)
         )
         if new:
             self._outbox.put(

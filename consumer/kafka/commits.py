@@ -33,6 +33,9 @@ class CommitRetryObserver(RefusalObserver, Protocol):
 class Commits(Protocol):
     """Commits records and offsets of a consumer group."""
 
+    problem: str | None
+    """Why the last attempt of a commit failed; None if it succeeded, or is the first."""
+
     def begin(self, seconds: float | None = None) -> Mapping[int, OffsetAndMetadata]:
         """Connect, trying again while the broker is away; returns the committed offsets."""
         ...

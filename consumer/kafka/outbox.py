@@ -1,12 +1,13 @@
 """Hold predictions and dead letters until their transaction is committed."""
 
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnknownError
 
 from newsreel.common.kafka import Connection
 from newsreel.events import cloudevents
@@ -15,6 +16,9 @@ from newsreel.events.cloudevents import Headers
 FLUSH_SECONDS = 60.0
 
 CLOSE_SECONDS = 5.0
+
+SPLIT_SECONDS = 0.01
+"""Seconds in which the client has split a batch."""
 
 MAX_BLOCK_MS = 100
 """Milliseconds to wait for room in the client's buffer; then the transaction sends the record."""
@@ -81,6 +85,23 @@ def send(producer: KafkaProducer, record: Outgoing) -> Any:
     return producer.send(record.topic, key=record.key, value=value, headers=headers)
 
 
+def flush(producer: KafkaProducer, **timeout: float) -> None:
+    """Wait until the outcome of every delivery of a producer is known.
+
+    The client raises `UnknownError` when it splits a batch that is too large for its topic, and
+    does not wait for the halves.
+
+    Raises
+    ------
+    KafkaTimeoutError
+    """
+    while True:
+        try:
+            return producer.flush(**timeout)
+        except UnknownError:
+            time.sleep(SPLIT_SECONDS)
+
+
 class Delivery(Protocol):
     """How records leave before the transaction that commits their documents."""
 
@@ -138,7 +159,7 @@ class ImmediateDelivery:
     def flush(self) -> None:
         """Wait until the outcome of every delivery is known."""
         with suppress(KafkaError):  # the transaction sends what was not delivered
-            self._producer.flush(timeout=FLUSH_SECONDS)
+            flush(self._producer, timeout=FLUSH_SECONDS)
 
     def close(self) -> None:
         """Close the connection."""

@@ -68,6 +68,7 @@ class PlainCommits:
         self._observer = observer
         self._last: str | None = None
         self._refusals = Refusals()
+        self.problem: str | None = None
 
     def begin(self, seconds: float | None = None) -> Mapping[int, OffsetAndMetadata]:
         """Return the committed offsets, trying again while the broker is away.
@@ -92,7 +93,7 @@ class PlainCommits:
             self._interrupts.stopping,
             seconds,
         )
-        self._last = checkpoint_id(offsets)
+        self._last, self.problem = checkpoint_id(offsets), None
         return offsets
 
     def commit(
@@ -147,6 +148,7 @@ class PlainCommits:
         what = f"the commit of checkpoint {id_}"
         retry(lambda: self._try(attempt, what), self._waiting(what), seconds=math.inf)
         self._last = None if id_ == FRESH else id_
+        self.problem = None
         sending.finish(self._observer)
 
     def close(self) -> None:
@@ -198,6 +200,7 @@ class PlainCommits:
         try:
             return action()
         except (KafkaError, OSError) as error:
+            self.problem = explain(error)
             self._observer.commit_retried()
             if not heals(error):
                 raise RefusedError(

@@ -134,6 +134,11 @@ class Refusals:
         """Remember that a topic, which has refused others, refuses exactly this record."""
         self._topics[form.topic].others.add(hash_of(form))
 
+    def close(self, name: str, error: KafkaError) -> None:
+        """Send nothing to a topic for a while: no end of its refusals is in sight."""
+        topic = self._topics.setdefault(name, TopicRefusals(self._clock(), explain(error)))
+        topic.exhausted = EXHAUSTED
+
     def accepted(self, topics: Iterable[str]) -> None:
         """Note that topics have accepted records."""
         for name in topics:

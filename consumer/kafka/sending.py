@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import structlog
 from kafka.errors import KafkaError
 
-from consumer.kafka.outbox import Outgoing, send
+from consumer.kafka.outbox import Outgoing, flush, send
 from consumer.kafka.refusals import REFUSALS, Refusals
 
 FLUSH_BYTES = 1 << 20
@@ -20,6 +20,9 @@ NARROWING = 16
 FOUND_ONE_BY_ONE = 8
 """Refused records of a topic that are found one by one in a commit; then all that may have been
 refused count as refused."""
+
+MOST_REFUSALS = 100
+"""Attempts of a commit that may end with a refusal; then topics that refuse get nothing more."""
 
 Part = list[tuple[int, Outgoing]]
 """Records that are sent together: the number of each, and its form."""
@@ -74,6 +77,7 @@ class Sending:
         self._delivered: dict[int, Outgoing] = {}
         self._group_sizes: dict[int, int] = {}
         self._found: Counter[str] = Counter()
+        self._refused = 0
 
     @property
     def done(self) -> bool:
@@ -102,6 +106,11 @@ class Sending:
         """Change the form of refused records; returns whether another attempt may succeed."""
         if not isinstance(error, RecordsRefusedError):
             return False
+        self._refused += 1
+        if self._refused > MOST_REFUSALS:
+            for number, why in error.errors.items():
+                self._refusals.close(self._records[number].topic, why)
+            return True
         if len(error.errors) == 1:
             ((number, why),) = error.errors.items()
             self._learn(number, why)
@@ -175,7 +184,7 @@ class Sending:
             except KafkaError as error:  # also after the refusal of a record before
                 failure = error
                 break
-        producer.flush()
+        flush(producer)
         errors = self._settle(deliveries)
         refused = {number: error for number, error in errors.items() if isinstance(error, REFUSALS)}
         if refused:

@@ -61,6 +61,7 @@ class Transactions:
         self._producer: KafkaProducer | None = None
         self._last: str | None = None
         self._refusals = Refusals()
+        self.problem: str | None = None
 
     def open(self) -> Mapping[int, OffsetAndMetadata]:
         """Fence other consumers, abort their open transactions and return the committed offsets.
@@ -159,6 +160,7 @@ class Transactions:
                 time.sleep(wait)
             else:
                 self._last = None if id_ == FRESH else id_
+                self.problem = None
                 waiting.end()
                 sending.finish(self._observer)
                 return
@@ -199,6 +201,7 @@ class Transactions:
 
     def _recover(self, id_: str, error: Exception, waiting: Waiting) -> None:
         self.close()
+        self.problem = explain(error)
         self._observer.commit_retried()
         if not heals(error):
             raise self._refused(error) from error

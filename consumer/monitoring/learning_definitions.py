@@ -223,6 +223,11 @@ COMMITS = (
         "checkpoint_timestamp_seconds",
         "When the last checkpoint was committed, in seconds since 1970",
     ),
+    gauge(
+        "commits",
+        "commit_overdue_seconds",
+        "Time since a commit should have succeeded; 0 while none is missing",
+    ),
     counter("commits", "commit_retries", "Commits that failed at the broker and were tried again"),
     counter(
         "commits",

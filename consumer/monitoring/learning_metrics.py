@@ -69,6 +69,7 @@ class Metrics:
         file: CounterFile,
         checkpoint_time: float | None,
         silence: Callable[[], float],
+        overdue: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Export the counters: this consumer learns from now on.
 
@@ -81,6 +82,8 @@ class Metrics:
         silence
             Returns the seconds since the broker answered; called at each scrape, as the loop may
             be waiting.
+        overdue
+            Returns the seconds since a commit should have succeeded; called at each scrape, too.
         """
         self._families.begin(file.read())
         # Prometheus sees no increase of a series that first appears with a value other than 0.
@@ -100,6 +103,7 @@ class Metrics:
         self.records_refused(0, 0)
         self._file = file
         self._families.ask("poll_gap_seconds", silence)
+        self._families.ask("commit_overdue_seconds", overdue)
         self._families.set("active", 1)
         if checkpoint_time is not None:
             self._families.set("checkpoint_timestamp_seconds", checkpoint_time)

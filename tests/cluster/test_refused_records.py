@@ -2,8 +2,10 @@
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,10 +15,11 @@ from consumer.checkpoints.interrupts import Interrupts
 from consumer.commit.writer import dead_letter_record, drift_record, prediction_record
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.evaluator import LabelProbability, Prediction
+from consumer.kafka import sending
 from consumer.kafka.batch import DeadLetter, Origin
-from consumer.kafka.commits import RefusedError
+from consumer.kafka.commits import AbandonedError
 from consumer.kafka.offsets import committed
-from consumer.kafka.outbox import Outgoing
+from consumer.kafka.outbox import Outgoing, send
 from consumer.kafka.plain_commits import PlainCommits
 from consumer.kafka.transaction import Transactions
 from harness.apache import ApacheKafka
@@ -96,7 +99,9 @@ class Cluster:
     def prediction(self, number: int, labels: Sequence[str] = ("sport",)) -> Outgoing:
         shares = [(label, 1 / len(labels)) for label in labels]
         prediction = Prediction(
-            Document(str(number), "text"), LabelProbability(labels[0], 1 / len(labels), 0.0), shares
+            Document(str(number), "text"),
+            LabelProbability(labels[0], 1 / len(labels), 0.0),
+            top=shares,
         )
         return prediction_record(self.names, GROUP, prediction, Origin(0, number), None, 0)
 
@@ -186,7 +191,7 @@ def test_letters_larger_than_their_topic_takes(stream: Cluster, kind: Kind) -> N
 @BOTH
 def test_predictions_and_drifts_larger_than_their_topic_takes(stream: Cluster, kind: Kind) -> None:
     """They keep label, place and version, and say less of the other labels."""
-    stream.create(stream.names.predictions, max_message_bytes="1500")
+    stream.create(stream.names.predictions, max_message_bytes="800")
     stream.create(stream.names.drift, max_message_bytes="1500")
     labels = [os.urandom(125).hex() for _ in range(200)]
     records = [
@@ -205,7 +210,8 @@ def test_predictions_and_drifts_larger_than_their_topic_takes(stream: Cluster, k
     }
     assert [len(found[id_]["probabilities"]) for id_ in "012"] == [1, 1, 1]
     assert (found["1"]["label"], found["1"]["offset"]) == (labels[0], 1)
-    first, second = (json.loads(each.value) for each in stream.read(stream.names.drift))
+    drifts = [json.loads(each.value) for each in stream.read(stream.names.drift)]
+    second, first = sorted(drifts, key=lambda drift: len(drift["forgotten"][0]))
     assert first["forgotten"] == labels[: len(first["forgotten"])]
     assert (first["forgotten_labels"], second["forgotten"]) == (200, ["sport"])
     assert (stream.observer.changed, stream.observer.unpublished) == (2, 0)
@@ -214,17 +220,45 @@ def test_predictions_and_drifts_larger_than_their_topic_takes(stream: Cluster, k
 @BOTH
 def test_a_topic_that_takes_nothing(stream: Cluster, kind: Kind) -> None:
     """Its records are counted, and the other topics get theirs."""
-    stream.create(stream.names.dead_letters, message_timestamp_before_max_ms="0")
+    stream.create(stream.names.dead_letters, max_message_bytes="100")
     stream.create(stream.names.predictions)
+    letters = [stream.letter(number, b"k", b"{" * number) for number in range(30)]
+    check_that_none_is_published(stream, kind, letters)
+
+
+@BOTH
+def test_a_clock_that_the_topic_does_not_accept(
+    stream: Cluster, kind: Kind, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line in the log names the settings of the topic that compare clocks."""
+    stream.create(stream.names.dead_letters, message_timestamp_before_max_ms="3600000")
+    stream.create(stream.names.predictions)
+    hour_ago = int(time.time() - 2 * 3600) * 1000
+
+    def send_late(producer: Any, record: Outgoing) -> Any:
+        producer.send = partial(producer_send(producer), timestamp_ms=hour_ago)
+        return send(producer, record)
+
+    def producer_send(producer: Any) -> Any:
+        return type(producer).send.__get__(producer)
+
+    monkeypatch.setattr(sending, "send", send_late)
     letters = [stream.letter(number, b"k", b"{") for number in range(30)]
+    check_that_none_is_published(stream, kind, letters)
+    assert "message.timestamp.before.max.ms" in capsys.readouterr().out
+
+
+def check_that_none_is_published(stream: Cluster, kind: Kind, letters: list[Outgoing]) -> None:
+    """Commit letters, between predictions, that their topic refuses in every form."""
+    count = len(letters)
     commits = stream.commits(kind)
-    commits.commit(mixed(stream, letters), {0: 30}, "first")
-    commits.commit([stream.letter(30, b"k", b"{"), stream.prediction(60)], {0: 31}, "second")
+    commits.commit(mixed(stream, letters), {0: count}, "first")
+    commits.commit([letters[0], stream.prediction(2 * count)], {0: count + 1}, "second")
     commits.close()
-    assert sorted(stream.values(), key=int) == [str(number) for number in range(61)]
+    assert sorted(stream.values(), key=int) == [str(number) for number in range(2 * count + 1)]
     assert stream.committed()[0].metadata == "second"
-    published = len(stream.read(stream.names.dead_letters))
-    assert stream.observer.unpublished == 31 - published
+    assert stream.read(stream.names.dead_letters) == []
+    assert (stream.observer.changed, stream.observer.unpublished) == (0, count + 1)
 
 
 @BOTH
@@ -273,13 +307,12 @@ def test_many_letters_without_a_key(stream: Cluster) -> None:
 
 
 def test_a_topic_with_too_few_replicas(stream: Cluster) -> None:
-    """That is no refusal of a record: it is tried again, and said."""
+    """That is no refusal of a record: it is tried again until the run ends, and nothing is lost."""
     stream.create(stream.names.predictions, min_insync_replicas="2")
     commits = stream.commits(Transactions)
-    tries = iter([False, False, True])
-    commits._interrupts = Interrupts(overdue=lambda: next(tries, True))  # type: ignore[union-attr]
-    with pytest.raises(Exception, match=r"min\.insync\.replicas|does not answer"):
+    commits._interrupts = Interrupts(overdue=lambda: True)  # type: ignore[union-attr]
+    with pytest.raises(AbandonedError):
         commits.commit([stream.prediction(0)], {0: 1}, "first")
     commits.close()
     assert stream.observer.unpublished == 0
-    assert not isinstance(RefusedError, Observer)
+    assert commits.problem

@@ -45,6 +45,7 @@ class Broker:
     def __init__(self) -> None:
         self.commits: list[tuple[list[bytes | None], dict[int, int], str]] = []
         self.error: Exception | None = None
+        self.problem: str | None = None
         self.reachable = threading.Event()
         self.reachable.set()
 
