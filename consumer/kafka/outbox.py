@@ -85,7 +85,7 @@ def send(producer: KafkaProducer, record: Outgoing) -> Any:
     return producer.send(record.topic, key=record.key, value=value, headers=headers)
 
 
-def flush(producer: KafkaProducer, **timeout: float) -> None:
+def flush(producer: KafkaProducer, seconds: float) -> None:
     """Wait until the outcome of every delivery of a producer is known.
 
     The client raises `UnknownError` when it splits a batch that is too large for its topic, and
@@ -94,10 +94,11 @@ def flush(producer: KafkaProducer, **timeout: float) -> None:
     Raises
     ------
     KafkaTimeoutError
+        That takes longer.
     """
     while True:
         try:
-            return producer.flush(**timeout)
+            return producer.flush(timeout=seconds)
         except UnknownError:
             time.sleep(SPLIT_SECONDS)
 
@@ -159,7 +160,7 @@ class ImmediateDelivery:
     def flush(self) -> None:
         """Wait until the outcome of every delivery is known."""
         with suppress(KafkaError):  # the transaction sends what was not delivered
-            flush(self._producer, timeout=FLUSH_SECONDS)
+            flush(self._producer, FLUSH_SECONDS)
 
     def close(self) -> None:
         """Close the connection."""

@@ -36,7 +36,7 @@ FORGET_SECONDS = 600.0
 """Seconds after which a topic is tried again as if it had refused nothing: it may have been
 corrected meanwhile."""
 
-EXHAUSTED = 3
+EXHAUSTED = 5
 """Records refused in every form, with none accepted between them, until the topic is closed."""
 
 NO_KEY = (

@@ -14,6 +14,10 @@ from consumer.kafka.refusals import REFUSALS, Refusals
 FLUSH_BYTES = 1 << 20
 """Bytes sent before a flush: the client gives up records that wait longer than its timeout."""
 
+FLUSH_SECONDS = 20.0
+"""Seconds after which a flush has failed: longer than the client's own timeout, which does not hold
+while a transaction waits for a topic that was deleted."""
+
 NARROWING = 16
 """Groups in which records are sent one after the other to find those that were refused."""
 
@@ -184,7 +188,7 @@ class Sending:
             except KafkaError as error:  # also after the refusal of a record before
                 failure = error
                 break
-        flush(producer)
+        flush(producer, FLUSH_SECONDS)
         errors = self._settle(deliveries)
         refused = {number: error for number, error in errors.items() if isinstance(error, REFUSALS)}
         if refused:

@@ -85,7 +85,7 @@ class Producer:
         self.headers += other["headers"]
         return Sent()
 
-    def flush(self) -> None:
+    def flush(self, timeout: float) -> None:
         self.broker.sent_between_flushes.append(len(self.values) - self.flushed)
         self.flushed = len(self.values)
 
