@@ -98,9 +98,11 @@ def flush(producer: KafkaProducer, seconds: float) -> None:
     """
     while True:
         try:
-            return producer.flush(timeout=seconds)
+            producer.flush(timeout=seconds)
         except UnknownError:
             time.sleep(SPLIT_SECONDS)
+        else:
+            return
 
 
 class Delivery(Protocol):

@@ -56,10 +56,10 @@ class TopicRefusals:
     """
 
     since: float
-    reason: str = ""
-    """Words for the last refusal, with what to change."""
-    said: bool = False
-    """Whether the reason was logged."""
+    reasons: set[str] = field(default_factory=set)
+    """Words for the refusals, with what to change."""
+    said: set[str] = field(default_factory=set)
+    """Reasons that were logged."""
     without_key: bool = False
     sizes: list[tuple[int, int]] = field(default_factory=list)
     """Sizes of records that were too large, in bytes: as they are, and compressed."""
@@ -89,7 +89,7 @@ class TopicRefusals:
             self.without_key = True
         else:
             self.others.add(hash_of(record))
-        self.reason = _words(record, error)
+        self.reasons.add(_words(record, error))
 
 
 class Refusals:
@@ -136,7 +136,8 @@ class Refusals:
 
     def close(self, name: str, error: KafkaError) -> None:
         """Send nothing to a topic for a while: no end of its refusals is in sight."""
-        topic = self._topics.setdefault(name, TopicRefusals(self._clock(), explain(error)))
+        topic = self._topics.setdefault(name, TopicRefusals(self._clock()))
+        topic.reasons.add(explain(error))
         topic.exhausted = EXHAUSTED
 
     def accepted(self, topics: Iterable[str]) -> None:

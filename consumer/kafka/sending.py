@@ -42,7 +42,7 @@ class RefusalObserver(Protocol):
         ...
 
 
-class RecordsRefusedError(KafkaError):
+class RecordsRefusedError(Exception):
     """Topics refuse records of a commit.
 
     Parameters
@@ -54,7 +54,7 @@ class RecordsRefusedError(KafkaError):
     """
 
     def __init__(self, errors: Mapping[int, KafkaError]) -> None:
-        super().__init__(next(iter(errors.values())))
+        super().__init__(str(next(iter(errors.values()))))
         self.errors = errors
 
 
@@ -141,15 +141,15 @@ class Sending:
         for name in sorted((+changed).keys() | (+unpublished).keys()):
             observer.records_refused(changed[name], unpublished[name])
             topic = self._refusals[name]
-            if not topic.said:
+            if not topic.reasons <= topic.said:
                 log.warning(
                     "the topic refuses records as they are",
                     topic=name,
                     sent_in_another_form=changed[name],
                     not_published=unpublished[name],
-                    reason=topic.reason,
+                    reason="; ".join(sorted(topic.reasons)),
                 )
-                topic.said = True
+                topic.said |= topic.reasons
 
     def _learn(self, number: int, error: KafkaError) -> None:
         record = self._records[number]

@@ -15,7 +15,7 @@ from consumer.kafka.offsets import FRESH, checkpoint_id, committed
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.outputs import restore_topics
 from consumer.kafka.refusals import Refusals
-from consumer.kafka.sending import Sending
+from consumer.kafka.sending import RecordsRefusedError, Sending
 from consumer.kafka.transactional_client import close, connect
 from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.kafka import Connection
@@ -151,7 +151,7 @@ class Transactions:
                     return
                 with waiting.watched():
                     self._attempt(self._producer, sending, offsets)
-            except (KafkaError, OSError) as error:
+            except (KafkaError, OSError, RecordsRefusedError) as error:
                 if sending.adapt(error):
                     self.close()
                     continue

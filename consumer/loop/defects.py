@@ -25,8 +25,8 @@ def defects_of(predicted: PredictedBatch) -> Mapping[int, str]:
             sound.append(row)
         else:
             defects[row] = f"{feature} of {shorten(document.id)} is not finite"
-    finite = np.isfinite(predicted.predictions.probabilities).all(axis=1)
-    if finite[sound].any():
+    finite = [bool(np.isfinite(row).all()) for row in predicted.predictions.probabilities]
+    if any(finite[row] for row in sound):
         for row in sound:
             if not finite[row]:
                 id_ = shorten(predicted.documents[row].id)

@@ -17,7 +17,6 @@ from consumer.drift.adaptation import Drift
 from consumer.evaluation.evaluator import LabelProbability, Prediction
 from consumer.kafka import sending
 from consumer.kafka.batch import DeadLetter, Origin
-from consumer.kafka.commits import AbandonedError
 from consumer.kafka.offsets import committed
 from consumer.kafka.outbox import Outgoing, send
 from consumer.kafka.plain_commits import PlainCommits
@@ -304,15 +303,3 @@ def test_many_letters_without_a_key(stream: Cluster) -> None:
     assert stream.attempts["transaction-begun"] < 10
     assert stream.observer.changed == 1000
     assert stream.observer.retried == 0
-
-
-def test_a_topic_with_too_few_replicas(stream: Cluster) -> None:
-    """That is no refusal of a record: it is tried again until the run ends, and nothing is lost."""
-    stream.create(stream.names.predictions, min_insync_replicas="2")
-    commits = stream.commits(Transactions)
-    commits._interrupts = Interrupts(overdue=lambda: True)  # type: ignore[union-attr]
-    with pytest.raises(AbandonedError):
-        commits.commit([stream.prediction(0)], {0: 1}, "first")
-    commits.close()
-    assert stream.observer.unpublished == 0
-    assert commits.problem

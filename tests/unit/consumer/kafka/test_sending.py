@@ -18,7 +18,7 @@ from kafka.errors import (
 from consumer.kafka import refusals as module
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.refusals import FORGET_SECONDS, Refusals
-from consumer.kafka.sending import Sending
+from consumer.kafka.sending import RecordsRefusedError, Sending
 
 Rule = Callable[[Outgoing], type[KafkaError] | None]
 
@@ -127,7 +127,7 @@ def commit(
         producer = Producer(rules)
         try:
             sending.attempt(producer)
-        except KafkaError as error:
+        except RecordsRefusedError as error:
             adapted = sending.adapt(error)
         else:
             sending.finish(observer)
@@ -249,7 +249,7 @@ def test_go_on() -> None:
     """Without a transaction, what was delivered is not sent again."""
     sending = Sending([prediction(0), letter(1), prediction(2)], Refusals())
     first = Producer({"letters": compacted})
-    with pytest.raises(KafkaError) as failed:
+    with pytest.raises(RecordsRefusedError) as failed:
         sending.go_on(first)
     assert sending.adapt(failed.value)
     second = Producer({"letters": compacted})
