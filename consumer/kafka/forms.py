@@ -36,4 +36,5 @@ def forms(record: Outgoing) -> Iterator[Outgoing]:
 def _with_any_key(record: Outgoing) -> Iterator[Outgoing]:
     yield record
     if record.key is None and record.spare_key is not None:
-        yield replace(record, key=record.spare_key)
+        # With a key, a missing value would mark the record for deletion.
+        yield replace(record, key=record.spare_key, value=record.value or b"")

@@ -147,10 +147,9 @@ class Transactions:
         waiting = self._waiting(f"the commit of checkpoint {id_}")
         for wait in _waits():
             try:
-                if self._producer is None and self._resume(id_, exists):
-                    return
-                with waiting.watched():
-                    self._attempt(self._producer, sending, offsets)
+                if self._producer is not None or not self._resume(id_, exists):
+                    with waiting.watched():
+                        self._attempt(self._producer, sending, offsets)
             except (KafkaError, OSError, RecordsRefusedError) as error:
                 if sending.adapt(error):
                     self.close()
