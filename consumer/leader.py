@@ -112,6 +112,7 @@ class Leader:
             CounterFile(self.store.folder / COUNTER_FILE, self.interrupts.fenced),
             self.store.written(resumed.start.checkpoint),
             lambda: poller.queue.silence,
+            committer.overdue,
         )
         log.info("learning", topic=settings.topic, group=settings.group)
         self._learn(source, writer, committer, screening)

@@ -14,6 +14,7 @@ from consumer.checkpoints.manifest import CheckpointError
 from consumer.checkpoints.note import note_committed
 from consumer.checkpoints.state import CheckpointContents, Snapshot, take_snapshot
 from consumer.checkpoints.store import CheckpointStore
+from consumer.commit.punctuality import Punctuality
 from consumer.kafka.commits import AbandonedError, Commits
 from consumer.kafka.outbox import Outbox, Outgoing
 from consumer.loop.step import Step
@@ -26,9 +27,6 @@ WAIT_SECONDS = 0.1
 
 RENEW_SECONDS = 6 * 3600.0
 """Seconds between commits while nothing changes: brokers delete old offsets."""
-
-SLOW_SECONDS = 60.0
-"""Seconds after which a running commit is reported as a problem."""
 
 COMMIT_GRACE_SECONDS = 30.0
 """Seconds that a commit may take once the run is overdue."""
@@ -145,6 +143,8 @@ class Committer:
         self._clock = schedule.clock
         self._records = progress.records
         self._changed = False
+        self._punctuality = Punctuality(schedule.seconds, schedule.clock)
+        self._failure: str | None = None
         self._next = self._clock() + schedule.seconds
         self._not_before = -math.inf
         self._under_way: _Commit | None = None
@@ -163,16 +163,20 @@ class Committer:
         self._settle()
         if not self._far_enough(step.batch.positions):
             return  # earlier records were published by an earlier run: publish none twice
+        if step.changed:
+            self._punctuality.changed()
         if self._outbox.size > MAX_UNCOMMITTED_BYTES:
             self._make_room(step)
         elif self._under_way is None and self._due():
             self._begin(step.batch.positions)
 
     def problem(self) -> str | None:
-        """Return the complaint that a commit takes long; None if no commit does."""
-        commit = self._under_way
-        seconds = time.perf_counter() - commit.started if commit else 0.0
-        return f"a commit takes {seconds:.0f} s" if seconds > SLOW_SECONDS else None
+        """Return the complaint that no commit succeeds; None while commits are in time."""
+        return self._punctuality.problem(self._commits.problem or self._failure)
+
+    def overdue(self) -> float:
+        """Return the seconds since a commit should have succeeded; 0 if none is missing."""
+        return self._punctuality.overdue()
 
     def finish(self, step: Step) -> None:
         """Commit everything up to a step.
@@ -215,6 +219,7 @@ class Committer:
         self._changed = False
         self._next = self._clock() + self._schedule.seconds
         self._under_way = commit
+        self._punctuality.begun()
         self._thread = threading.Thread(
             target=self._carry_out, args=[commit], name="commit", daemon=True
         )
@@ -243,6 +248,8 @@ class Committer:
             self._store.prune(id_)
             self._interrupts.failpoint("pruned")
             commit.id = id_
+            self._punctuality.succeeded()
+            self._failure = None
             seconds = time.perf_counter() - commit.started
             self._observer.committed(seconds, size)
             times = {"seconds": round(seconds, 2), "pause": round(commit.pause, 3)}
@@ -264,6 +271,8 @@ class Committer:
         if not isinstance(commit.error, CheckpointError):
             raise commit.error
         self._observer.checkpoint_failed()
+        self._punctuality.failed()
+        self._failure = str(commit.error)
         log.error("learning goes on, uncommitted", error=str(commit.error))
         self._changed = True
         self._next = self._not_before = self._clock() + RETRY_SECONDS

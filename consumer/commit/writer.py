@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from consumer.commit.smaller import fewer_labels, fewer_probabilities
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.evaluator import Prediction
 from consumer.kafka.batch import DeadLetter, Origin
@@ -17,7 +18,7 @@ from consumer.kafka.outbox import Outbox, Outgoing
 from consumer.loop.step import Step
 from consumer.monitoring.progress import Progress
 from newsreel.events.cloudevents import Headers
-from newsreel.events.errors import Reason
+from newsreel.events.errors import NOT_LEARNED
 from newsreel.events.topics import Names
 
 log = structlog.get_logger()
@@ -69,7 +70,13 @@ def prediction_record(
         "time": (now or datetime.now(UTC)).isoformat(),
     }
     encoded = json.dumps(value, ensure_ascii=False).encode()
-    return Outgoing(topics.predictions, document.id.encode(), encoded, JSON_HEADERS)
+    return Outgoing(
+        topics.predictions,
+        document.id.encode(),
+        encoded,
+        JSON_HEADERS,
+        smaller_values=fewer_probabilities,
+    )
 
 
 def drift_record(topics: Names, group: str, drift: Drift, now: datetime | None = None) -> Outgoing:
@@ -91,7 +98,13 @@ def drift_record(topics: Names, group: str, drift: Drift, now: datetime | None =
         "time": (now or datetime.now(UTC)).isoformat(),
     }
     encoded = json.dumps(value, ensure_ascii=False).encode()
-    return Outgoing(topics.drift, drift.detector.encode(), encoded, JSON_HEADERS)
+    return Outgoing(
+        topics.drift,
+        drift.detector.encode(),
+        encoded,
+        JSON_HEADERS,
+        smaller_values=fewer_labels,
+    )
 
 
 def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
@@ -99,8 +112,9 @@ def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
 
     The added headers are ``dl_reason``, ``dl_detail``, ``dl_topic``, ``dl_partition`` and
     ``dl_offset``. If the broker refuses the record for its size, the large parts are left out
-    (`consumer.kafka.outbox.shortened`), and ``dl_key_bytes``, ``dl_value_bytes`` or
-    ``dl_headers_bytes`` give the number of missing bytes; the original stays in its topic.
+    (`consumer.kafka.forms`), and ``dl_key_bytes``, ``dl_value_bytes`` or ``dl_headers_bytes`` give
+    the number of missing bytes; the original stays in its topic. Where the topic refuses records
+    without a key, the key is topic, partition and offset of the original.
 
     Parameters
     ----------
@@ -120,7 +134,8 @@ def dead_letter_record(topic: str, letter: DeadLetter) -> Outgoing:
         (name.encode("utf-8", "backslashreplace").decode(), content or b"")
         for name, content in letter.headers
     ]
-    return Outgoing(topic, letter.key, letter.value, original, about)
+    place = f"{letter.topic}-{letter.partition}-{letter.offset}".encode()
+    return Outgoing(topic, letter.key, letter.value, original, about, spare_key=place)
 
 
 class DeadLetterLog:
@@ -212,7 +227,7 @@ class OutputWriter:
             for letter in step.dead_letters
             if self._is_new(letter.partition, letter.offset)
             # Quarantined documents were read earlier, perhaps before the last commit.
-            or (letter.reason is Reason.DIVERGED and new)
+            or (letter.reason in NOT_LEARNED and new)
         )
         if new:
             self._outbox.put(

@@ -6,6 +6,7 @@ from typing import Protocol
 from kafka import OffsetAndMetadata
 
 from consumer.kafka.outbox import Outgoing
+from consumer.kafka.sending import RefusalObserver
 from newsreel.common.errors import UserError
 
 
@@ -21,7 +22,7 @@ class AbandonedError(UserError):
     """The broker did not accept a commit before the consumer had to end."""
 
 
-class CommitRetryObserver(Protocol):
+class CommitRetryObserver(RefusalObserver, Protocol):
     """Counts what happens to commits; called by the thread that commits."""
 
     def commit_retried(self) -> None:
@@ -31,6 +32,9 @@ class CommitRetryObserver(Protocol):
 
 class Commits(Protocol):
     """Commits records and offsets of a consumer group."""
+
+    problem: str | None
+    """Why the last attempt of a commit failed; None if it succeeded, or is the first."""
 
     def begin(self, seconds: float | None = None) -> Mapping[int, OffsetAndMetadata]:
         """Connect, trying again while the broker is away; returns the committed offsets."""

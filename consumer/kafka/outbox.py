@@ -1,12 +1,13 @@
 """Hold predictions and dead letters until their transaction is committed."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnknownError
 
 from newsreel.common.kafka import Connection
 from newsreel.events import cloudevents
@@ -15,6 +16,9 @@ from newsreel.events.cloudevents import Headers
 FLUSH_SECONDS = 60.0
 
 CLOSE_SECONDS = 5.0
+
+SPLIT_SECONDS = 0.01
+"""Seconds in which the client has split a batch."""
 
 MAX_BLOCK_MS = 100
 """Milliseconds to wait for room in the client's buffer; then the transaction sends the record."""
@@ -36,6 +40,13 @@ class Outgoing:
 
     about: Headers = field(default_factory=list)
     """Headers that newsreel adds."""
+
+    spare_key: bytes | None = None
+    """Key for a topic that refuses records without a key."""
+
+    smaller_values: Callable[[bytes], Iterable[bytes]] | None = None
+    """Returns values that say less, for a topic that refuses the size; None if parts of the record
+    may be dropped."""
 
     @property
     def size(self) -> int:
@@ -72,6 +83,26 @@ def send(producer: KafkaProducer, record: Outgoing) -> Any:
     value = b"" if record.key is None and record.value is None else record.value
     headers = [*record.headers, *record.about]
     return producer.send(record.topic, key=record.key, value=value, headers=headers)
+
+
+def flush(producer: KafkaProducer, seconds: float) -> None:
+    """Wait until the outcome of every delivery of a producer is known.
+
+    The client raises `UnknownError` when it splits a batch that is too large for its topic, and
+    does not wait for the halves.
+
+    Raises
+    ------
+    KafkaTimeoutError
+        That takes longer.
+    """
+    while True:
+        try:
+            producer.flush(timeout=seconds)
+        except UnknownError:
+            time.sleep(SPLIT_SECONDS)
+        else:
+            return
 
 
 class Delivery(Protocol):
@@ -131,7 +162,7 @@ class ImmediateDelivery:
     def flush(self) -> None:
         """Wait until the outcome of every delivery is known."""
         with suppress(KafkaError):  # the transaction sends what was not delivered
-            self._producer.flush(timeout=FLUSH_SECONDS)
+            flush(self._producer, FLUSH_SECONDS)
 
     def close(self) -> None:
         """Close the connection."""

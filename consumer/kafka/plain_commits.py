@@ -11,7 +11,10 @@ from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
 from consumer.kafka.commits import AbandonedError, CommitRetryObserver, RefusedError, superseded
 from consumer.kafka.offsets import FRESH, checkpoint_id, committed
-from consumer.kafka.outbox import Outgoing, send
+from consumer.kafka.outbox import Outgoing
+from consumer.kafka.outputs import restore_topics
+from consumer.kafka.refusals import Refusals
+from consumer.kafka.sending import RecordsRefusedError, Sending
 from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.kafka import CONNECT_TIMEOUT_MS, Connection
 from newsreel.common.kafka_errors import explain, heals
@@ -64,6 +67,8 @@ class PlainCommits:
         self._interrupts = interrupts
         self._observer = observer
         self._last: str | None = None
+        self._refusals = Refusals()
+        self.problem: str | None = None
 
     def begin(self, seconds: float | None = None) -> Mapping[int, OffsetAndMetadata]:
         """Return the committed offsets, trying again while the broker is away.
@@ -88,7 +93,7 @@ class PlainCommits:
             self._interrupts.stopping,
             seconds,
         )
-        self._last = checkpoint_id(offsets)
+        self._last, self.problem = checkpoint_id(offsets), None
         return offsets
 
     def commit(
@@ -103,7 +108,7 @@ class PlainCommits:
         Parameters
         ----------
         records
-            Records to send.
+            Records to send. One that its topic refuses is sent in another form, or only counted.
         positions
             Next offset to read, by partition.
         id_
@@ -116,7 +121,7 @@ class PlainCommits:
         SupersededError
             Another consumer has taken over; no offsets were committed.
         RefusedError
-            The broker refuses a record or the commit.
+            The broker refuses the commit.
         CheckpointError
             The checkpoint was deleted.
         AbandonedError
@@ -126,12 +131,15 @@ class PlainCommits:
             TopicPartition(self._topic, partition): OffsetAndMetadata(offset, id_, -1)
             for partition, offset in positions.items()
         }
-        unsent = list(records)
+        sending = Sending(records, self._refusals)
 
         def attempt() -> None:
             self._interrupts.failpoint("transaction-begun")
-            self._send(unsent)
-            unsent.clear()
+            try:
+                self._send(sending)
+            except (KafkaError, OSError) as error:
+                restore_topics(self._connection, error, records)
+                raise
             if not exists():
                 raise CheckpointError(f"checkpoint {id_} was deleted before it could be committed")
             self._interrupts.failpoint("transaction-sent")
@@ -140,13 +148,15 @@ class PlainCommits:
         what = f"the commit of checkpoint {id_}"
         retry(lambda: self._try(attempt, what), self._waiting(what), seconds=math.inf)
         self._last = None if id_ == FRESH else id_
+        self.problem = None
+        sending.finish(self._observer)
 
     def close(self) -> None:
         """Return at once: no connection stays open."""
 
-    def _send(self, records: Sequence[Outgoing]) -> None:
+    def _send(self, sending: Sending) -> None:
         """Send what could not leave at once."""
-        if not records:
+        if sending.done:
             return
         producer = KafkaProducer(
             **self._connection.options,
@@ -160,10 +170,13 @@ class PlainCommits:
             max_request_size=MAX_REQUEST_BYTES,
         )
         try:
-            deliveries = [send(producer, record) for record in records]
-            producer.flush()
-            for delivery in deliveries:
-                delivery.get(timeout=0.0)  # raises why a record was refused
+            while True:
+                try:
+                    sending.go_on(producer)
+                except RecordsRefusedError as error:
+                    sending.adapt(error)
+                else:
+                    return
         finally:
             producer.close(timeout=CLOSE_SECONDS)
 
@@ -187,6 +200,7 @@ class PlainCommits:
         try:
             return action()
         except (KafkaError, OSError) as error:
+            self.problem = explain(error)
             self._observer.commit_retried()
             if not heals(error):
                 raise RefusedError(

@@ -6,28 +6,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RetriableError
+from kafka.errors import KafkaError
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
 from consumer.kafka.commits import AbandonedError, CommitRetryObserver, RefusedError, superseded
 from consumer.kafka.offsets import FRESH, checkpoint_id, committed
-from consumer.kafka.outbox import Outgoing, send, shortened
+from consumer.kafka.outbox import Outgoing
+from consumer.kafka.outputs import restore_topics
+from consumer.kafka.refusals import Refusals
+from consumer.kafka.sending import RecordsRefusedError, Sending
 from consumer.kafka.transactional_client import close, connect
 from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.kafka import Connection
 from newsreel.common.kafka_errors import explain, heals
 from newsreel.common.retrying import Waiting, retry
 
-FLUSH_BYTES = 1 << 20
-"""Bytes sent before a flush: the client gives up records that wait longer than its timeout."""
-
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts; the last value repeats."""
-
-PART_BYTES = (900_000, 300_000, 64 << 10)
-"""Largest key, value or headers of a record after the broker has refused a size once, twice, and
-three times."""
 
 
 class Transactions:
@@ -64,6 +60,8 @@ class Transactions:
         self._observer = observer
         self._producer: KafkaProducer | None = None
         self._last: str | None = None
+        self._refusals = Refusals()
+        self.problem: str | None = None
 
     def open(self) -> Mapping[int, OffsetAndMetadata]:
         """Fence other consumers, abort their open transactions and return the committed offsets.
@@ -122,7 +120,7 @@ class Transactions:
         Parameters
         ----------
         records
-            Records to send.
+            Records to send. One that its topic refuses is sent in another form, or only counted.
         positions
             Next offset to read, by partition.
         id_
@@ -145,23 +143,25 @@ class Transactions:
             TopicPartition(self._topic, partition): OffsetAndMetadata(offset, id_, -1)
             for partition, offset in positions.items()
         }
-        limits = iter(PART_BYTES)
+        sending = Sending(records, self._refusals)
         waiting = self._waiting(f"the commit of checkpoint {id_}")
         for wait in _waits():
             try:
-                if self._producer is None and self._resume(id_, exists):
-                    return
-                with waiting.watched():
-                    self._attempt(self._producer, records, offsets)
-            except (KafkaError, OSError) as error:
-                limit = next(limits, None) if isinstance(error, MessageSizeTooLargeError) else None
-                if limit:
-                    records = [shortened(record, limit) for record in records]
-                self._recover(id_, RetriableError() if limit else error, waiting)
+                if self._producer is not None or not self._resume(id_, exists):
+                    with waiting.watched():
+                        self._attempt(self._producer, sending, offsets)
+            except (KafkaError, OSError, RecordsRefusedError) as error:
+                if sending.adapt(error):
+                    self.close()
+                    continue
+                self._recover(id_, error, waiting)
+                restore_topics(self._connection, error, records)
                 time.sleep(wait)
             else:
                 self._last = None if id_ == FRESH else id_
+                self.problem = None
                 waiting.end()
+                sending.finish(self._observer)
                 return
 
     def close(self) -> None:
@@ -173,16 +173,12 @@ class Transactions:
     def _attempt(
         self,
         producer: Any,
-        records: Sequence[Outgoing],
+        sending: Sending,
         offsets: Mapping[TopicPartition, OffsetAndMetadata],
     ) -> None:
         producer.begin_transaction()
         self._interrupts.failpoint("transaction-begun")
-        for part in _parts(records):
-            deliveries = [send(producer, record) for record in part]
-            producer.flush()
-            for delivery in deliveries:
-                delivery.get(timeout=0.0)  # raises why a record was refused
+        sending.attempt(producer)
         producer.send_offsets_to_transaction(offsets, self._group)
         self._interrupts.failpoint("transaction-sent")
         producer.commit_transaction()
@@ -204,6 +200,7 @@ class Transactions:
 
     def _recover(self, id_: str, error: Exception, waiting: Waiting) -> None:
         self.close()
+        self.problem = explain(error)
         self._observer.commit_retried()
         if not heals(error):
             raise self._refused(error) from error
@@ -228,20 +225,6 @@ class Transactions:
         if not exists():
             raise CheckpointError(f"checkpoint {id_} was deleted before it could be committed")
         return self._last == id_
-
-
-def _parts(records: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
-    """Split records into parts of about `FLUSH_BYTES`."""
-    part: list[Outgoing] = []
-    size = 0
-    for record in records:
-        part.append(record)
-        size += record.size
-        if size >= FLUSH_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
 
 
 def _waits() -> Iterator[float]:

@@ -1,7 +1,7 @@
 """The prequential loop: predict, score, learn, remember."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -15,7 +15,8 @@ from consumer.kafka.batch import Batch, DeadLetter, Origin
 from consumer.labels import LabelSet
 from consumer.learners.classifier import TextClassifier
 from consumer.learners.prediction import PredictedBatch
-from consumer.learners.protocol import Predictions, RejectedError, TrainingBatch
+from consumer.learners.protocol import RejectedError, TrainingBatch
+from consumer.loop.defects import defects_of
 from consumer.loop.labelling import ImmediateLabels, Labelling
 from consumer.loop.micro_batch import MicroBatch
 from consumer.loop.quarantine import Quarantine
@@ -23,7 +24,6 @@ from consumer.loop.step import DriftStatus, Learned, Step
 from consumer.replay.buffer import ReplayBuffer
 from consumer.replay.ratio import ReplayRatio
 from newsreel.events.document import Document
-from newsreel.events.errors import shorten
 
 
 class Source(Protocol):
@@ -42,7 +42,7 @@ class _Turn:
     tokens: int
     drifts: list[Drift]
     learned: Learned | None = None
-    quarantined: Sequence[DeadLetter] = ()
+    quarantined: list[DeadLetter] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +191,21 @@ class Loop:
         turn.drifts += self.adaptation.observe_batch(
             seen, classifier.learner, self.replay_buffer, classifier.labels
         )
-        new = [pair for pair in gathered if pair[0].label is not None]
+        defects = defects_of(turn.predicted)
+        turn.quarantined = [
+            self.quarantine.leave_out(*gathered[row], detail) for row, detail in defects.items()
+        ]
+        new = [
+            pair
+            for row, pair in enumerate(gathered)
+            if pair[0].label is not None and row not in defects
+        ]
         try:
-            turn.learned = self.learn(turn.predicted, self.replay_ratio.due(len(new), lag))
+            turn.learned = self.learn(
+                turn.predicted, self.replay_ratio.due(len(new), lag), without=defects
+            )
         except RejectedError as error:
-            turn.quarantined = self._set_aside(new, error)
+            turn.quarantined += self._set_aside(new, error)
         else:
             if turn.learned is not None:
                 self.quarantine.passed()
@@ -205,7 +215,9 @@ class Loop:
     ) -> list[DeadLetter]:
         return self.quarantine.set_aside(new, f"not learned, with {len(new) - 1} others: {error}")
 
-    def learn(self, predicted: PredictedBatch, replayed: int) -> Learned | None:
+    def learn(
+        self, predicted: PredictedBatch, replayed: int, without: Container[int] = ()
+    ) -> Learned | None:
         """Learn documents mixed with replayed ones, then remember the documents.
 
         Parameters
@@ -214,11 +226,13 @@ class Loop:
             Documents and what was predicted of them.
         replayed
             Number of documents to replay.
+        without
+            Rows of documents that can't be learned.
 
         Returns
         -------
         Learned or None
-            None if no document has a label.
+            None if there is nothing to learn.
 
         Raises
         ------
@@ -226,13 +240,18 @@ class Loop:
             The step must not be taken; learner and buffer are unchanged, random draws aside.
         """
         documents = predicted.documents
-        rows = [row for row, document in enumerate(documents) if document.label is not None]
+        rows = [
+            row
+            for row, document in enumerate(documents)
+            if document.label is not None and row not in without
+        ]
         if not rows:
             return None
         learner, labels = self.classifier.learner, self.classifier.labels
         predictions = predicted.predictions.of(rows)
         new = [Example(documents[row], predicted.features[row]) for row in rows]
-        _require_finite(new, predictions)
+        if not np.isfinite(predictions.probabilities).all():
+            raise RejectedError("the model's predictions are not finite")
         # Sample before adding: replay is of the past.
         past = self.replay_buffer.sample(replayed)
         update = learner.propose(
@@ -272,18 +291,3 @@ def training_batch(examples: Sequence[Example], labels: LabelSet) -> TrainingBat
     named = [(example, example.document.label) for example in examples]
     targets = [labels.add(label) for _, label in named if label is not None]
     return TrainingBatch([example.features for example in examples], targets)
-
-
-def _require_finite(new: Sequence[Example], predictions: Predictions) -> None:
-    """Refuse features and predictions that hold NaN or infinity.
-
-    Raises
-    ------
-    RejectedError
-    """
-    for example in new:
-        for name, feature in example.features.items():
-            if not feature.isfinite().all():
-                raise RejectedError(f"{name} of {shorten(example.document.id)} is not finite")
-    if not np.isfinite(predictions.probabilities).all():
-        raise RejectedError("a prediction is not finite")

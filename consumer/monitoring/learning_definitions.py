@@ -223,7 +223,19 @@ COMMITS = (
         "checkpoint_timestamp_seconds",
         "When the last checkpoint was committed, in seconds since 1970",
     ),
+    gauge(
+        "commits",
+        "commit_overdue_seconds",
+        "Time since a commit should have succeeded; 0 while none is missing",
+    ),
     counter("commits", "commit_retries", "Commits that failed at the broker and were tried again"),
+    counter(
+        "commits",
+        "refused_records",
+        "Predictions, dead letters and drifts that their topic refuses as they are: changed (sent"
+        " with a key, or without large parts) or unpublished (refused in every form)",
+        "fate",
+    ),
     histogram(
         "commits",
         "commit_seconds",

@@ -69,6 +69,7 @@ class Metrics:
         file: CounterFile,
         checkpoint_time: float | None,
         silence: Callable[[], float],
+        overdue: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Export the counters: this consumer learns from now on.
 
@@ -81,6 +82,8 @@ class Metrics:
         silence
             Returns the seconds since the broker answered; called at each scrape, as the loop may
             be waiting.
+        overdue
+            Returns the seconds since a commit should have succeeded; called at each scrape, too.
         """
         self._families.begin(file.read())
         # Prometheus sees no increase of a series that first appears with a value other than 0.
@@ -97,8 +100,10 @@ class Metrics:
         for detector in SIGNALS:
             self._families.count("drifts", 0, detector)
         self._families.count("forgotten_labels", 0)
+        self.records_refused(0, 0)
         self._file = file
         self._families.ask("poll_gap_seconds", silence)
+        self._families.ask("commit_overdue_seconds", overdue)
         self._families.set("active", 1)
         if checkpoint_time is not None:
             self._families.set("checkpoint_timestamp_seconds", checkpoint_time)
@@ -131,6 +136,11 @@ class Metrics:
     def commit_retried(self) -> None:
         """Count a commit that failed at the broker."""
         self._families.count("commit_retries", 1)
+
+    def records_refused(self, changed: int, unpublished: int) -> None:
+        """Count records that were sent in another form, and records that could not be sent."""
+        self._families.count("refused_records", changed, "changed")
+        self._families.count("refused_records", unpublished, "unpublished")
 
     def poll_retried(self) -> None:
         """Count a poll that failed at the broker."""

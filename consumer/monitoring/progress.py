@@ -14,7 +14,7 @@ from consumer.evaluation.curve import Curve
 from consumer.loop.step import Step
 from consumer.monitoring.first_step import FirstStep
 from newsreel.common.json_file import without_nan
-from newsreel.events.errors import Reason
+from newsreel.events.errors import NOT_LEARNED
 
 MISTAKES = 50
 """Number of latest mistakes that are shown."""
@@ -131,9 +131,7 @@ class Progress:
             prediction.document.label is None for prediction in step.predictions
         )
         counts["dead_letters"] += len(step.dead_letters)
-        counts["quarantined"] += sum(
-            letter.reason is Reason.DIVERGED for letter in step.dead_letters
-        )
+        counts["quarantined"] += sum(letter.reason in NOT_LEARNED for letter in step.dead_letters)
         if step.learned is not None:
             counts["steps"] += 1
             counts["learned"] += step.learned.documents

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from consumer.learners.shared import BusyError
 from consumer.web import middleware
-from consumer.web.serving import Answer, NotReadyError
+from consumer.web.serving import Answer, NotReadyError, UnpredictableError
 
 PAGE = Path(__file__).parent / "page"
 
@@ -109,7 +109,10 @@ class ErrorResponse(BaseModel):
 PREDICT_ERRORS = UNAUTHORIZED | {
     400: {"model": ErrorResponse, "description": "body is not UTF-8"},
     413: {"description": "body over 1 MiB"},
-    422: {"model": ErrorResponse, "description": "body is not a valid request"},
+    422: {
+        "model": ErrorResponse,
+        "description": "body is not a valid request, or a text has no finite features",
+    },
     503: {"model": ErrorResponse, "description": "loading, standing by, or busy"},
 }
 """Responses of POST /predict that report an error."""
@@ -195,6 +198,10 @@ def _add_handlers(application: FastAPI) -> None:
     def refuse(_: Request, error: Exception) -> Response:
         detail = str(error) or "the model is busy; try again"
         return JSONResponse({"detail": detail}, 503, RETRY_AFTER)
+
+    @application.exception_handler(UnpredictableError)
+    def name(_: Request, error: Exception) -> Response:
+        return JSONResponse({"detail": str(error)}, status_code=422)
 
     @application.exception_handler(RequestValidationError)
     def explain(request: Request, error: RequestValidationError) -> Response:

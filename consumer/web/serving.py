@@ -21,6 +21,10 @@ class NotReadyError(Exception):
     """No model is ready yet."""
 
 
+class UnpredictableError(Exception):
+    """The model's numbers of a text are not finite."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Predictions, and the version of the model that made them."""
@@ -68,6 +72,8 @@ class Serving:
             The model is being loaded, or this consumer stands by.
         BusyError
             Too many requests are waiting, or the request did not get its turn in time.
+        UnpredictableError
+            The model has no finite numbers of a text.
         """
         if self._model is None:
             raise NotReadyError("loading, or standing by: ask the consumer that learns")
@@ -79,4 +85,18 @@ class Serving:
             predictions, steps = self._model.ask(documents, TURN_SECONDS)
         finally:
             self._slots.release()
-        return Answer(predictions, checkpoint, self._steps_before + steps)
+        answer = Answer(predictions, checkpoint, self._steps_before + steps)
+        if answer.step:  # before the first step, no text has a label
+            _require_labels(predictions)
+        return answer
+
+
+def _require_labels(predictions: Sequence[Prediction]) -> None:
+    failed = [
+        str(number) for number, each in enumerate(predictions, 1) if each.predicted.label is None
+    ]
+    if failed:
+        raise UnpredictableError(
+            f"the model can't predict text {', '.join(failed)} of {len(predictions)}: its features"
+            " are not finite numbers"
+        )

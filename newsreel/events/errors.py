@@ -28,6 +28,11 @@ class Reason(StrEnum):
     LABEL_LENGTH = "label_length"
     LABEL_LIMIT = "label_limit"
     DIVERGED = "diverged"
+    NOT_FINITE = "not_finite"
+
+
+NOT_LEARNED = frozenset({Reason.DIVERGED, Reason.NOT_FINITE})
+"""Reasons of documents that were decoded and predicted, and could not be learned."""
 
 
 class DecodeError(ValueError):

@@ -54,7 +54,8 @@ function showStatus(state, text) {
 }
 
 function showNumbers(now) {
-  const scores = now.prequential, held = now.heldout.at(-1);
+  // Before the first learning step nothing is predicted: that is no accuracy of 0.
+  const scores = now.first_step ? null : now.prequential, held = now.heldout.at(-1);
   $("accuracy").textContent = percent(scores?.window.accuracy);
   $("whole").textContent = `whole stream ${percent(scores?.whole.accuracy)}`;
   $("heldout").textContent = percent(held?.[1]);
@@ -77,7 +78,7 @@ function showCurve(now) {
   ]);
   $("curve").setAttribute(
     "aria-label",
-    `Accuracy over ${count(now.documents)} documents, now ${percent(now.prequential?.window.accuracy)}`,
+    `Accuracy over ${count(now.documents)} documents, now ${$("accuracy").textContent}`,
   );
 }
 

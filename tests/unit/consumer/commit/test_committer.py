@@ -45,6 +45,7 @@ class Broker:
     def __init__(self) -> None:
         self.commits: list[tuple[list[bytes | None], dict[int, int], str]] = []
         self.error: Exception | None = None
+        self.problem: str | None = None
         self.reachable = threading.Event()
         self.reachable.set()
 
@@ -376,3 +377,41 @@ def test_end_before_published_records(run: Run) -> None:
     run.follow(committer, 9)
     committer.finish(run.idle())
     assert run.broker.commits == []
+
+
+def test_problem_of_a_full_disk(run: Run, full_disk: Callable[[], None]) -> None:
+    """Once commits have failed for longer than their interval allows, the reason is reported."""
+    committer = run.committer(every=1, seconds=60.0)
+    reasons = []
+    for run.clock.now in range(0, 150, 10):
+        run.follow(committer, 1)
+        reasons.append(committer.problem())
+    assert reasons[:6] == [None] * 6
+    assert "no commit for 2 min" in str(reasons[-1])
+    assert "No space left" in str(reasons[-1])
+    assert committer.overdue() > 0.0
+    full_disk()
+    for run.clock.now in (160, 180):
+        run.follow(committer, 1)
+    assert committer.problem() is None
+    assert committer.overdue() == 0.0
+
+
+def test_problem_of_a_broker(run: Run) -> None:
+    """While a commit waits for the broker, what the broker says is reported."""
+    committer = run.committer(every=1, seconds=1.0)
+    run.broker.reachable.clear()
+    committer.follow(run.step())
+    run.clock.now = 30.0
+    committer.follow(run.step())
+    assert committer.problem() is None
+    run.clock.now = 200.0
+    assert committer.problem() == "a commit takes 200 s"
+    run.broker.problem = "topic 't' has too few replicas"
+    assert committer.problem() == "no commit for 3 min: topic 't' has too few replicas"
+    run.broker.reachable.set()
+    wait_for_commit(committer)
+    run.broker.problem = None
+    committer.follow(run.idle())
+    wait_for_commit(committer)
+    assert committer.problem() is None

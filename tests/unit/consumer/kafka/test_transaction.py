@@ -85,7 +85,7 @@ class Producer:
         self.headers += other["headers"]
         return Sent()
 
-    def flush(self) -> None:
+    def flush(self, timeout: float) -> None:
         self.broker.sent_between_flushes.append(len(self.values) - self.flushed)
         self.flushed = len(self.values)
 
@@ -134,6 +134,9 @@ class CountRetries:
     def commit_retried(self) -> None:
         self.count += 1
         self._afterwards()
+
+    def records_refused(self, changed: int, unpublished: int) -> None:
+        self.refused = (changed, unpublished)
 
 
 class Make(Protocol):

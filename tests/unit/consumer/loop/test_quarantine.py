@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -24,7 +25,13 @@ from consumer.learners.protocol import (
     TrainingBatch,
 )
 from consumer.loop.prequential import Loop
-from consumer.loop.quarantine import LARGEST_STREAK, DivergedError, Quarantine
+from consumer.loop.quarantine import (
+    LARGEST_RUN,
+    LARGEST_STREAK,
+    DivergedError,
+    NotFiniteError,
+    Quarantine,
+)
 from consumer.monitoring.progress import Progress
 from consumer.monitoring.summary import summarize
 from newsreel.events.document import Document, encode
@@ -216,18 +223,18 @@ def test_count_survives_a_restart(diverging: Diverging) -> None:
         ("blend", "frequencies", 0.9),
     ],
 )
-def test_rejected_step_leaves_no_trace(
+def test_document_that_is_not_finite_costs_itself(
     build: Build, saved: Saved, kind: str, feature: str, averaging: float
 ) -> None:
-    """Learner and buffer equal those of a stream without the micro-batch, bit for bit."""
+    """Learner and buffer equal those of a stream in which it has no label, bit for bit."""
     usual = documents(40)
     unusual = [Document(f"strange {n}", f"rocket {n}", "a label seen once") for n in range(7)]
-    bad = Document("bad", "goal", "sport")
     without, with_bad = [], []
-    for inserted, states in (([], without), ([*unusual, bad], with_bad)):
+    for bad, label, states in (([], None, without), (["bad"], "sport", with_bad)):
         model = build(kind, averaging=averaging)
-        extractor = NanExtractor(model.extractor, ["bad"], feature)
+        extractor = NanExtractor(model.extractor, bad, feature)
         loop = build_loop(8, 0.0, extractor=extractor, learner=model.learner)
+        inserted = [*unusual[:3], Document("bad", "goal", label), *unusual[3:]]
         steps = read(loop, [*usual[:24], *inserted, *usual[24:]])
         states += [
             saved(loop.classifier.learner),
@@ -235,11 +242,77 @@ def test_rejected_step_leaves_no_trace(
             [step.learned for step in steps if step.learned],
         ]
     assert with_bad == without
-    letters = [letter for step in steps for letter in step.dead_letters]
-    assert [letter.offset for letter in letters] == [*range(24, 32)]
-    assert all(feature in letter.detail and "'bad'" in letter.detail for letter in letters)
-    assert steps[3].predictions[-1].predicted.label in {None, "sport", "space"}
+    (letter,) = [letter for step in steps for letter in step.dead_letters]
+    assert (letter.offset, letter.reason) == (27, Reason.NOT_FINITE)
+    assert feature in letter.detail
+    assert "'bad'" in letter.detail
+    assert [step.learned and step.learned.documents for step in steps] == [8, 8, 8, 7, 8, 8]
+    assert steps[3].predictions[3].predicted.label in {None, "sport", "space"}
     assert math.isfinite(steps[-1].scores.whole.log_loss)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_documents_that_are_not_finite_do_not_end_a_run(build: Build, size: int) -> None:
+    """Micro-batches of nothing else do not count as rejected steps, until too many texts are so."""
+    bad = [f"bad {n}" for n in range(LARGEST_RUN)]
+    strange = [Document(id_, "goal", "sport") for id_ in bad]
+    model = build("latent")
+    loop = build_loop(
+        size, extractor=NanExtractor(model.extractor, bad, "hidden"), learner=model.learner
+    )
+    steps = read(loop, [*strange[:-1], *documents(4), strange[-1]], ends=False)
+    assert sum(len(step.dead_letters) for step in steps) >= LARGEST_RUN - 1
+    assert {letter.reason for step in steps for letter in step.dead_letters} == {Reason.NOT_FINITE}
+    with pytest.raises(NotFiniteError, match=r"^the features of 100 documents[^\n]*--precision"):
+        read(loop, strange)
+
+
+def test_count_of_documents_left_out_survives_a_restart(build: Build) -> None:
+    """Documents in a row that are not finite are counted across a restart."""
+    quarantine, restarted = Quarantine("news"), Quarantine("news")
+    document = Document("bad", "goal", "sport")
+    for number in range(LARGEST_RUN - 1):
+        quarantine.leave_out(document, Origin(0, number), "why")
+    restarted.load_state_dict(quarantine.state_dict())
+    with pytest.raises(NotFiniteError):
+        restarted.leave_out(document, Origin(0, LARGEST_RUN), "why")
+
+
+class NanLearner:
+    """A learner whose predictions of some rows of a batch of eight are NaN."""
+
+    def __init__(self, learner: Learner, rows: Sequence[int]) -> None:
+        self._learner = learner
+        self._rows = list(rows)
+
+    def predict_many(self, features: Sequence[Features]) -> Predictions:
+        predictions: Predictions = self._learner.predict_many(features)
+        if len(features) == 8:
+            predictions.probabilities[self._rows] = math.nan
+        return predictions
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._learner, name)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason", "count"),
+    [([2], Reason.NOT_FINITE, 1), (range(8), Reason.DIVERGED, 8)],
+)
+def test_predictions_that_are_not_finite(
+    build: Build, rows: Sequence[int], reason: Reason, count: int
+) -> None:
+    """One such prediction costs its document; where all are so, the step is rejected."""
+    model = build("bayes")
+    loop = build_loop(8, extractor=model.extractor, learner=model.learner)
+    read(loop, documents(8), ends=False)
+    loop = replace(
+        loop, classifier=replace(loop.classifier, learner=NanLearner(model.learner, rows))
+    )
+    (step,) = read(loop, documents(8), ends=False)
+    assert [letter.reason for letter in step.dead_letters] == [reason] * count
+    assert (step.learned.documents if step.learned else 0) == 8 - count
+    assert all(math.isfinite(share) for each in step.predictions for _, share in each.top)
 
 
 def test_nan_prediction(build: Build) -> None:
@@ -251,7 +324,7 @@ def test_nan_prediction(build: Build) -> None:
     predicted = steps[1].predictions[1].predicted
     assert (predicted.label, predicted.probability, predicted.truth) == (None, 0.0, 0.0)
     assert math.isfinite(steps[-1].scores.whole.log_loss)
-    assert [step.learned is None for step in steps] == [False, True, False]
+    assert [step.learned and step.learned.documents for step in steps] == [8, 7, 8]
 
 
 @pytest.mark.parametrize("experts", [*itertools.permutations(BLEND)])
