@@ -16,6 +16,7 @@ from consumer.commit.first_labels import first_labels
 from consumer.commit.resume import Resumed, Resumption
 from consumer.commit.writer import OutputWriter
 from consumer.kafka.batch import LabelTopic
+from consumer.kafka.client import connect
 from consumer.kafka.commits import Commits, superseded
 from consumer.kafka.config import Since
 from consumer.kafka.merged import MergedStream, RecordStream
@@ -24,6 +25,7 @@ from consumer.kafka.opening import open_topic
 from consumer.kafka.outbox import Delivery, ImmediateDelivery, Outbox, TransactionalDelivery
 from consumer.kafka.poller import LOOK_SECONDS, Poller
 from consumer.kafka.source import KafkaSource, RunEnd
+from consumer.kafka.topic_client import TopicClient
 from consumer.kafka.topic_state import TopicState
 from consumer.loop.prequential import Loop
 from consumer.monitoring.counters import COUNTER_FILE, CounterFile
@@ -93,7 +95,7 @@ class Leader:
             self._parts(), settings.topic, settings.group, dict(self.description), state.id
         )
         resumed = self._resume(commits, committed, state, contents)
-        poller = self._poller(reader, settings.topic, resumed.positions)
+        poller = self._poller(reader, settings.topic, resumed.positions, state.id)
         stack.callback(poller.close)
         outbox = Outbox(self._delivery(stack))
         writer = OutputWriter(
@@ -106,7 +108,9 @@ class Leader:
         source = self._source(poller, resumed.positions, committer, screening, stack)
 
         poller.start()
-        health.begin(poller.problem, [poller.not_ready, source.not_ready, committer.problem])
+        health.begin(
+            poller.problem, [poller.not_ready, source.not_ready, committer.problem], poller.notices
+        )
         on_restored()
         self.metrics.began(
             CounterFile(self.store.folder / COUNTER_FILE, self.interrupts.fenced),
@@ -186,22 +190,34 @@ class Leader:
         """Restore the last commit; a new group begins where --from says."""
         settings = self.settings
         resumption = Resumption(self.store, commits, self.progress, self.interrupts)
-        keep_model = settings.keep_model
-        resumed = resumption.resume(contents, committed, state, keep_model=keep_model)
+        resumed = resumption.resume(
+            contents,
+            committed,
+            state,
+            keep_model=settings.keep_model,
+            skip_lost=settings.lost_offsets == "continue",
+        )
+        self.metrics.records_lost(resumed.start.lost)
         if committed and not resumed.start.moved and "from_" in settings.model_fields_set:
             log.info("--from has no effect, the group has committed", group=settings.group)
         return resumed
 
-    def _poller(self, reader: KafkaConsumer, topic: str, positions: Mapping[int, int]) -> Poller:
+    def _poller(
+        self,
+        reader: KafkaConsumer,
+        topic: str,
+        positions: Mapping[int, int],
+        topic_id: str | None,
+    ) -> Poller:
         settings = self.settings
         return Poller(
-            reader,
-            topic,
+            TopicClient(reader, topic, lambda: connect(settings.connection.options)),
             positions,
             QUEUED_MICRO_BATCHES * settings.batch_size,
             settings.lost_offsets,
             self.metrics,
             LOOK_FOR_LABELS_SECONDS if settings.late_labels else LOOK_SECONDS,
+            topic_id,
         )
 
     def _delivery(self, stack: ExitStack) -> Delivery:
@@ -267,11 +283,16 @@ class Leader:
             return documents.queue, LabelTopic()
         reader, state = self._open(topic, "earliest", self.loop.labelling.positions)
         positions = state.resumed(self.loop.labelling.positions)
-        labels = self._poller(reader, topic, positions)
+        labels = self._poller(reader, topic, positions, state.id)
         stack.callback(labels.close)
         labels.start()
         labelling = self.loop.labelling
         stream = MergedStream(documents.queue, labels.queue, labelling.alignment)
         return stream, LabelTopic(
-            topic, positions, labels.queue.lag, labelling.alignment, labelling.expects
+            topic,
+            positions,
+            labels.queue.lag,
+            labelling.alignment,
+            labelling.expects,
+            labels.not_ready,
         )

@@ -20,6 +20,7 @@ from newsreel.events.document import Document, encode
 
 if TYPE_CHECKING:
     from consumer.checkpoints.state import Stateful
+    from consumer.kafka.partition_watch import PartitionStates
     from consumer.learners.factory import BuiltModel
     from consumer.learners.protocol import StagedUpdate
 
@@ -87,17 +88,21 @@ class HeaderName(str):
 
 
 class CountPolls:
-    """Counts failed polls and lost records."""
+    """Counts failed polls and lost records, and keeps the states of partitions."""
 
     def __init__(self) -> None:
         self.retries = 0
         self.records = 0
+        self.seen: list[PartitionStates] = []
 
     def poll_retried(self) -> None:
         self.retries += 1
 
     def records_lost(self, records: int) -> None:
         self.records += records
+
+    def partitions_seen(self, _topic: str, states: "PartitionStates") -> None:
+        self.seen.append(states)
 
 
 class Consumer:

@@ -16,6 +16,7 @@ from consumer.kafka import patches
 from consumer.kafka.client import connect
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.poller import Poller
+from consumer.kafka.topic_client import TopicClient
 from consumer.kafka.transaction import Transactions
 from consumer.monitoring.learning_metrics import Metrics
 from harness import kinds
@@ -113,7 +114,8 @@ def _publish(connection: Connection, documents: Sequence[Document], _: int) -> f
 def _read(connection: Connection, topic: str, count: int, _: int) -> float:
     started = time.perf_counter()
     observer = Metrics(CollectorRegistry())
-    poller = Poller(connect(connection.options), topic, {0: 0}, QUEUED, "stop", observer)
+    client = TopicClient(connect(connection.options), topic, lambda: connect(connection.options))
+    poller = Poller(client, {0: 0}, QUEUED, "stop", observer)
     poller.start()
     read = 0
     while read < count:

@@ -61,6 +61,7 @@ class Resumption:
         state: TopicState,
         *,
         keep_model: bool,
+        skip_lost: bool = False,
     ) -> Resumed:
         """Restore the last commit.
 
@@ -78,6 +79,8 @@ class Resumption:
             Topic as it is now.
         keep_model
             Whether to go on with what was learned at other offsets than those of the checkpoint.
+        skip_lost
+            Whether to go on at the end of a partition that has lost records that were learned.
 
         Raises
         ------
@@ -87,7 +90,7 @@ class Resumption:
         store = self.store
         recovery.require_own(store, contents.group, contents.topic)
         group = Group(contents.group, contents.topic, committed)
-        start = starting_point(group, state, store, keep_model=keep_model)
+        start = starting_point(group, state, store, keep_model=keep_model, skip_lost=skip_lost)
         positions = recovery.restore(store, start, contents.parts, contents.describes)
         # A checkpoint that was written and never committed belongs to a discarded history.
         store.clear(start.checkpoint, self.interrupts)

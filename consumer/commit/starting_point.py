@@ -2,8 +2,9 @@
 
 The commit names the checkpoint, so most starts need nothing else. The other starts are those after
 offsets were moved with Kafka's tools (their metadata is empty), have expired, or belong to a topic
-that was deleted and created again, or to a mirrored topic, whose offsets are others. A run never
-goes on at an offset that its model was not learned up to, unless ``keep_model`` allows it.
+that was deleted and created again, or to a mirrored topic, whose offsets are others, and those
+after an unclean leader election, which has removed records that were learned. A run never goes on
+at an offset that its model was not learned up to, unless ``keep_model`` or ``skip_lost`` allows it.
 
 A checkpoint that was written and never committed must not be mistaken for what the group has
 learned. These facts show that no commit names it:
@@ -52,6 +53,8 @@ class StartingPoint:
     """Id of the checkpoint to restore; None if nothing was learned yet."""
     moved: bool = False
     """Whether the positions are others than those of the checkpoint."""
+    lost: int = 0
+    """Number of records that were learned and are no longer in the topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,12 @@ class Group:
 
 
 def starting_point(
-    group: Group, state: TopicState, store: CheckpointStore, *, keep_model: bool = False
+    group: Group,
+    state: TopicState,
+    store: CheckpointStore,
+    *,
+    keep_model: bool = False,
+    skip_lost: bool = False,
 ) -> StartingPoint:
     """Return where a run begins.
 
@@ -89,6 +97,8 @@ def starting_point(
         Checkpoints of the group on the topic.
     keep_model
         Whether to go on with what was learned at other offsets than those of the checkpoint.
+    skip_lost
+        Whether to go on at the end of a partition that has lost records that were learned.
 
     Raises
     ------
@@ -117,14 +127,57 @@ def starting_point(
             manifest = Manifest.read(store.folder / id_)
         except BrokenCheckpointError:  # `restore` goes back to the checkpoint before
             return StartingPoint({**state.beginnings, **group.offsets}, id_)
-    problem = _problem(group, state, manifest)
+    truncated = _truncated(group, state, manifest)
+    problem = _problem(group, state, manifest, truncated)
     if problem is None:
-        return StartingPoint({**state.beginnings, **group.offsets}, id_)
+        positions = {**state.beginnings, **group.offsets}
+        return _after_truncation(positions, truncated, manifest, group.topic, skip_lost=skip_lost)
     if not keep_model:
         raise GroupError(problem)
-    positions = _kept_positions(group, state, manifest)
+    positions = {**_kept_positions(group, state, manifest), **truncated}
     log.warning("the model is kept, at other offsets", checkpoint=id_, positions=positions)
     return StartingPoint(positions, id_, moved=True)
+
+
+def _truncated(group: Group, state: TopicState, manifest: Manifest) -> dict[int, int]:
+    """Return where partitions end now that have lost records of the same topic."""
+    if _is_another(state, manifest) is not False:
+        return {}
+    gone = _gone(group, state, manifest)
+    return {partition: state.ends[partition] for partition in gone if partition in state.ends}
+
+
+def _after_truncation(
+    positions: Mapping[int, int],
+    truncated: Mapping[int, int],
+    manifest: Manifest,
+    topic: str,
+    *,
+    skip_lost: bool,
+) -> StartingPoint:
+    """Return where to go on after an unclean leader election, if there was one.
+
+    Raises
+    ------
+    GroupError
+        There was one, and lost records are not to be skipped.
+    """
+    if not truncated:
+        return StartingPoint(positions, manifest.id)
+    ends = ", ".join(
+        f"partition {partition} now ends at {end}, before position {positions[partition]}"
+        for partition, end in truncated.items()
+    )
+    what = f"records of topic {topic!r} were lost by an unclean leader election: {ends}"
+    if not skip_lost:
+        raise GroupError(
+            f"{what}, up to which checkpoint {manifest.id} was learned. To go on from there with"
+            f" what was learned, and count them, start with --lost-offsets continue, or"
+            f" {NEW_HISTORY}"
+        )
+    lost = sum(positions[partition] - end for partition, end in truncated.items())
+    log.error("records lost", reason=what, records=lost)
+    return StartingPoint({**positions, **truncated}, manifest.id, moved=True, lost=lost)
 
 
 def _last_committed(group: Group, store: CheckpointStore) -> str | None:
@@ -165,13 +218,15 @@ def _is_another(state: TopicState, manifest: Manifest) -> bool | None:
     return state.id != manifest.topic_id
 
 
-def _problem(group: Group, state: TopicState, manifest: Manifest) -> str | None:
+def _problem(
+    group: Group, state: TopicState, manifest: Manifest, truncated: Mapping[int, int]
+) -> str | None:
     """Return why the topic can't be read on from a checkpoint; None if it can."""
     ways = (
         "start with --keep-model to go on with what was learned from the offsets of the group,"
         f" or {NEW_HISTORY}"
     )
-    gone = _gone(group, state, manifest)
+    gone = [each for each in _gone(group, state, manifest) if each not in truncated]
     if _is_another(state, manifest) or gone:
         evidence = f" (partition {', '.join(map(str, gone))} ends before)" if gone else ""
         return (

@@ -103,3 +103,6 @@ class LabelTopic:
 
     expects: Callable[[str], bool] = lambda _: False
     """Returns whether a label waits for the document of an id."""
+
+    not_ready: Callable[[], str | None] = lambda: None
+    """Returns why some labels can't arrive now, or None."""

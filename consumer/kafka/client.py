@@ -9,15 +9,11 @@ RESPONSE_BYTES = 1 << 30
 """Largest response of a broker. Kafka keeps to the size that is asked for; other brokers send
 everything that waits, and a client that refuses such a response would ask for it for ever."""
 
-METADATA_MS = 30_000
-"""Milliseconds until the client asks for new partitions."""
-
 
 def connect(options: Mapping[str, Any]) -> KafkaConsumer:
-    """Connect a client for `Poller`: without a group, and without a default position."""
+    """Connect a client for `TopicClient`: without a group, and without a default position."""
     return KafkaConsumer(
         **options,
-        metadata_max_age_ms=METADATA_MS,
         receive_message_max_bytes=RESPONSE_BYTES,
         enable_auto_commit=False,
         auto_offset_reset="none",

@@ -3,16 +3,24 @@
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from typing import Literal, Protocol
+from collections.abc import Collection, Mapping
+from typing import Protocol
 
 import structlog
-from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import (
+    CorruptRecordError,
+    KafkaError,
+    LogTruncationError,
+    OffsetOutOfRangeError,
+)
 
-from consumer.kafka.record_queue import IN_TOUCH_SECONDS, RecordQueue
+from consumer.kafka.lost_records import LossObserver, LostOffsets, LostRecords
+from consumer.kafka.poll_errors import PollError, refused, unreadable
+from consumer.kafka.record_queue import RecordQueue
+from consumer.kafka.topic_client import Fetch, TopicClient
+from consumer.kafka.topic_watch import PartitionObserver, TopicWatch
 from newsreel.common.errors import UserError
+from newsreel.common.kafka_errors import explain, heals
 
 POLL_SECONDS = 0.01
 
@@ -22,58 +30,59 @@ PAUSE_SECONDS = 0.04
 RETRY_SECONDS = 1.0
 """Seconds after a failed poll before the next one."""
 
-STALLED_SECONDS = 60.0
-"""Seconds without a poll after which polling counts as stalled."""
+STUCK_SECONDS = 60.0
+"""Seconds without a poll after which polling counts as stuck."""
 
 LOOK_SECONDS = 2.0
 """Seconds between two questions for partitions and where they end."""
 
-LostOffsets = Literal["stop", "continue"]
+RENEW_SECONDS = 60.0
+"""Seconds between two new clients because a partition is not fetched."""
+
+MAX_FAILURES = 3
+"""Failures at one place, each with a new client, after which reading ends."""
 
 log = structlog.get_logger()
 
 
-class PollError(UserError):
-    """Records of the topic are no longer readable."""
+class _UnreadableError(Exception):
+    """Fetched records can't be read; another fetch may return them as they are."""
 
 
-class PollObserver(Protocol):
+class PollObserver(LossObserver, PartitionObserver, Protocol):
     """Counts what happens to polling; called by the thread that polls."""
 
     def poll_retried(self) -> None:
         """Count a poll that failed at the broker."""
         ...
 
-    def records_lost(self, records: int) -> None:
-        """Count records that were deleted before they were read."""
-        ...
-
 
 class Poller:
     """A thread that keeps a bounded queue filled with the records of a topic.
 
-    The thread owns the `KafkaConsumer`; nothing else may use the client after `start`. All
-    partitions of the topic are read, and partitions that are added later from their beginning. A
-    partition is paused while its share of the queue is full. While the broker is away, polls are
-    tried again.
+    The thread owns its client; nothing else may use the client after `start`. All partitions of the
+    topic are read, and partitions that are added later from their beginning. A partition is paused
+    while its share of the queue is full. While the broker is away, polls are tried again. While a
+    partition can't be read, the others are.
 
     Parameters
     ----------
-    consumer
-        Client without an assignment, see `consumer.kafka.client.connect`.
-    topic
-        Topic to read.
+    client
+        Client of the topic, without an assignment.
     positions
         First offset to read, by partition.
     capacity
         Records queued before partitions are paused; 16 MiB of them pause them, too.
     lost_offsets
-        What to do when records after a position were deleted from the topic before they were read:
-        "stop", or "continue" and count them.
+        What to do when records after a position were deleted from the topic before they were read,
+        or when a leader election has removed records that were read: "stop", or "continue" and
+        count them.
     observer
-        Counts failed polls and lost records.
+        Counts failed polls and lost records, and exports the states of partitions.
     look_seconds
         Seconds between two questions for partitions and where they end.
+    topic_id
+        Id of the topic that the positions are of; None if it is not known.
 
     Attributes
     ----------
@@ -83,25 +92,26 @@ class Poller:
 
     def __init__(
         self,
-        consumer: KafkaConsumer,
-        topic: str,
+        client: TopicClient,
         positions: Mapping[int, int],
         capacity: int,
         lost_offsets: LostOffsets,
         observer: PollObserver,
         look_seconds: float = LOOK_SECONDS,
+        topic_id: str | None = None,
     ) -> None:
         self.queue = RecordQueue(positions, capacity)
-        self._consumer = consumer
-        self._topic = topic
+        self._client = client
         self._first_positions = positions
-        self._lost_offsets = lost_offsets
         self._observer = observer
-        self._look_seconds = look_seconds
+        self._watch = TopicWatch(client, self.queue, observer, look_seconds, topic_id)
+        self._lost = LostRecords(client, self.queue, lost_offsets, observer)
         self._stopping = threading.Event()
         self._polled = time.monotonic()
-        self._next_look = -math.inf
-        self._away = False
+        self._renewed = -math.inf
+        self._broken = False
+        self._failed_at = ""
+        self._failures = 0
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     def problem(self) -> str | None:
@@ -110,26 +120,29 @@ class Poller:
         if failure is not None:
             return str(failure)
         silent = time.monotonic() - self._polled
-        if self._thread.is_alive() and silent > STALLED_SECONDS:
+        if self._thread.is_alive() and silent > STUCK_SECONDS:
             return f"no poll has ended for {silent:.0f} s"
         return None
 
     def not_ready(self) -> str | None:
-        """Return why no records can arrive now, or None."""
-        away = self.queue.silence >= IN_TOUCH_SECONDS
-        return self.problem() or ("the broker does not answer" if away else None)
+        """Return why some records can't arrive now, or None."""
+        return self.problem() or self._watch.problem()
+
+    def notices(self) -> Collection[str]:
+        """Return what is wrong with partitions that can be read."""
+        return self._watch.notices()
 
     def start(self) -> None:
         """Start the thread."""
-        self._assign(self._first_positions)
+        self._watch.assign(self._first_positions)
         self._thread.start()
 
     def close(self) -> None:
         """Stop the thread and close the client."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(RETRY_SECONDS + STALLED_SECONDS)
-        self._consumer.close(autocommit=False)
+            self._thread.join(RETRY_SECONDS + STUCK_SECONDS)
+        self._client.close()
 
     def _run(self) -> None:
         try:
@@ -139,39 +152,40 @@ class Poller:
             self.queue.fail(error)
         except Exception as error:  # noqa: BLE001 - raised in the thread that takes records
             failure = PollError(
-                f"reading {self._topic!r} failed: {error}; nothing is lost: fix the cause and start"
-                " again, to continue from the last commit"
+                f"reading {self._client.topic!r} failed: {error}; nothing is lost: fix the cause"
+                " and start again, to continue from the last commit"
             )
             failure.__cause__ = error
             self.queue.fail(failure)
 
     def _poll_or_wait(self) -> None:
         try:
-            try:
-                self._poll()
-            except OffsetOutOfRangeError as error:
-                self._skip(error)
+            self._poll()
+        except (OffsetOutOfRangeError, LogTruncationError) as error:
+            self._lost.suspect(error)
+        except _UnreadableError as error:
+            self._connect_again(error)
         except KafkaError as error:
-            if not error.retriable:
-                raise
-            log.warning("reading failed, trying again", error=str(error))
+            if not heals(error):
+                raise refused(error, self._client.topic, self._client.user) from error
+            log.warning("reading failed, trying again", reason=explain(error))
             self._observer.poll_retried()
             self._stopping.wait(RETRY_SECONDS)
 
     def _poll(self) -> None:
-        if time.monotonic() >= self._next_look:
-            self._look()
+        if self._broken:
+            self._client.renew()
+            self._broken = False
+        self._watch.look()
+        self._lost.skip(self._watch.inspect)
+        self._renew_if_stalled()
         room = self.queue.room()
-        self._fetch_only(room.partitions)
-        fetched: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(
-            timeout_ms=int(POLL_SECONDS * 1000), max_records=room.records
-        )
+        partitions = set() if self._watch.doubtful else room.partitions
+        fetched = self._fetch(partitions, room.records)
         self._polled = time.monotonic()
-        # Asking for positions takes long, so only those are asked for that may have passed offsets
-        # without a record, such as the markers of transactions.
-        positions = {tp.partition: found[-1].offset + 1 for tp, found in fetched.items() if found}
-        if not positions:
-            positions = self._positions(TopicPartition(self._topic, n) for n in self.queue.missing)
+        positions = {number: found[-1].offset + 1 for number, found in fetched.items() if found}
+        if not positions:  # offsets without a record may be passed, such as transactions' markers
+            positions = self._client.positions(self.queue.missing)
         records = [record for part in fetched.values() for record in part]
         self.queue.put(records, positions, self._polled)
         if not room.partitions:
@@ -179,78 +193,37 @@ class Poller:
         elif not records and not self.queue.waits:
             self._stopping.wait(PAUSE_SECONDS)
 
-    def _fetch_only(self, partitions: set[int]) -> None:
-        """Pause all other partitions."""
-        paused = self._consumer.paused()
-        others = {tp for tp in self._consumer.assignment() if tp.partition not in partitions}
-        self._consumer.pause(*(others - paused))
-        self._consumer.resume(*(paused - others))
-
-    def _look(self) -> None:
-        """Ask the broker for the partitions of the topic and where they end."""
-        asked = time.monotonic()
-        self._next_look = asked + self._look_seconds
+    def _fetch(self, partitions: set[int], at_most: int) -> Fetch:
         try:
-            partitions = self._consumer.partitions_for_topic(self._topic) or set()
-            added = [TopicPartition(self._topic, n) for n in partitions - self.queue.partitions]
-            if added:
-                beginnings = self._consumer.beginning_offsets(added)
-                log.info("partitions added", partitions=sorted(tp.partition for tp in added))
-                self._assign({tp.partition: offset for tp, offset in beginnings.items()})
-            ends = self._consumer.end_offsets(
-                self._consumer.assignment(), timeout_ms=int(LOOK_SECONDS * 1000)
-            )
-        except KafkaError as error:  # the last answer stands
-            if not self._away:
-                log.warning("the broker does not answer", error=str(error))
-            self._away = True
-            return
-        if self._away:
-            log.info("the broker answers again")
-        self._away = False
-        positions = self._positions(self._consumer.assignment())
-        self.queue.set_ends({tp.partition: end for tp, end in ends.items()}, positions, asked)
+            return self._client.fetch(partitions, at_most, POLL_SECONDS)
+        except CorruptRecordError as error:
+            raise _UnreadableError from error
+        except (KafkaError, UserError):
+            raise
+        except Exception as error:  # a batch that the client can't parse, or a defect of the client
+            raise _UnreadableError from error
 
-    def _positions(self, partitions: Iterable[TopicPartition]) -> dict[int, int]:
-        return {tp.partition: self._consumer.position(tp) for tp in partitions}
+    def _renew_if_stalled(self) -> None:
+        now = time.monotonic()
+        if self._watch.stalled and now - self._renewed >= RENEW_SECONDS:
+            log.warning("connecting again, as records are not fetched")
+            self._renewed = now
+            self._client.renew()
 
-    def _assign(self, added: Mapping[int, int]) -> None:
-        """Read some partitions from their positions on, beside those that are read already."""
-        positions = self._positions(self._consumer.assignment()) | dict(added)
-        self._consumer.assign([TopicPartition(self._topic, number) for number in positions])
-        for number, offset in positions.items():
-            self._consumer.seek(TopicPartition(self._topic, number), offset)
-        self.queue.set_positions(positions)
-
-    def _skip(self, error: OffsetOutOfRangeError) -> None:
-        """Continue after records that were deleted, or raise.
+    def _connect_again(self, error: _UnreadableError) -> None:
+        """Go on with a new client after a failure that another fetch may not have.
 
         Raises
         ------
         PollError
+            The same place has failed before, with other clients.
         """
-        assigned = self._consumer.assignment()
-        beginnings = self._consumer.beginning_offsets(assigned)
-        ends = self._consumer.end_offsets(assigned)
-        for tp in assigned:
-            position = self._consumer.position(tp)
-            lost = beginnings[tp] - position
-            where = f"partition {tp.partition} of {self._topic!r}"
-            if position > ends[tp]:
-                raise PollError(
-                    f"{where} ends at {ends[tp]}, before the position {position}: the topic was"
-                    " deleted and created again; start with --keep-model to read the new topic with"
-                    " what was learned, or begin a new history with another --group and"
-                    " --checkpoint-dir"
-                ) from error
-            if lost > 0 and self._lost_offsets == "stop":
-                raise PollError(
-                    f"{where} begins at {beginnings[tp]}: {lost} records from {position} on were"
-                    " deleted before they were read (retention). To continue without them, and"
-                    " count them, start with --lost-offsets continue"
-                ) from error
-            if lost > 0:
-                log.error("records lost", partition=tp.partition, records=lost)
-                self._observer.records_lost(lost)
-                self._consumer.seek(tp, beginnings[tp])
-                self.queue.skip(tp.partition, beginnings[tp])
+        place = self._client.place()
+        self._failures = self._failures + 1 if place == self._failed_at else 1
+        self._failed_at = place
+        if self._failures >= MAX_FAILURES:
+            raise unreadable(place, error.__cause__) from error
+        log.warning("reading failed, connecting again", place=place, error=str(error.__cause__))
+        self._observer.poll_retried()
+        self._broken = True
+        self._stopping.wait(RETRY_SECONDS)

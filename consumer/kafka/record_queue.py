@@ -3,11 +3,11 @@
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kafka.consumer.fetcher import ConsumerRecord
 
-from consumer.kafka.fetched import Fetched
+from consumer.kafka.fetched import Fetched, Trouble
 from consumer.kafka.room import Room, Shares
 from consumer.kafka.time_order import TimeOrder
 
@@ -111,37 +111,53 @@ class RecordQueue:
                 self._awaited = {
                     p: self._awaited[p] if p in given_up else polled for p in self._awaited
                 }
-            self._find_missing()
+            self._find_missing(positions)
 
     def set_positions(self, positions: Mapping[int, int]) -> None:
         """Set the next offset to fetch of some partitions."""
         with self._changed:
             self._fetched.move(positions)
-            self._find_missing()
+            self._find_missing(positions)
 
-    def set_ends(self, ends: Mapping[int, int], positions: Mapping[int, int], asked: float) -> None:
+    def set_ends(
+        self,
+        ends: Mapping[int, int],
+        positions: Mapping[int, int],
+        asked: float,
+        high: Mapping[int, int] | None = None,
+        trouble: Trouble = Trouble(),  # noqa: B008 - immutable
+    ) -> None:
         """Set where the partitions end.
 
         Parameters
         ----------
         ends
-            End of each partition.
+            Offset up to which each partition can be read, as far as known.
         positions
             Next offset to fetch, by partition.
         asked
             When the broker was asked, in seconds of the monotonic clock.
+        high
+            Offset after the last record of each partition; by default, the same as ``ends``. The
+            records between them belong to open transactions, or wait for one.
+        trouble
+            Partitions that can't be read as they should be.
         """
         with self._changed:
             self._fetched.move(positions)
-            self._fetched.set_ends(ends)
+            self._fetched.set_ends(ends, ends if high is None else high, trouble)
             self._answered = asked
-            self._find_missing()
+            self._find_missing(self._fetched.partitions)
 
     def skip(self, partition: int, offset: int) -> None:
-        """Note that the records of a partition before an offset were deleted before a fetch."""
+        """Move the next offset to fetch over records that were deleted, or back before lost ones.
+
+        Queued records from that offset on are lost, too, and are not taken.
+        """
         with self._changed:
+            self._records.drop(partition, offset)
             self._fetched.skip(partition, offset)
-            self._find_missing()
+            self._find_missing([partition])
 
     def fail(self, error: Exception) -> None:
         """End the queue: once it is empty, taking raises the error."""
@@ -165,8 +181,17 @@ class RecordQueue:
 
     @property
     def in_touch(self) -> bool:
-        """Whether the stream may be idle: the broker answers, and no queued record waits."""
-        return self.silence < IN_TOUCH_SECONDS and not self._records
+        """Whether the stream may be idle: the broker answers, and no record waits anywhere.
+
+        A record waits in the queue, behind an open transaction, in a partition that is not fetched,
+        and perhaps in a partition whose end is not known.
+        """
+        with self._changed:
+            return (
+                time.monotonic() - self._answered < IN_TOUCH_SECONDS
+                and not self._records
+                and self._fetched.exhausted
+            )
 
     def lag(self, positions: Mapping[int, int]) -> dict[int, int]:
         """Return the number of records after some positions, by partition, as last answered.
@@ -232,6 +257,7 @@ class RecordQueue:
                 self._changed.wait(min(left, WAKE_SECONDS))
             record = self._records.pop()
             partition = record.partition
+            self._fetched.took(partition)
             if partition in self._fetched.behind and not self._records.count(partition):
                 self._missing.add(partition)
             if self._shares.has_gained(self._records, self._missing, partition):
@@ -265,14 +291,19 @@ class RecordQueue:
 
     def _room(self) -> Room:
         given_up = self._given_up(time.monotonic())
-        candidates = self._fetched.partitions
+        candidates = self._fetched.partitions - self._fetched.trouble.leaderless
         if self._missing - given_up:
             candidates = self._missing
         elif self._fetched.behind - given_up:
             candidates = self._fetched.behind
         return self._shares.room(self._records, self._missing, candidates)
 
-    def _find_missing(self) -> None:
-        self._missing = self._fetched.behind - self._records.partitions
-        self._awaited = {p: since for p, since in self._awaited.items() if p in self._missing}
+    def _find_missing(self, changed: Iterable[int]) -> None:
+        behind = self._fetched.behind
+        for partition in changed:
+            if partition in behind and not self._records.count(partition):
+                self._missing.add(partition)
+            else:
+                self._missing.discard(partition)
+                self._awaited.pop(partition, None)
         self._changed.notify_all()

@@ -118,8 +118,8 @@ class KafkaSource:
         self._over = False
 
     def not_ready(self) -> str | None:
-        """Return why records wait although they have arrived, or None."""
-        return self._registry_problem
+        """Return why records wait although they have arrived, or why labels can't arrive."""
+        return self._registry_problem or self._late_labels.not_ready()
 
     def read(self, at_most: int) -> Batch | None:
         """Wait for up to ``at_most`` documents, or labels; None when the run is over.

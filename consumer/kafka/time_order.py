@@ -88,6 +88,15 @@ class TimeOrder:
             self._push(partition)
         return record
 
+    def drop(self, partition: int, offset: int) -> None:
+        """Remove the records of a partition from an offset on."""
+        queue = self._queues.get(partition, deque())
+        while queue and queue[-1].record.offset >= offset:
+            self._grow(partition, -_size(queue.pop().record))
+        if not queue:
+            self._heads = [head for head in self._heads if head[2] != partition]
+            heapq.heapify(self._heads)
+
     def _grow(self, partition: int, size: int) -> None:
         self._sizes[partition] += size
         self.size += size

@@ -197,11 +197,17 @@ DRIFT = (
 )
 
 INPUT = (
-    gauge("input", "consumer_lag_documents", "Records waiting in a partition", "partition"),
+    gauge(
+        "input",
+        "consumer_lag_documents",
+        "Records waiting in a partition, those of open transactions too",
+        "partition",
+    ),
     gauge(
         "input",
         "consumer_lag_seconds",
-        "Age of the last record read of a partition, while others wait after it; else 0",
+        "Age of the last record read of a partition, while others wait after it; else 0. Before the"
+        " first record, the time for which some have waited",
         "partition",
     ),
     gauge("input", "partitions", "Partitions read"),
@@ -210,7 +216,22 @@ INPUT = (
     counter(
         "input",
         "lost_documents",
-        "Records that were deleted from the topic before they were read",
+        "Records that retention deleted before they were read, or that a leader election removed"
+        " after they were",
+    ),
+    gauge(
+        "input",
+        "troubled_partitions",
+        "Partitions in a state that keeps records from being read, or soon may: leaderless,"
+        " under_replicated, stalled (not fetched), held_back (by an open transaction)",
+        "topic",
+        "state",
+    ),
+    gauge(
+        "input",
+        "held_back_records",
+        "Records that wait behind open transactions of their producers",
+        "topic",
     ),
 )
 

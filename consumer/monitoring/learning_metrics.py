@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.drift.adaptation import SIGNALS
 from consumer.evaluation.scores import Scores
+from consumer.kafka.partition_watch import PartitionStates
 from consumer.loop.labelling import LabelOutcome, OrphanReason
 from consumer.loop.step import Learned, Step
 from consumer.monitoring.counters import CounterFile
@@ -34,6 +35,7 @@ class Metrics:
         self._families = Families(LEARNING, registry)
         self._now = now
         self._file: CounterFile | None = None
+        self._waits: dict[int, float] = {}  # since when records of a partition wait
         self._families.set("active", 0)
 
     def observe(self, step: Step) -> None:
@@ -147,8 +149,14 @@ class Metrics:
         self._families.count("poll_retries", 1)
 
     def records_lost(self, records: int) -> None:
-        """Count records that were deleted before they were read."""
+        """Count records that were deleted before they were read, or are no longer there."""
         self._families.count("lost_documents", records)
+
+    def partitions_seen(self, topic: str, states: PartitionStates) -> None:
+        """Export how many partitions of a topic are in which state."""
+        for state in ("leaderless", "under_replicated", "stalled", "held_back"):
+            self._families.set("troubled_partitions", getattr(states, state), topic, state)
+        self._families.set("held_back_records", states.records_held_back, topic)
 
     def served(self, texts: int, seconds: float) -> None:
         """Record a request: number of its texts, and seconds from its arrival to its answer."""
@@ -228,11 +236,15 @@ class Metrics:
         families.set("repredicted_accuracy", accuracy)
 
     def _observe_lag(self, step: Step) -> None:
+        waiting = {partition for partition, records in step.batch.lag.items() if records}
+        self._waits = {partition: self._waits.get(partition, self._now()) for partition in waiting}
         seconds = {
-            partition: max(0.0, self._now() - step.batch.reached[partition])
-            if records and partition in step.batch.reached
+            partition: max(
+                0.0, self._now() - step.batch.reached.get(partition, self._waits[partition])
+            )
+            if partition in waiting
             else 0.0
-            for partition, records in step.batch.lag.items()
+            for partition in step.batch.lag
         }
         for name, lag in (
             ("consumer_lag_documents", step.batch.lag),

@@ -90,8 +90,8 @@ class Settings(HttpSettings, RecordSettings):
     )
     lost_offsets: Literal["stop", "continue"] = Field(
         "stop",
-        description="reaction to records that were deleted before they were read: stop, or"
-        " continue without them and count them",
+        description="reaction to records that were deleted before they were read, or that an"
+        " unclean leader election removed after: stop, or continue without them and count them",
     )
 
     learner: LearnerName = Field("blend", description="learner; docs/learners.md compares them")

@@ -1,6 +1,6 @@
 """Health checks, and the JSON behind the live page and GET /model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from consumer.checkpoints.store import CheckpointStore
@@ -15,17 +15,21 @@ class Health:
     def __init__(self) -> None:
         self._alive: Check = lambda: None
         self._ready: Sequence[Check] = [lambda: "loading, or standing by"]
+        self.notices: Callable[[], Collection[str]] = tuple
+        """Returns what an operator should know though all documents can be learned."""
 
-    def begin(self, alive: Check, ready: Sequence[Check]) -> None:
+    def begin(
+        self, alive: Check, ready: Sequence[Check], notices: Callable[[], Collection[str]] = tuple
+    ) -> None:
         """Answer by checks from now on; the first check of ``ready`` that fails is the answer."""
-        self._alive, self._ready = alive, ready
+        self._alive, self._ready, self.notices = alive, ready, notices
 
     def problem(self) -> str | None:
         """Return why this process needs a restart, or None."""
         return self._alive()
 
     def not_ready(self) -> str | None:
-        """Return why no documents can be learned now, or None."""
+        """Return why some documents can't be learned now, or None."""
         return next((problem for check in self._ready if (problem := check())), None)
 
 
@@ -55,7 +59,8 @@ class Status:
     def snapshot(self) -> dict[str, Any]:
         """Return the state of the run, ready for JSON.
 
-        Beyond `Progress.snapshot`: ``waiting`` is why no documents can be learned now, or None;
+        Beyond `Progress.snapshot`: ``waiting`` is why some documents can't be learned now, or None;
+        ``notices`` are what an operator should know, though all documents can be learned;
         ``checkpoint`` is the id of the last committed checkpoint and ``committed`` its time, in
         seconds since 1970; ``heldout`` is the curve that an evaluator has left.
         """
@@ -64,6 +69,7 @@ class Status:
             **self._about,
             **self._progress.snapshot(),
             "waiting": self._health.not_ready(),
+            "notices": list(self._health.notices()),
             "checkpoint": checkpoint,
             "committed": self._store.written(checkpoint),
             "heldout": history.curve(self._store.folder),

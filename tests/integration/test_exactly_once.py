@@ -202,10 +202,8 @@ def test_added_partition(
     tmp_path: Path,
     bootstrap_servers: str,
     predicted: Predicted,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A partition that is added in mid-stream is read from its beginning, and committed."""
-    monkeypatch.setattr("consumer.kafka.client.METADATA_MS", 500)
     publish(topic, documents(16))
 
     def failpoint(point: str) -> None:

@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 from helpers import CountPolls, HeaderName, Publish, documents
-from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.record.default_records import DefaultRecordBatch
 
 from consumer.kafka.client import connect
+from consumer.kafka.lost_records import LostOffsets
 from consumer.kafka.patches import (
     _fetched_records_of_resumed_partitions,
     _read_msg_with_any_header_name,
 )
-from consumer.kafka.poller import LostOffsets, Poller, PollError
+from consumer.kafka.poll_errors import PollError
+from consumer.kafka.poller import Poller
 from consumer.kafka.record_queue import RecordQueue
+from consumer.kafka.topic_client import TopicClient
 from consumer.kafka.topic_state import beginnings
 from consumer.records.config import RecordConfig
 from consumer.records.reader import RecordReader
@@ -35,9 +38,13 @@ def _patched(monkeypatch: pytest.MonkeyPatch) -> None:
 def polling(
     servers: str, topic: str, capacity: int = 16, lost_offsets: LostOffsets = "stop"
 ) -> Iterator[RecordQueue]:
-    consumer = connect({"bootstrap_servers": servers})
+    def client() -> KafkaConsumer:
+        return connect({"bootstrap_servers": servers})
+
+    consumer = client()
     start = beginnings(consumer, topic)
-    poller = Poller(consumer, topic, start, capacity, lost_offsets, CountPolls())
+    reader = TopicClient(consumer, topic, client)
+    poller = Poller(reader, start, capacity, lost_offsets, CountPolls())
     poller.start()
     try:
         yield poller.queue
@@ -143,11 +150,8 @@ def test_lag_without_transaction_markers(
         assert queue.take(0.5) is None
 
 
-def test_added_partition(
-    publish: Publish, topic: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_added_partition(publish: Publish, topic: str, bootstrap_servers: str) -> None:
     """Records written to a new partition before the poller noticed the partition are read, once."""
-    monkeypatch.setattr("consumer.kafka.client.METADATA_MS", 500)
     publish(topic, documents(4))
     with polling(bootstrap_servers, topic) as queue:
         assert take(queue, 4) == [(0, offset) for offset in range(4)]
@@ -166,9 +170,10 @@ def test_deleted_records(
     """Deleted records stop the poller, or are counted and skipped."""
     publish(topic, documents(12))
     consumer = connect({"bootstrap_servers": bootstrap_servers})
+    reader = TopicClient(consumer, topic, lambda: connect({"bootstrap_servers": bootstrap_servers}))
     delete(bootstrap_servers, topic, before=5)
     observer = CountPolls()
-    poller = Poller(consumer, topic, {0: 2}, 16, lost_offsets, observer)
+    poller = Poller(reader, {0: 2}, 16, lost_offsets, observer)
     poller.start()
     try:
         if lost_offsets == "stop":

@@ -156,7 +156,8 @@ async function update() {
   try {
     const now = await fetchJson("progress");
     const missing = now.waiting ?? (now.first_step && `waiting for ${now.first_step}`);
-    showStatus(missing ? "waiting" : "learning", missing ?? "learning");
+    const learning = ["learning", ...now.notices].join("; ");
+    showStatus(missing ? "waiting" : "learning", missing ?? learning);
     const { documents_per_second, pace, ...rest } = now;
     const changed = JSON.stringify(rest);
     if (changed !== drawn || !latest) {

@@ -53,6 +53,7 @@ class History:
         *offsets: int | None,
         at: TopicState | None = None,
         keep_model: bool = False,
+        skip_lost: bool = False,
     ) -> StartingPoint:
         """Find the start of a group with an offset for each partition; None: no commit."""
         committed = {
@@ -63,7 +64,9 @@ class History:
             if offset is not None
         }
         group = Group("newsreel", "documents", committed)
-        return starting_point(group, at or topic(), self.store, keep_model=keep_model)
+        return starting_point(
+            group, at or topic(), self.store, keep_model=keep_model, skip_lost=skip_lost
+        )
 
     def refusal(
         self,
@@ -259,3 +262,28 @@ def test_a_partition_without_a_leader(tmp_path: Path) -> None:
         history.start(id_, 7, 9, at=state, keep_model=True)
     new = History(tmp_path / "new")
     assert new.start(FRESH, at=state) == StartingPoint({0: 1}, None)
+
+
+def test_truncation(history: History) -> None:
+    """A topic of the same id that ends before the offsets has lost records: the start says so."""
+    id_ = history.save(60, 50, topic_id="A")
+    message = history.refusal(id_, 60, 50, at=topic(id_="A"))
+    assert "lost by an unclean leader election: partition 0 now ends at 50" in message
+    assert "before position 60" in message
+    assert "--lost-offsets continue" in message
+
+
+def test_truncation_is_skipped(history: History) -> None:
+    """With permission, the run begins at the new end, and commits that position first."""
+    id_ = history.save(60, 50, topic_id="A")
+    found = history.start(id_, 60, 50, at=topic(id_="A"), skip_lost=True)
+    assert found == StartingPoint({0: 50, 1: 50}, id_, moved=True, lost=10)
+
+
+def test_truncation_and_offsets_that_were_moved(history: History) -> None:
+    """Other offsets that were moved are a reason to stop, with lost records, too."""
+    id_ = history.save(60, 50, topic_id="A")
+    with pytest.raises(GroupError, match="were moved"):
+        history.start(id_, 60, 40, at=topic(id_="A"), skip_lost=True)
+    found = history.start(id_, 60, 40, at=topic(id_="A"), keep_model=True)
+    assert found.positions == {0: 50, 1: 40}

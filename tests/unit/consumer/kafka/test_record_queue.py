@@ -1,9 +1,11 @@
 """The queue between polling and learning: order, bounds, lag, gaps and failures."""
 
+import time
 from typing import NamedTuple
 
 import pytest
 
+from consumer.kafka.fetched import Trouble
 from consumer.kafka.record_queue import RecordQueue
 from consumer.kafka.room import CAPACITY_BYTES, Room
 from newsreel.common.errors import UserError
@@ -204,3 +206,52 @@ def test_wait_for_room(queue: RecordQueue) -> None:
     queue.take(0.0)
     queue.wait_for_room(60.0)
     assert queue.room().partitions
+
+
+def test_records_behind_an_open_transaction(queue: RecordQueue) -> None:
+    """Records that a transaction hides are lag, and no idle stream; nothing waits to fetch them."""
+    now = time.monotonic()
+    queue.set_ends({0: 0}, {}, now, {0: 1000})
+    assert queue.lag({0: 0}) == {0: 1000}
+    assert not queue.missing
+    assert not queue.in_touch
+    queue.set_ends({0: 1001}, {0: 1001}, now, {0: 1001})
+    assert queue.lag({0: 0}) == {0: 0}
+    assert queue.in_touch
+
+
+@pytest.mark.parametrize(
+    "trouble", [Trouble(leaderless={1}), Trouble(unanswered={1}), Trouble(stalled={1})]
+)
+def test_trouble_is_not_idle(pair: RecordQueue, trouble: Trouble) -> None:
+    """A stream of which a partition can't be read, or may have records, is not idle."""
+    now = time.monotonic()
+    ends = {0: 10, 1: 10}
+    pair.set_ends(ends, ends, now, trouble=trouble)
+    assert not pair.in_touch
+    pair.set_ends(ends, ends, now)
+    assert pair.in_touch
+
+
+def test_partition_without_a_leader(pair: RecordQueue) -> None:
+    """Records do not wait for a partition without a leader, which is not fetched either."""
+    pair.set_ends({0: 10}, {}, 0.0, trouble=Trouble(leaderless={1}))
+    pair.put(stamped(0, 1, 3), {0: 2}, 0.0)
+    assert pair.room().partitions == {0}
+    assert pair.take(0.0) == Record(0, 0, timestamp=1)
+    pair.put([], {0: 10}, 0.0)
+    pair.take(0.0)
+    assert pair.settled(0.0)
+    pair.set_ends({0: 10, 1: 10}, {}, 0.0)
+    assert pair.missing == {1}
+
+
+def test_records_that_an_election_removed(queue: RecordQueue) -> None:
+    """Queued records that are lost are not taken, and the position moves back once."""
+    fetch(queue, 0, 1, 2, 3)
+    queue.skip(0, 2)
+    assert [queue.take(0.0) for _ in range(3)] == [Record(0), Record(1), None]
+    fetch(queue, 4, 5)
+    queue.skip(0, 2)
+    assert queue.take(0.0) is None
+    assert [queue.past_gap(0, 4), queue.past_gap(0, 4)] == [2, 4]

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from consumer.drift.adaptation import Drift
 from consumer.evaluation.scores import Scores
 from consumer.kafka.batch import DeadLetter
+from consumer.kafka.partition_watch import PartitionStates
 from consumer.loop.step import DriftStatus
 from consumer.monitoring.counters import CounterFile
 from consumer.monitoring.definitions import MAX_LABEL_SERIES
@@ -30,7 +31,8 @@ class Exported:
 
     def __init__(self, file: Path) -> None:
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry, now=lambda: 1000.0)
+        self.now = 1000.0
+        self.metrics = Metrics(self.registry, now=lambda: self.now)
         self.metrics.began(CounterFile(file), None, lambda: 0.5)
 
     def samples(self) -> Samples:
@@ -271,3 +273,26 @@ def test_reference() -> None:
         check=True,
     )
     assert written.stdout == (ROOT / "docs" / "metrics.md").read_text(), "run make metrics"
+
+
+def test_partitions(exported: Exported) -> None:
+    """Each topic that is read has the number of its partitions in each state."""
+    states = PartitionStates(leaderless=2, stalled=1, held_back=1, records_held_back=1000)
+    exported.metrics.partitions_seen("documents", states)
+    exported.metrics.partitions_seen("labels", PartitionStates())
+    found = {
+        state: exported.value("troubled_partitions", topic="documents", state=state)
+        for state in ("leaderless", "under_replicated", "stalled", "held_back")
+    }
+    assert found == {"leaderless": 2, "under_replicated": 0, "stalled": 1, "held_back": 1}
+    assert exported.value("held_back_records", topic="documents") == 1000
+    assert exported.value("troubled_partitions", topic="labels", state="leaderless") == 0
+
+
+def test_lag_in_seconds_before_the_first_record(exported: Exported) -> None:
+    """A partition of which no record was read lags since its records wait, not by 0 seconds."""
+    (step,) = read(build_loop(), numbered("abc"))
+    for now, seconds in ((1000.0, 0.0), (1060.0, 60.0)):
+        exported.now = now
+        exported.metrics.observe(with_batch(step, lag={0: 300}, reached={}))
+        assert exported.value("consumer_lag_seconds", partition="0") == seconds

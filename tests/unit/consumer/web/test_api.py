@@ -145,6 +145,14 @@ def test_not_ready(build: Build, tmp_path: Path) -> None:
     assert client.get("/model").json()["labels"] == []
 
 
+def test_notices() -> None:
+    """What an operator should know does not make the consumer unready."""
+    health = Health()
+    assert list(health.notices()) == []
+    health.begin(lambda: None, [lambda: None], lambda: ["too few replicas in sync"])
+    assert (health.not_ready(), health.notices()) == (None, ["too few replicas in sync"])
+
+
 def test_curve_of_an_evaluator(build: Build, tmp_path: Path) -> None:
     """Progress has the curve of held-out scores; it is empty if the file is not readable."""
     client = Served(tmp_path, build).client

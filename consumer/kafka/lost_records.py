@@ -1,0 +1,160 @@
+"""Go on after records that a topic has lost, or say which they are."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import structlog
+from kafka.errors import LeaderNotAvailableError, LogTruncationError, OffsetOutOfRangeError
+
+from consumer.kafka.look import Ends, Look
+from consumer.kafka.poll_errors import PollError
+from consumer.kafka.record_queue import RecordQueue
+from consumer.kafka.topic_client import TopicClient
+
+LostOffsets = Literal["stop", "continue"]
+
+log = structlog.get_logger()
+
+
+class LossObserver(Protocol):
+    """Counts lost records."""
+
+    def records_lost(self, records: int) -> None:
+        """Count records that were deleted before they were read, or are no longer there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Records of a partition that are lost."""
+
+    partition: int
+    resume: int
+    """Offset to go on at."""
+    records: int
+    """Number of lost records, as far as known."""
+    reason: str
+    """What has happened, as a sentence without its end."""
+
+
+class LostRecords:
+    """Partitions that seem to have lost records, until the brokers have said which.
+
+    Retention deletes records before they are read. An unclean leader election removes records that
+    were read, and other records may take their offsets.
+
+    Parameters
+    ----------
+    client
+        Client of the topic.
+    queue
+        Queue that the client fills.
+    lost_offsets
+        What to do: "stop", or "continue" and count the lost records.
+    observer
+        Counts lost records.
+    """
+
+    def __init__(
+        self,
+        client: TopicClient,
+        queue: RecordQueue,
+        lost_offsets: LostOffsets,
+        observer: LossObserver,
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._lost_offsets = lost_offsets
+        self._observer = observer
+        self._suspects: set[int] = set()
+        # From which offset on the log differs from what was read, where brokers say so.
+        self._diverged: dict[int, int | None] = {}
+
+    def suspect(self, error: OffsetOutOfRangeError | LogTruncationError) -> None:
+        """Note an error of the client; one that names no partition is about all of them."""
+        if isinstance(error, LogTruncationError):
+            named = error.divergent_offsets
+            self._diverged |= {tp.partition: at and at.offset for tp, at in named.items()}
+        else:
+            named = error.args[0] if error.args else {}
+        self._suspects |= {tp.partition for tp in named} or self._queue.partitions
+
+    def skip(self, inspect: Callable[[], Look]) -> None:
+        """Ask brokers what is lost, and go on after the lost records.
+
+        Parameters
+        ----------
+        inspect
+            Asks how the topic is.
+
+        Raises
+        ------
+        PollError
+            Records are lost, and reading is to stop.
+        KafkaError
+            A leader does not answer; the partitions remain suspect.
+        """
+        if not self._suspects:
+            return
+        positions = self._client.positions(self._queue.partitions)
+        look = inspect()
+        beginnings = self._client.beginnings(self._suspects)
+        if not self._suspects <= look.ends.keys() & beginnings.keys():
+            raise LeaderNotAvailableError(self._client.topic)
+        for loss in self._losses(look, positions, beginnings):
+            if self._lost_offsets == "stop":
+                raise PollError(
+                    f"{loss.reason}. To continue without them, and count them, start with"
+                    " --lost-offsets continue"
+                )
+            log.error("records lost", reason=loss.reason, records=loss.records)
+            self._observer.records_lost(loss.records)
+            self._client.seek(loss.partition, loss.resume)
+            self._queue.skip(loss.partition, loss.resume)
+        self._suspects, self._diverged = set(), {}
+
+    def _losses(
+        self, look: Look, positions: Mapping[int, int], beginnings: Mapping[int, int]
+    ) -> Iterator[Loss]:
+        for partition in sorted(self._suspects):
+            position, begin, ends = (
+                positions[partition],
+                beginnings[partition],
+                look.ends[partition],
+            )
+            where = f"partition {partition} of {self._client.topic!r}"
+            if partition in self._diverged or position > ends.high:
+                if look.id is None:
+                    raise PollError(
+                        f"{where} ends at {ends.high}, before the position {position}: the topic"
+                        " was deleted and created again; start with --keep-model to read the new"
+                        " topic with what was learned, or begin a new history with another --group"
+                        " and --checkpoint-dir"
+                    )
+                yield self._truncation(partition, position, begin, ends)
+            elif begin > position:
+                yield Loss(
+                    partition,
+                    begin,
+                    begin - position,
+                    f"{where} begins at {begin}: {begin - position} records from {position} on were"
+                    " deleted before they were read (retention)",
+                )
+
+    def _truncation(self, partition: int, position: int, begin: int, ends: Ends) -> Loss:
+        diverged = self._diverged.get(partition)
+        resume = max(begin, min(ends.high, position) if diverged is None else diverged)
+        now = (
+            f"ends at {ends.high}"
+            if position > ends.high
+            else f"has other records from offset {resume} on"
+        )
+        return Loss(
+            partition,
+            resume,
+            position - resume,
+            "records were lost by an unclean leader election: partition"
+            f" {partition} of {self._client.topic!r} now {now}, before the position {position}, up"
+            " to which it was read",
+        )
