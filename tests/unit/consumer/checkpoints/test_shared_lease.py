@@ -89,10 +89,21 @@ class Pair:
         assert self.holder.acquire(lambda: False, lambda _: None)
         self.acquired: bool | None = None
         self._stopping, self._waits = False, threading.Event()
+        self._looks = 0
         self._thread = threading.Thread(target=self._acquire, daemon=True)
 
     def _acquire(self) -> None:
-        self.acquired = self.standby.acquire(lambda: self._stopping, lambda _: self._waits.set())
+        self.acquired = self.standby.acquire(self._looked, lambda _: self._waits.set())
+
+    def _looked(self) -> bool:
+        self._looks += 1
+        return self._stopping
+
+    def _let_look(self) -> None:
+        """Wait until the standby has looked at the lease, or has taken it."""
+        enough = self._looks + 2
+        while self._looks < enough and self._thread.is_alive():
+            time.sleep(0.01)
 
     def wait(self) -> None:
         """Let the standby wait for the holder."""
@@ -105,11 +116,12 @@ class Pair:
         self.holder._thread.join()
         with suppress(OSError):
             fcntl.flock(self.holder._own, fcntl.LOCK_UN)
+        self._let_look()  # else the last sign of life would be seen after the clock has moved
 
     def after(self, seconds: float) -> bool | None:
         """Return whether the standby has taken over after some seconds."""
         self.clock.now += seconds
-        time.sleep(0.15)
+        self._let_look()
         return self.acquired
 
     def close(self) -> None:
