@@ -10,7 +10,7 @@ from old_checkpoint import FOLDER, commit, learn, outcome, publish, versions
 
 from newsreel.common.kafka import Connection
 
-LATER = ("waiting/early", "waiting/past", "waiting/alignment")
+LATER = ("waiting/early", "waiting/past", "waiting/alignment", "quarantine/left_out")
 """Parts of the state that version 0.1 did not have."""
 
 
