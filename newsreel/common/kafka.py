@@ -18,7 +18,7 @@ from kafka.errors import (
 )
 
 from newsreel.common import creation
-from newsreel.common.connecting import failures_of_connections, refusal
+from newsreel.common.connecting import failures_of_connections, is_distrust, refusal
 from newsreel.common.errors import UserError
 from newsreel.common.oauth import TokenError, TokenProvider
 
@@ -41,6 +41,12 @@ class BrokerUnreachableError(UserError):
 
 class SignInError(BrokerUnreachableError):
     """The brokers at the given address refuse the user."""
+
+    heals = False
+
+
+class CertificateError(BrokerUnreachableError):
+    """The certificates of the brokers at the given address are not trusted."""
 
     heals = False
 
@@ -90,6 +96,8 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
     ------
     SignInError
         The brokers refuse the user.
+    CertificateError
+        The brokers' certificates are not trusted.
     BrokerUnreachableError
         No broker answered in time, the program that answered is no Kafka broker, or there is no
         token to sign in with.
@@ -117,6 +125,12 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
                 f"can't sign in to Kafka at {address!r}{reason}: the brokers refuse"
                 f" {connection.user} with {mechanism}; check the options --sasl-..., or the"
                 " variables KAFKA_SASL_..."
+            ) from error
+        if is_distrust(failures):
+            raise CertificateError(
+                f"the certificate of Kafka at {address!r} is not trusted{reason}; name the"
+                " certificates of its authority with --ssl-cafile or KAFKA_SSL_CAFILE, or a host"
+                " that the certificate is for with --bootstrap-servers"
             ) from error
         raise BrokerUnreachableError(
             f"no Kafka broker answers at {address!r}; start one, or name"

@@ -162,6 +162,7 @@ def test_refused(
     assert right.bootstrap_servers in message
     assert reason in message
     assert message.startswith("can't sign in to Kafka at") == ("sasl" in next(iter(wrong)))
+    assert ("is not trusted" in message) == ("ssl_cafile" in wrong)
 
 
 def test_name_of_the_host(

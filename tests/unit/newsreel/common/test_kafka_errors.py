@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 from newsreel.common.creation import FewBrokersError, TopicCreationError
 from newsreel.common.errors_that_heal import HEALS
 from newsreel.common.errors_that_stay import NEVER_HEALS
-from newsreel.common.kafka import BrokerUnreachableError, SignInError
+from newsreel.common.kafka import BrokerUnreachableError, CertificateError, SignInError
 from newsreel.common.kafka_errors import cause, explain, heals
 
 KINDS = {
@@ -113,7 +113,7 @@ def test_other_errors() -> None:
 def test_errors_for_the_user() -> None:
     """An error for the user knows whether it heals, and explains itself."""
     assert all(heals(kind("x")) for kind in (BrokerUnreachableError, FewBrokersError))
-    assert not any(heals(kind("x")) for kind in (SignInError, TopicCreationError))
+    assert not any(heals(kind("x")) for kind in (CertificateError, SignInError, TopicCreationError))
     assert explain(SignInError("x")) == "x"
 
 
