@@ -69,7 +69,7 @@ class Waiting:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Look at the cluster if the ``with`` block takes long, and log what is wrong there."""
-        timer = threading.Timer(SLOW_SECONDS, self._look)
+        timer = threading.Timer(SLOW_SECONDS, self._log, [self._diagnose])
         timer.daemon = True
         timer.start()
         try:
@@ -77,25 +77,9 @@ class Waiting:
         finally:
             timer.cancel()
 
-    def _look(self) -> None:
-        if self._said is None and (found := self._diagnose()):
-            self._said = self._clock()
-            self._logged = True
-            log.warning("waiting for Kafka", task=self._task, reason=found)
-
     def say(self, error: BaseException) -> None:
-        """Log why the program waits, unless the last line is younger than a minute.
-
-        Looking at the cluster takes some seconds; meanwhile the wait may end.
-        """
-        now = self._clock()
-        if self._said is not None and now < self._said + SAY_SECONDS:
-            return
-        self._said = now
-        reason = self._reason(error)
-        if self._said == now:
-            self._logged = True
-            log.warning("waiting for Kafka", task=self._task, reason=reason)
+        """Log why the program waits, unless the last line is younger than a minute."""
+        self._log(lambda: self._reason(error))
 
     def outage(self, error: BaseException) -> UserError:
         """Return the error of a wait that was too long."""
@@ -112,6 +96,21 @@ class Waiting:
         if self._logged:
             self._logged = False
             log.info("Kafka is ready", task=self._task)
+
+    def _log(self, look: Callable[[], str | None]) -> None:
+        """Log what a look finds; it takes some seconds, and meanwhile the wait may end."""
+        now = self._clock()
+        if self._said is not None and now < self._said + SAY_SECONDS:
+            return
+        self._said = now
+        reason = look()
+        if self._said != now:
+            return
+        if reason is None:
+            self._said = None
+            return
+        self._logged = True
+        log.warning("waiting for Kafka", task=self._task, reason=reason)
 
     def _reason(self, error: BaseException) -> str:
         """Return what is wrong: what the cluster shows, else what the error says."""

@@ -146,3 +146,24 @@ def test_a_slow_request_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
         with capture_logs() as logs:
             retry(lambda: time.sleep(0.2), Waiting("a commit", lambda found=found: found))  # type: ignore[misc]
         assert len(logs) == lines
+
+
+def test_a_look_that_outlasts_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a look at the cluster finds is not said once the program waits no longer."""
+    monkeypatch.setattr(retrying, "SLOW_SECONDS", 0.0)
+    looking, ended, looked = threading.Event(), threading.Event(), threading.Event()
+
+    def look() -> str:
+        looking.set()
+        ended.wait(5.0)
+        looked.set()
+        return "no answer from broker 2"
+
+    with capture_logs() as logs:
+        retry(lambda: looking.wait(5.0), Waiting("a commit", look))
+        ended.set()
+        assert looked.wait(5.0)
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.join(5.0)
+    assert logs == []
