@@ -179,18 +179,22 @@ class Sending:
 
     def _send(self, producer: Any, part: Part) -> None:
         deliveries: list[tuple[int, Outgoing, Any]] = []
+        refused: dict[int, KafkaError] = {}
         failure: KafkaError | None = None
         for number, form in part:
             try:
                 deliveries.append((number, form, send(producer, form)))
-            except REFUSALS as error:
-                raise RecordsRefusedError({number: error}) from error
+            except REFUSALS as error:  # of the client itself: it knows that the record is too large
+                refused[number] = error
+                break
             except KafkaError as error:  # also after the refusal of a record before
                 failure = error
                 break
         flush(producer, FLUSH_SECONDS)
         errors = self._settle(deliveries)
-        refused = {number: error for number, error in errors.items() if isinstance(error, REFUSALS)}
+        refused |= {
+            number: error for number, error in errors.items() if isinstance(error, REFUSALS)
+        }
         if refused:
             raise RecordsRefusedError(refused)
         failure = next(iter(errors.values()), failure)

@@ -256,3 +256,23 @@ def test_go_on() -> None:
     sending.go_on(second)
     assert sending.done
     assert [r.value for r in [*first.published, *second.published]] == [b"0", b"2", b"{"]
+
+
+def test_a_record_that_the_client_refuses() -> None:
+    """Records that were sent before a refused one are not sent again."""
+
+    class Small(Producer):
+        def send(self, topic: str, *, key: Any, value: Any, headers: Any) -> Sent:
+            if len(value) > 9_000:
+                raise MessageSizeTooLargeError
+            return super().send(topic, key=key, value=value, headers=headers)
+
+    records = [prediction(0), letter(1, b"k", bytes(range(256)) * 300), prediction(2)]
+    sending, producer = Sending(records, Refusals()), Small({})
+    with pytest.raises(RecordsRefusedError) as failed:
+        sending.go_on(producer)
+    assert list(failed.value.errors) == [1]
+    assert sending.adapt(failed.value)
+    sending.go_on(producer)
+    assert sending.done
+    assert [record.value for record in producer.published] == [b"0", b"", b"2"]
