@@ -30,7 +30,7 @@ def open_topic(
     """Connect a client without an assignment, and return it with the state of the topic.
 
     A partition that stays without a leader is left out, if its offsets are not needed: reading goes
-    on there when the partition has a leader again.
+    on there when the partition has a leader again. One partition at least must be known, or led.
 
     Parameters
     ----------
@@ -56,8 +56,10 @@ def open_topic(
         reader = connect(connection.options)
         try:
             state = read_state(reader, connection, topic, since)
-            needed = state.leaderless - set(known) if since != "earliest" else frozenset()
-            _require_leaders(needed if time.monotonic() >= patient_until else state.leaderless)
+            needed = state.leaderless
+            if time.monotonic() >= patient_until:
+                needed = _needed(state, since, known)
+            _require_leaders(needed)
         except BaseException:
             reader.close(autocommit=False)
             raise
@@ -73,6 +75,13 @@ def open_topic(
         f"the partitions of topic {topic!r}", lambda: diagnose(connection, Need((topic,)))
     )
     return retry(attempt, waiting, stopping)
+
+
+def _needed(state: TopicState, since: Since, known: Collection[int]) -> frozenset[int]:
+    """Return the partitions without a leader of which an offset must be known."""
+    unknown = state.leaderless - set(known)
+    others = state.ends or known
+    return frozenset() if since == "earliest" and others else unknown
 
 
 def _require_leaders(leaderless: frozenset[int]) -> None:

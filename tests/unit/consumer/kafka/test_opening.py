@@ -46,6 +46,15 @@ def test_the_others_are_read(since: Since, known: Collection[int]) -> None:
     assert Reader.closed >= 1
 
 
+def test_no_partition_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new group waits for the first partition that has a leader."""
+    state = TopicState(None, {}, {}, {}, frozenset({0}))
+    monkeypatch.setattr(opening, "read_state", lambda *_: state)
+    with pytest.raises(OutageError, match="a partition has no leader"):
+        found("earliest")
+    assert found("earliest", (0,)) == state
+
+
 def test_an_offset_that_is_needed() -> None:
     """A new group that begins elsewhere needs the offsets of all partitions."""
     with pytest.raises(OutageError, match="a partition has no leader"):
