@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
 from consumer.checkpoints.interrupts import Interrupts
@@ -13,6 +13,7 @@ from consumer.kafka.commits import AbandonedError, CommitRetryObserver, RefusedE
 from consumer.kafka.offsets import FRESH, checkpoint_id, committed
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.outputs import restore_topics
+from consumer.kafka.producers import close, connect
 from consumer.kafka.refusals import Refusals
 from consumer.kafka.sending import RecordsRefusedError, Sending
 from newsreel.common.diagnosis import Need, diagnose
@@ -20,14 +21,7 @@ from newsreel.common.kafka import CONNECT_TIMEOUT_MS, Connection
 from newsreel.common.kafka_errors import explain, heals
 from newsreel.common.retrying import Waiting, retry
 
-DELIVERY_TIMEOUT_MS = 15_000
-
 COMMIT_TIMEOUT_MS = 15_000
-
-MAX_REQUEST_BYTES = 64 << 20
-"""Every record that the stream's broker accepted must fit; the broker enforces its own limit."""
-
-CLOSE_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -38,7 +32,7 @@ class PlainCommits:
     A kill between the two sends the records once more after the next start. Only the lease keeps a
     consumer that another one has replaced from committing: unlike a transactional id, an offset
     commit can't be fenced by the broker. So the lease, and the checkpoint that the group names, are
-    checked just before each commit.
+    checked just before each commit, and the lease before records are sent.
 
     Parameters
     ----------
@@ -134,6 +128,8 @@ class PlainCommits:
         sending = Sending(records, self._refusals)
 
         def attempt() -> None:
+            if self._interrupts.fenced():
+                raise superseded(self._group)
             self._interrupts.failpoint("transaction-begun")
             try:
                 self._send(sending)
@@ -158,17 +154,7 @@ class PlainCommits:
         """Send what could not leave at once."""
         if sending.done:
             return
-        producer = KafkaProducer(
-            **self._connection.options,
-            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
-            compression_type="gzip",
-            acks="all",
-            enable_idempotence=False,
-            delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
-            request_timeout_ms=DELIVERY_TIMEOUT_MS,
-            max_block_ms=DELIVERY_TIMEOUT_MS,
-            max_request_size=MAX_REQUEST_BYTES,
-        )
+        producer = connect(self._connection)
         try:
             while True:
                 try:
@@ -178,7 +164,7 @@ class PlainCommits:
                 else:
                     return
         finally:
-            producer.close(timeout=CLOSE_SECONDS)
+            close(producer)
 
     def _commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], id_: str) -> None:
         consumer = KafkaConsumer(

@@ -14,9 +14,9 @@ from consumer.kafka.commits import AbandonedError, CommitRetryObserver, RefusedE
 from consumer.kafka.offsets import FRESH, checkpoint_id, committed
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.outputs import restore_topics
+from consumer.kafka.producers import close, connect_transactional
 from consumer.kafka.refusals import Refusals
 from consumer.kafka.sending import RecordsRefusedError, Sending
-from consumer.kafka.transactional_client import close, connect
 from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.kafka import Connection
 from newsreel.common.kafka_errors import explain, heals
@@ -73,7 +73,7 @@ class Transactions:
             the id of a checkpoint.
         """
         self.close()
-        self._producer = connect(self._connection, self._transactional_id)
+        self._producer = connect_transactional(self._connection, self._transactional_id)
         offsets = committed(self._connection, self._group, self._topic)
         self._last = checkpoint_id(offsets)
         return offsets

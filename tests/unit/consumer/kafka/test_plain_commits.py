@@ -10,6 +10,7 @@ from kafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
 from consumer.kafka import plain_commits as module
+from consumer.kafka import producers
 from consumer.kafka.commits import AbandonedError, RefusedError, SupersededError
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.plain_commits import PlainCommits
@@ -77,8 +78,8 @@ class Count:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    for name in ("KafkaProducer", "KafkaConsumer"):
-        monkeypatch.setattr(module, name, broker.producer)
+    monkeypatch.setattr(producers, "KafkaProducer", broker.producer)
+    monkeypatch.setattr(module, "KafkaConsumer", broker.producer)
     monkeypatch.setattr(module, "committed", broker.committed)
     monkeypatch.setattr(module, "diagnose", lambda *_: None)
     monkeypatch.setattr(retrying, "RETRY_SECONDS", 0.0)
@@ -122,6 +123,16 @@ def test_another_consumer(broker: Broker) -> None:
     with pytest.raises(SupersededError):
         make(fenced=lambda: True).commit([], {0: 2}, "old")
     assert ids(broker) == ["new"]
+
+
+def test_another_consumer_while_the_broker_is_away(broker: Broker) -> None:
+    """A consumer that was replaced sends nothing more, and does not wait for the broker."""
+    fenced: list[bool] = [False]
+    commits = make(fenced=lambda: fenced.pop() if fenced else True)
+    broker.fails = ["send"] * 100
+    with pytest.raises(SupersededError):
+        commits.commit(RECORDS, {0: 1}, "id")
+    assert (broker.values, len(broker.fails)) == ([], 99)
 
 
 def test_a_checkpoint_that_is_gone(broker: Broker) -> None:

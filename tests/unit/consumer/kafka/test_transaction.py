@@ -18,7 +18,7 @@ from kafka.errors import (
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
-from consumer.kafka import offsets, transactional_client
+from consumer.kafka import offsets, producers
 from consumer.kafka import transaction as module
 from consumer.kafka.commits import AbandonedError, RefusedError, SupersededError
 from consumer.kafka.offsets import FRESH, checkpoint_id
@@ -157,7 +157,7 @@ def make(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Make:
     def producer(transactional_id: str, **_: Any) -> Producer:
         return Producer(broker, transactional_id)
 
-    monkeypatch.setattr(transactional_client, "KafkaProducer", producer)
+    monkeypatch.setattr(producers, "KafkaProducer", producer)
     monkeypatch.setattr(module, "diagnose", lambda *_: None)
     monkeypatch.setattr(retrying, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(offsets, "KafkaConsumer", lambda **_: Consumer(broker))

@@ -1,18 +1,17 @@
-"""Connect the Kafka client that opens a transactional id."""
+"""Connect the producers that send the records of a commit, with a transaction or without."""
 
 from contextlib import suppress
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import InvalidTransactionTimeoutError, KafkaError
 
-from newsreel.common.kafka import CONNECT_TIMEOUT_MS, Connection
+from newsreel.common.kafka import CONNECT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, Connection
 from newsreel.common.kafka_errors import cause
 
 TRANSACTION_TIMEOUTS_MS = (120_000, 60_000, 30_000)
 """Longest time of a transaction; the next one where the broker allows less
 (transaction.max.timeout.ms)."""
-
-REQUEST_TIMEOUT_MS = 10_000
 
 DELIVERY_TIMEOUT_MS = 15_000
 """After an outage, kafka-python 3.0 may forget to add a partition to the transaction and wait for
@@ -28,7 +27,18 @@ MAX_REQUEST_BYTES = 64 << 20
 CLOSE_SECONDS = 1.0
 
 
-def connect(connection: Connection, transactional_id: str) -> KafkaProducer:
+def connect(connection: Connection) -> KafkaProducer:
+    """Connect a producer that works where no transactions are.
+
+    Raises
+    ------
+    KafkaError
+        The broker does not answer.
+    """
+    return _connect(connection, acks="all", enable_idempotence=False)
+
+
+def connect_transactional(connection: Connection, transactional_id: str) -> KafkaProducer:
     """Connect a producer and open its transactional id, which fences the producers before it.
 
     Raises
@@ -39,17 +49,11 @@ def connect(connection: Connection, transactional_id: str) -> KafkaProducer:
     timeouts = iter(TRANSACTION_TIMEOUTS_MS)
     timeout = next(timeouts)
     while True:
-        producer = KafkaProducer(
-            **connection.options,
-            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
+        producer = _connect(
+            connection,
             transactional_id=transactional_id,
             transaction_timeout_ms=timeout,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=RETRY_BACKOFF_MS,
-            delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
-            max_block_ms=DELIVERY_TIMEOUT_MS,
-            compression_type="gzip",
-            max_request_size=MAX_REQUEST_BYTES,
         )
         try:
             producer.init_transactions()
@@ -67,3 +71,16 @@ def close(producer: KafkaProducer) -> None:
     """Close a producer; the next one with its id aborts a transaction that is left open."""
     with suppress(KafkaError):  # undelivered records were reported before
         producer.close(timeout=CLOSE_SECONDS)
+
+
+def _connect(connection: Connection, **options: Any) -> KafkaProducer:
+    return KafkaProducer(
+        **connection.options,
+        **options,
+        bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
+        max_block_ms=DELIVERY_TIMEOUT_MS,
+        compression_type="gzip",
+        max_request_size=MAX_REQUEST_BYTES,
+    )
