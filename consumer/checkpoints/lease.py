@@ -117,12 +117,20 @@ class Lease:
         ------
         LeaseError
         """
-        watch = signs.Watch(self._clock)
+        watch, answers = signs.Watch(self._clock), True
         while not stopping():
             try:
                 if self._try_to_take(watch, waiting):
                     return True
-            except OSError:  # the server of the folder is away: nothing is known of the holder
+                answers = True
+            except OSError as error:  # nothing is known of the holder meanwhile
+                if answers:
+                    log.warning(
+                        "the folder of the lease does not answer, trying again",
+                        folder=str(self._folder),
+                        error=error.strerror,
+                    )
+                answers = False
                 watch.restart()
             time.sleep(LOOK_SECONDS)
         return False
@@ -212,8 +220,8 @@ class Lease:
     def _reclaim(self) -> None:
         """Create the files of a deleted folder again, unless another consumer was faster."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._own.close()
-        self._own = self._create_own()
+        before, self._own = self._own, self._create_own()
+        before.close()
         with (self._folder / LEASE).open("x") as file:
             file.write(self._id)
 

@@ -260,7 +260,7 @@ def test_locks_that_do_not_exclude(
 def test_server_that_does_not_answer(
     pair: Callable[[], Pair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the lease can't be read, nobody takes over, and the holder is not fenced."""
+    """While the lease can't be read, nobody takes over or is fenced; the log says so once."""
     nfs(monkeypatch)
     both = pair()
     read = Path.read_text
@@ -272,8 +272,10 @@ def test_server_that_does_not_answer(
         return read(path, *arguments, **named)
 
     monkeypatch.setattr(Path, "read_text", stale)
-    both.wait()
-    assert both.after(1000) is None
+    with capture_logs() as log:
+        both.wait()
+        assert both.after(1000) is None
+    assert [line["error"] for line in log] == [os.strerror(errno.ESTALE)]
     both.holder._checked = -1e9
     assert not both.holder.fenced()
     away = False
