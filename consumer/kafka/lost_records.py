@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import structlog
-from kafka.errors import LeaderNotAvailableError, LogTruncationError, OffsetOutOfRangeError
+from kafka.errors import (
+    LeaderNotAvailableError,
+    LogTruncationError,
+    OffsetNotAvailableError,
+    OffsetOutOfRangeError,
+)
 
 from consumer.kafka.look import Ends, Look
 from consumer.kafka.poll_errors import PollError
@@ -93,7 +98,7 @@ class LostRecords:
         PollError
             Records are lost, and reading is to stop.
         KafkaError
-            A leader does not answer; the partitions remain suspect.
+            A leader does not answer, so that the partitions remain suspect; or nothing is lost.
         """
         if not self._suspects:
             return
@@ -102,7 +107,8 @@ class LostRecords:
         beginnings = self._client.beginnings(self._suspects)
         if not self._suspects <= look.ends.keys() & beginnings.keys():
             raise LeaderNotAvailableError(self._client.topic)
-        for loss in self._losses(look, positions, beginnings):
+        losses = list(self._losses(look, positions, beginnings))
+        for loss in losses:
             if self._lost_offsets == "stop":
                 raise PollError(
                     f"{loss.reason}. To continue without them, and count them, start with"
@@ -113,6 +119,8 @@ class LostRecords:
             self._client.seek(loss.partition, loss.resume)
             self._queue.skip(loss.partition, loss.resume)
         self._suspects, self._diverged = set(), {}
+        if not losses:  # the brokers contradict each other: one of them is to change its mind
+            raise OffsetNotAvailableError(self._client.topic)
 
     def _losses(
         self, look: Look, positions: Mapping[int, int], beginnings: Mapping[int, int]

@@ -195,6 +195,17 @@ def test_outage_while_lost_records_are_counted(client: Client, lost_offsets: Los
         assert poller.problem() is None
 
 
+def test_nothing_is_lost(client: Client) -> None:
+    """An error that no leader confirms is a failed poll, after which the poller waits."""
+    client.end = 10
+    client.errors = [OffsetOutOfRangeError({PARTITION: 5})] * 3
+    observer = CountPolls()
+    with polling(client, observer=observer) as poller:
+        wait_until(lambda: not client.errors)
+        wait_until(lambda: observer.retries == 3)
+        assert (poller.problem(), client.at, observer.records) == (None, {0: 5}, 0)
+
+
 def test_lost_records_stop_the_poller(client: Client) -> None:
     """The error counts records deleted before they were read, and names the option to continue."""
     client.beginning, client.end = 8, 20
