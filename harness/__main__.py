@@ -19,6 +19,8 @@ from newsreel.common.shutdown import Shutdown
 
 FOLDER = Path("runs/kafka")
 
+PORT = 9094
+
 DAY_SECONDS = 86_400.0
 
 LOOK_SECONDS = 0.5
@@ -46,7 +48,12 @@ class Settings(BaseSettings):
         " (cluster), which need Java and Maven",
     )
     kafka_version: str = Field(VERSION, description="version of Apache Kafka")
-    port: int = Field(9094, ge=1, le=65_533, description="TCP port of the first broker")
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65_533,
+        description=f"TCP port of the first broker; by default {PORT}, and free ones for a command",
+    )
     folder: Path | None = Field(
         None,
         description="folder of data and logs; by default a folder of runs/kafka, and a temporary"
@@ -61,7 +68,8 @@ def serve(argv: Sequence[str]) -> None:
     settings = cli.parse(Settings, options)
     with Shutdown() as shutdown, TemporaryDirectory() as temporary:
         folder = settings.folder or (Path(temporary) if command else FOLDER / settings.kafka)
-        found = kinds.build(settings.kafka, folder, settings.port, settings.kafka_version)
+        port = settings.port or (None if command else PORT)
+        found = kinds.build(settings.kafka, folder, port, settings.kafka_version)
         with found as kafka:
             if command:
                 sys.exit(_run(command, kafka.bootstrap_servers, shutdown))

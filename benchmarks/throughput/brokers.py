@@ -80,7 +80,7 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         ),
         Comparison(
             "brokers-read",
-            "Reading from them",
+            "Reading from each of them",
             f"{about} The consumer's poller and queue, from connecting to the last record.",
             "records/s",
             "embedded",
@@ -88,7 +88,7 @@ def compare(documents: Sequence[Document], rounds: int) -> list[Comparison]:
         ),
         Comparison(
             "brokers-commit",
-            "Committing there",
+            "Committing to each of them",
             f"One transaction with {PREDICTIONS} predictions and the offsets; the mean of"
             f" {COMMITS} a round.",
             "s",

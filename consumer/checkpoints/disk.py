@@ -5,7 +5,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -163,9 +163,8 @@ def check(folder: Path, disk: Disk) -> None:
             " folder with --checkpoint-dir"
         ) from error
     finally:
-        with suppress(OSError):
-            shutil.rmtree(draft, ignore_errors=True)
-            shutil.rmtree(final, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(final, ignore_errors=True)
 
 
 def _try_all(folder: Path, draft: Path, final: Path, disk: Disk) -> None:
