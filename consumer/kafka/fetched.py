@@ -18,6 +18,9 @@ class Trouble(NamedTuple):
     stalled: AbstractSet[int] = frozenset()
     """Partitions that are not fetched although records wait."""
 
+    excused: AbstractSet[int] = frozenset()
+    """Those of them that have been in trouble for some seconds: other topics wait no longer."""
+
 
 class Fetched:
     """The next offset to fetch of each partition, and its ends as the broker last said.
@@ -52,10 +55,14 @@ class Fetched:
 
     @property
     def to_the_ends(self) -> bool:
-        """Whether all was fetched that could be, as far as the broker said where partitions end."""
-        excused = self.trouble.leaderless | self.trouble.stalled
+        """Whether all was fetched that could be, of partitions that are not excused."""
+        trouble = self.trouble
+        if (trouble.leaderless | trouble.unanswered) - trouble.excused:
+            return False
         return all(
-            self._positions.get(p, 0) >= end for p, end in self._ends.items() if p not in excused
+            self._positions.get(p, 0) >= end
+            for p, end in self._ends.items()
+            if p not in trouble.excused
         )
 
     @property

@@ -12,7 +12,8 @@ from consumer.kafka.look import Look
 from consumer.kafka.open_transactions import OpenTransaction
 
 STALLED_SECONDS = 10.0
-"""Seconds without a fetch, while records wait, after which a partition counts as stalled."""
+"""Seconds without a fetch, while records wait, after which a partition counts as stalled; and
+without a leader, or an answer of its leader, after which other topics wait for it no longer."""
 
 HELD_SECONDS = 10.0
 """Seconds after which an open transaction is named; ordinary ones are much shorter."""
@@ -85,19 +86,20 @@ class PartitionWatch:
         unanswered = look.partitions.keys() - look.ends.keys() - leaderless
         reachable = missing & look.ends.keys()
         hidden = {p: ends for p, ends in look.ends.items() if ends.high > ends.stable}
-        self._silent.update(dict.fromkeys(unanswered, 0), now)
+        self._silent.update(dict.fromkeys(unanswered | leaderless, 0), now)
         self._waiting.update({p: positions[p] for p in reachable & positions.keys()}, now)
         self._held.update({p: ends.stable for p, ends in hidden.items()}, now)
+        silent = self._silent.lasting(STALLED_SECONDS, now)
         stalled = self._waiting.lasting(STALLED_SECONDS, now)
         lasting = self._held.lasting(HELD_SECONDS, now)
         self._producers = {p: found for p, found in self._producers.items() if p in lasting}
         held = self._producers.keys()
-        self.trouble = Trouble(leaderless, unanswered, stalled)
+        self.trouble = Trouble(leaderless, unanswered, stalled, silent | stalled)
         records = {p: hidden[p].high - hidden[p].stable for p in held}
         thin = {p for p, found in look.partitions.items() if found.in_sync < found.brokers}
         problems = {
             **self._without_leader(leaderless),
-            **self._without_answer(look, self._silent.lasting(STALLED_SECONDS, now)),
+            **self._without_answer(look, silent & unanswered),
             **self._not_fetched(look, stalled, positions),
             **self._held_back(records, now),
         }

@@ -47,7 +47,7 @@ def test_all_is_well(watch: Watch) -> None:
         states = watch.look({0: LED}, {0: Ends(5, 5)}, {0: 5})
     assert (states, watch.watch.trouble) == (
         PartitionStates(problems=[], notices=[]),
-        Trouble(set(), set(), set()),
+        Trouble(set(), set(), set(), set()),
     )
     assert logs == []
 
@@ -64,6 +64,18 @@ def test_leaderless(watch: Watch) -> None:
     assert "partitions 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 3 more of 'documents' have no" in problem
     assert [log["log_level"] for log in logs] == ["warning", "info"]
     assert watch.watch.trouble.leaderless == set()
+
+
+def test_other_topics_wait_for_an_election(watch: Watch) -> None:
+    """Other topics wait for some seconds until a partition has a leader that answers."""
+    ends = {0: Ends(5, 5)}
+    watch.look({0: LED, 1: LEADERLESS}, ends, {0: 5})
+    watch.look({0: LED, 1: LED}, ends, {0: 5}, after=6.0)
+    assert watch.watch.trouble.excused == set()
+    watch.look({0: LED, 1: LEADERLESS}, ends, {0: 5}, after=4.0)
+    assert watch.watch.trouble.excused == {1}
+    watch.look({0: LED, 1: LED}, {**ends, 1: Ends(0, 0)}, {0: 5, 1: 0})
+    assert watch.watch.trouble.excused == set()
 
 
 def test_leader_that_does_not_answer(watch: Watch) -> None:

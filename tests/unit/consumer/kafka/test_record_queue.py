@@ -241,9 +241,26 @@ def test_partition_without_a_leader(pair: RecordQueue) -> None:
     assert pair.take(0.0) == Record(0, 0, timestamp=1)
     pair.put([], {0: 10}, 0.0)
     pair.take(0.0)
-    assert pair.settled(0.0)
     pair.set_ends({0: 10, 1: 10}, {}, 0.0)
     assert pair.missing == {1}
+
+
+@pytest.mark.parametrize(
+    "trouble", [Trouble(leaderless={1}), Trouble(unanswered={1}), Trouble(stalled={1})]
+)
+def test_another_topic_waits_for_some_seconds(pair: RecordQueue, trouble: Trouble) -> None:
+    """Records of another topic do not pass those of a partition in trouble until it is excused."""
+    ends = {0: 10, 1: 10}
+    pair.set_ends(ends, {0: 10, 1: 9}, 0.0, trouble=trouble)
+    assert not pair.settled(0.0)
+    pair.set_ends(ends, {0: 10, 1: 9}, 0.0, trouble=trouble._replace(excused={1}))
+    assert pair.settled(0.0)
+
+
+def test_an_end_that_is_not_known(pair: RecordQueue) -> None:
+    """Records of another topic wait while a leader has never said where its partition ends."""
+    pair.set_ends({0: 10}, {0: 10, 1: 0}, 0.0, trouble=Trouble(unanswered={1}))
+    assert not pair.settled(0.0)
 
 
 def test_records_that_an_election_removed(queue: RecordQueue) -> None:
