@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from random import Random
 
 from chaos.trial import TrialError
-from harness.apache import ApacheBroker, ApacheKafka
+from harness.apache import ApacheKafka
+from harness.apache_broker import ApacheBroker
 
 WAYS = ("killed", "paused", "terminated")
 

@@ -18,7 +18,8 @@ from consumer.kafka.poll_errors import PollError
 from consumer.kafka.poller import Poller
 from consumer.kafka.topic_client import TopicClient
 from consumer.kafka.topic_identity import TopicGoneError
-from harness.apache import ApacheBroker, ApacheKafka
+from harness.apache import ApacheKafka
+from harness.apache_broker import ApacheBroker
 from newsreel.common import kafka
 from newsreel.common.kafka import Connection
 
