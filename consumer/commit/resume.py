@@ -10,7 +10,8 @@ from consumer.checkpoints.note import note_committed
 from consumer.checkpoints.state import CheckpointContents, take_snapshot
 from consumer.checkpoints.store import CheckpointStore
 from consumer.commit import recovery
-from consumer.commit.starting_point import Group, StartingPoint, starting_point
+from consumer.commit.group import Group
+from consumer.commit.starting_point import StartingPoint, starting_point
 from consumer.kafka.commits import Commits
 from consumer.kafka.offsets import FRESH
 from consumer.kafka.topic_state import TopicState

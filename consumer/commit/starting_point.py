@@ -25,12 +25,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from kafka import OffsetAndMetadata
 
 from consumer.checkpoints.manifest import BrokenCheckpointError, Manifest
 from consumer.checkpoints.note import last_noted
 from consumer.checkpoints.store import CheckpointStore
-from consumer.kafka.offsets import FRESH, checkpoint_id
+from consumer.commit.group import Group
+from consumer.kafka.offsets import checkpoint_id
 from consumer.kafka.topic_state import TopicState
 from newsreel.common.errors import UserError
 
@@ -55,26 +55,6 @@ class StartingPoint:
     """Whether the positions are others than those of the checkpoint."""
     lost: int = 0
     """Number of records that were learned and are no longer in the topic."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A consumer group and its commits on a topic."""
-
-    name: str
-    topic: str
-    committed: Mapping[int, OffsetAndMetadata]
-    """Committed offsets by partition; a partition that the topic has gained since has none."""
-
-    @property
-    def offsets(self) -> dict[int, int]:
-        """Committed offsets by partition."""
-        return {partition: found.offset for partition, found in self.committed.items()}
-
-    @property
-    def fresh(self) -> bool:
-        """Whether the last commit of newsreel was the one before any checkpoint."""
-        return any(found.metadata == FRESH for found in self.committed.values())
 
 
 def starting_point(
@@ -143,7 +123,7 @@ def _truncated(group: Group, state: TopicState, manifest: Manifest) -> dict[int,
     """Return where partitions end now that have lost records of the same topic."""
     if _is_another(state, manifest) is not False:
         return {}
-    gone = _gone(group, state, manifest)
+    gone = group.partitions_gone(state, manifest)
     return {partition: state.ends[partition] for partition in gone if partition in state.ends}
 
 
@@ -226,7 +206,7 @@ def _problem(
         "start with --keep-model to go on with what was learned from the offsets of the group,"
         f" or {NEW_HISTORY}"
     )
-    gone = [each for each in _gone(group, state, manifest) if each not in truncated]
+    gone = [each for each in group.partitions_gone(state, manifest) if each not in truncated]
     if _is_another(state, manifest) or gone:
         evidence = f" (partition {', '.join(map(str, gone))} ends before)" if gone else ""
         return (
@@ -249,24 +229,6 @@ def _problem(
     )
 
 
-def _gone(group: Group, state: TopicState, manifest: Manifest) -> list[int]:
-    """Return the partitions that end before an offset that newsreel committed, or are missing."""
-    return [
-        int(partition)
-        for partition, position in manifest.positions.items()
-        if int(partition) not in state.leaderless
-        and position > state.ends.get(int(partition), -1)
-        and (int(partition) not in state.ends or _is_own(group, manifest, int(partition)))
-    ]
-
-
-def _is_own(group: Group, manifest: Manifest, partition: int) -> bool:
-    """Return whether newsreel committed the offset of a partition, with the checkpoint."""
-    found = group.committed.get(partition)
-    own = found is not None and found.metadata not in {"", FRESH}
-    return own and group.offsets[partition] == manifest.positions.get(str(partition))
-
-
 def _kept_positions(group: Group, state: TopicState, manifest: Manifest) -> Mapping[int, int]:
     """Return where to go on with what was learned.
 
@@ -276,11 +238,11 @@ def _kept_positions(group: Group, state: TopicState, manifest: Manifest) -> Mapp
     - Else where a new group begins.
     """
     another = _is_another(state, manifest)
-    new = another or bool(_gone(group, state, manifest))
+    new = another or bool(group.partitions_gone(state, manifest))
     positions = {}
     for partition, first in state.first.items():
         offset = group.offsets.get(partition)
-        if new and _is_own(group, manifest, partition):
+        if new and group.has_own_offset(manifest, partition):
             offset = None
         if offset is None and another is False:
             offset = manifest.positions.get(str(partition), state.beginnings[partition])

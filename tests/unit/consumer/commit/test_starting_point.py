@@ -13,7 +13,8 @@ from kafka import OffsetAndMetadata
 from consumer.checkpoints.note import NOTE, note_committed
 from consumer.checkpoints.state import take_snapshot
 from consumer.checkpoints.store import CheckpointStore
-from consumer.commit.starting_point import Group, GroupError, StartingPoint, starting_point
+from consumer.commit.group import Group
+from consumer.commit.starting_point import GroupError, StartingPoint, starting_point
 from consumer.kafka.offsets import FRESH
 from consumer.kafka.topic_state import TopicState
 
