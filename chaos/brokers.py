@@ -9,7 +9,7 @@ from chaos.gaps import longest_gap
 from chaos.injuries import Injuries
 from chaos.kills import EVERY, counted, endure, same, uninterrupted
 from chaos.run import Run
-from chaos.trial import NO_CLUSTER, Checks, ResultRow, Rig, skipped, stopwatch
+from chaos.trial import NO_CLUSTER, Checks, ResultRow, Rig, TrialError, skipped, stopwatch
 from newsreel.events.document import Document
 
 LANES = (1, 1, 4)
@@ -41,6 +41,7 @@ def injured(rig: Rig, documents: int, kills: int) -> list[ResultRow]:
         expected = uninterrupted(rig, f"{rig.name}-undisturbed", items, *OPTIONS)
         while points + instants < kills:
             passes += 1
+            before = points + instants
             runs = _published(rig, items, passes)
             left = -(-(kills - points - instants) // len(LANES))
             with injuries.inflicted():
@@ -49,6 +50,10 @@ def injured(rig: Rig, documents: int, kills: int) -> list[ResultRow]:
                 )
                 for at_points, at_instants in ended:
                     points, instants = points + at_points, instants + at_instants
+            if points + instants == before:
+                raise TrialError(
+                    "no consumer lived long enough to be killed: give more --documents"
+                )
             for run, partitions in zip(runs, LANES, strict=True):
                 if partitions == 1:
                     same(checks, run.outcome(), expected)
