@@ -1,6 +1,6 @@
 """The Kafka client of a publisher, which delivers each record once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from kafka import KafkaAdminClient, KafkaProducer
@@ -52,6 +52,7 @@ def connect(
     record_bytes: int = RECORD_BYTES,
     patience: float = DELIVERY_SECONDS,
     published: int = 0,
+    stopping: Callable[[], bool] | None = None,
 ) -> Iterator[Publisher]:
     """Connect a publisher; the end of the ``with`` block flushes it.
 
@@ -64,9 +65,13 @@ def connect(
     record_bytes
         Largest record that the topic accepts, in bytes. The client refuses larger ones: a refusal
         by the broker would end the idempotent client (kafka-python 3.0).
+    stopping
+        Returns whether the program is about to end, while it connects.
 
     Raises
     ------
+    StoppedError
+        The program is about to end, and has not connected.
     DeliveryError
         Some records could not be delivered.
     """
@@ -87,7 +92,7 @@ def connect(
         )
 
     need = Need((topics.documents,))
-    client = retry(attempt, Waiting("sending", lambda: diagnose(connection, need)))
+    client = retry(attempt, Waiting("sending", lambda: diagnose(connection, need)), stopping)
     publisher = Publisher(client, topics, source, counts, patience, published)
     try:
         with _flushed(publisher):

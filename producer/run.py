@@ -14,7 +14,7 @@ from newsreel.common import kafka, patches
 from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.errors import UserError
 from newsreel.common.retrying import Waiting, retry
-from newsreel.common.shutdown import Shutdown
+from newsreel.common.shutdown import Shutdown, StoppedError
 from producer import arrivals, connection, metrics, progress
 from producer.arrivals import Timetable
 from producer.corpus import times
@@ -63,16 +63,19 @@ def run(settings: Settings) -> None:
         shutdown = stack.enter_context(Shutdown())
         start = time.monotonic()
         stack.callback(_report, settings.topic, counts, start)
-        publisher = stack.enter_context(
-            connection.connect(
-                settings.connection,
-                settings.topics,
-                corpus.source,
-                counts,
-                record_bytes,
-                published=published,
-            )
+        connected = connection.connect(
+            settings.connection,
+            settings.topics,
+            corpus.source,
+            counts,
+            record_bytes,
+            published=published,
+            stopping=lambda: shutdown.requested,
         )
+        try:
+            publisher = stack.enter_context(connected)
+        except StoppedError:
+            return
         if settings.rate is not None or settings.speedup is not None:
             stream = arrivals.paced(
                 stream, timetable.due, time.monotonic, shutdown.sleep, published
