@@ -9,8 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, NoError, for_code
 from kafka.protocol.admin.transactions import DescribeProducersRequest, ListTransactionsRequest
 
-ANSWER_MS = 2_000
-"""Milliseconds to wait for the answer of a broker to one question."""
+from consumer.kafka.look import ANSWER_MS
 
 
 @dataclass(frozen=True, slots=True)

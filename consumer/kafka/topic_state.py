@@ -66,7 +66,7 @@ def read_state(
         raise UnknownTopicOrPartitionError(topic)
     leaderless = frozenset(number for number in led if not led[number])
     assigned = [TopicPartition(topic, number) for number in sorted(led) if led[number]]
-    found = _beginnings(consumer, assigned)
+    found = {tp.partition: at for tp, at in consumer.beginning_offsets(assigned).items()}
     ends = {tp.partition: at for tp, at in consumer.end_offsets(assigned).items()}
     match since:
         case datetime():
@@ -76,16 +76,6 @@ def read_state(
         case "latest":
             first = ends
     return TopicState(_topic_id(description), found, ends, first, leaderless)
-
-
-def beginnings(consumer: KafkaConsumer, topic: str) -> dict[int, int]:
-    """Return the first offset of each partition of a topic."""
-    partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
-    return _beginnings(consumer, partitions)
-
-
-def _beginnings(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> dict[int, int]:
-    return {tp.partition: at for tp, at in consumer.beginning_offsets(partitions).items()}
 
 
 def _since(

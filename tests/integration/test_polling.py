@@ -21,10 +21,11 @@ from consumer.kafka.poll_errors import PollError
 from consumer.kafka.poller import Poller
 from consumer.kafka.record_queue import RecordQueue
 from consumer.kafka.topic_client import TopicClient
-from consumer.kafka.topic_state import beginnings
+from consumer.kafka.topic_state import read_state
 from consumer.records.config import RecordConfig
 from consumer.records.reader import RecordReader
 from newsreel.common import kafka
+from newsreel.common.kafka import Connection
 from newsreel.events.errors import DecodeError, Reason
 
 
@@ -42,7 +43,7 @@ def polling(
         return connect({"bootstrap_servers": servers})
 
     consumer = client()
-    start = beginnings(consumer, topic)
+    start = read_state(consumer, Connection(servers), topic, "earliest").first
     reader = TopicClient(consumer, topic, client)
     poller = Poller(reader, start, capacity, lost_offsets, CountPolls())
     poller.start()
