@@ -10,6 +10,8 @@ from pathlib import Path
 def longest_gap(logs: Iterable[Path], ended: float = math.inf) -> float:
     """Return the longest time between two commits of a run, in seconds, over several starts.
 
+    Zero if no run has two commits.
+
     Parameters
     ----------
     logs
@@ -23,9 +25,10 @@ def longest_gap(logs: Iterable[Path], ended: float = math.inf) -> float:
             if "] committed" in line:
                 moment = datetime.fromisoformat(line.split()[0]).timestamp()
                 by_run.setdefault(log.parent, []).append(moment)
-    return max(
+    gaps = (
         after - before
         for moments in by_run.values()
         for before, after in pairwise(moments)
         if after <= ended
     )
+    return max(gaps, default=0.0)

@@ -1,6 +1,7 @@
 """Apache Kafka, fetched with Maven: one broker, or a cluster of them."""
 
 import base64
+import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Self
 
 from harness import maven
 from harness.apache_broker import ApacheBroker
+from newsreel.common import cli
 from newsreel.common.kafka import Connection
 
 VERSION = "4.1.1"
@@ -78,7 +80,7 @@ class ApacheKafka:
         port: int | None = None,
         version: str = VERSION,
     ) -> None:
-        jars = maven.jars(f"kafka-{version}", [artifact.format(version) for artifact in ARTIFACTS])
+        jars = fetch(version)
         self.brokers: Sequence[ApacheBroker] = [
             ApacheBroker(n, folder / f"broker-{n}", jars, port and port + n - 1)
             for n in range(1, brokers + 1)
@@ -171,3 +173,18 @@ class ApacheKafka:
             "share.coordinator.state.topic.replication.factor": str(replicas),
             "share.coordinator.state.topic.min.isr": enough,
         }
+
+
+def fetch(version: str = VERSION) -> Path:
+    """Return the folder of Kafka's jar files, fetched at the first call.
+
+    Raises
+    ------
+    FetchError
+        Java or Maven is missing, or Maven can't fetch Kafka.
+    """
+    return maven.jars(f"kafka-{version}", [artifact.format(version) for artifact in ARTIFACTS])
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run("harness.apache", lambda _: print(fetch()), []))  # noqa: T201 - the result
