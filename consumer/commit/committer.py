@@ -285,9 +285,10 @@ class Committer:
             under_way = time.perf_counter() - self._under_way.started if self._under_way else 0.0
             late = under_way > COMMIT_GRACE_SECONDS and self._interrupts.overdue()
             if late and self._thread.is_alive():
+                reason = self._commits.problem or "no answer"
                 raise AbandonedError(
-                    "the broker did not take the last commit in time; what was learned since the"
-                    " one before will be learned again: start again"
+                    f"the broker did not take the last commit in time ({reason}); what was learned"
+                    " since the one before will be learned again: start again"
                 )
         return self._settle()
 

@@ -51,7 +51,7 @@ class HeldOutTopic:
         self._documents: dict[tuple[str, str, str], Document] = {}
         self._keys: Counter[str] = Counter()
         self._replaced = 0
-        self._warned = False
+        self._warned = self._held_back = False
         self._unusable = 0
         self.last_error = ""
         self._positions: dict[TopicPartition, int] = {}
@@ -88,17 +88,19 @@ class HeldOutTopic:
         """
         with kafka.admin(self._connection) as admin:
             numbers = kafka.partitions(admin, self._topic)
+            written = kafka.count(admin, self._topic)
         if numbers:
-            self._read([TopicPartition(self._topic, number) for number in numbers])
+            self._read([TopicPartition(self._topic, number) for number in numbers], written)
         return [document for document in self._documents.values() if document.label is not None]
 
-    def _read(self, partitions: list[TopicPartition]) -> None:
+    def _read(self, partitions: list[TopicPartition], written: int) -> None:
         consumer = KafkaConsumer(
             **self._connection.options,
             bootstrap_timeout_ms=kafka.CONNECT_TIMEOUT_MS,
             request_timeout_ms=kafka.REQUEST_TIMEOUT_MS,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",
         )
         try:
             consumer.assign(partitions)
@@ -111,7 +113,7 @@ class HeldOutTopic:
                 consumer.seek(tp, position)
             for record in read_until(consumer, ends, STALL_SECONDS):
                 self._add(record)
-            self._report()
+            self._report(written - sum(ends.values()))
             self._positions = {tp: consumer.position(tp) for tp in partitions}
         finally:
             consumer.close()
@@ -134,8 +136,22 @@ class HeldOutTopic:
         if not reading.has_own_id:
             self._keys[document.id] += 1
 
-    def _report(self) -> None:
-        """Say what of the topic is not as it should be, once."""
+    def _report(self, held_back: int) -> None:
+        """Say what of the topic is not as it should be, once.
+
+        Parameters
+        ----------
+        held_back
+            Number of records that open transactions hide.
+        """
+        if held_back > 0 and not self._held_back:
+            log.warning(
+                "an open transaction holds back held-out records, which are left out; its producer"
+                " must commit or abort it",
+                topic=self._topic,
+                records=held_back,
+            )
+        self._held_back = held_back > 0
         if self._unusable:
             log.warning(
                 "held-out records can't be used, and are left out",

@@ -135,6 +135,7 @@ class Observatory:
         )
 
     async def _describe(self) -> tuple[str | None, Mapping[int, Replicas]]:
+        self._cluster.add_topic(self._topic)  # a client without partitions forgets the topic
         request = self._cluster.metadata_request()
         response = await self._answer(self._manager.send(request))
         self._cluster.update_metadata(response)

@@ -81,11 +81,9 @@ class PlainCommits:
         def attempt() -> Mapping[int, OffsetAndMetadata]:
             return committed(self._connection, self._group, self._topic)
 
+        waiting = self._waiting(what)
         offsets = retry(
-            lambda: self._try(attempt, what),
-            self._waiting(what),
-            self._interrupts.stopping,
-            seconds,
+            lambda: self._try(attempt, what, waiting), waiting, self._interrupts.stopping, seconds
         )
         self._last, self.problem = checkpoint_id(offsets), None
         return offsets
@@ -142,7 +140,8 @@ class PlainCommits:
             self._commit(offsets, id_)
 
         what = f"the commit of checkpoint {id_}"
-        retry(lambda: self._try(attempt, what), self._waiting(what), seconds=math.inf)
+        waiting = self._waiting(what, sorted({record.topic for record in records}))
+        retry(lambda: self._try(attempt, what, waiting), waiting, seconds=math.inf)
         self._last = None if id_ == FRESH else id_
         self.problem = None
         sending.finish(self._observer)
@@ -181,12 +180,12 @@ class PlainCommits:
         finally:
             consumer.close(autocommit=False)
 
-    def _try(self, action: Callable[[], T], what: str) -> T:
+    def _try(self, action: Callable[[], T], what: str, waiting: Waiting) -> T:
         """Call a function that talks to the broker; an error that never heals ends the run."""
         try:
             return action()
         except (KafkaError, OSError) as error:
-            self.problem = explain(error)
+            self.problem = waiting.reason or explain(error)
             self._observer.commit_retried()
             if not heals(error):
                 raise RefusedError(
@@ -194,11 +193,11 @@ class PlainCommits:
                 ) from error
             if self._interrupts.overdue():
                 raise AbandonedError(
-                    f"the broker did not accept {what} ({explain(error)}); start again: documents"
+                    f"the broker did not accept {what} ({self.problem}); start again: documents"
                     " since the last commit will be learned again"
                 ) from error
             raise
 
-    def _waiting(self, task: str) -> Waiting:
-        need = Need((self._topic,), self._group)
+    def _waiting(self, task: str, topics: Sequence[str] = ()) -> Waiting:
+        need = Need((self._topic, *topics), self._group)
         return Waiting(task, lambda: diagnose(self._connection, need))

@@ -21,6 +21,7 @@ from consumer.kafka.topic_client import Fetch, TopicClient
 from consumer.kafka.topic_watch import PartitionObserver, TopicWatch
 from newsreel.common.errors import UserError
 from newsreel.common.kafka_errors import explain, heals
+from newsreel.common.retrying import SAY_SECONDS
 
 POLL_SECONDS = 0.01
 
@@ -110,6 +111,7 @@ class Poller:
         self._polled = time.monotonic()
         self._renewed = -math.inf
         self._broken = False
+        self._said, self._said_at = "", -math.inf
         self._failed_at = ""
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
@@ -168,7 +170,7 @@ class Poller:
         except KafkaError as error:
             if not heals(error):
                 raise refused(error, self._client.topic, self._client.user) from error
-            log.warning("reading failed, trying again", reason=explain(error))
+            self._say(explain(error))
             self._observer.poll_retried()
             self._stopping.wait(RETRY_SECONDS)
 
@@ -177,7 +179,8 @@ class Poller:
             self._client.renew()
             self._broken = False
         self._watch.look()
-        self._lost.skip(self._watch.inspect)
+        if not self._watch.doubtful:
+            self._lost.skip(self._watch.inspect)
         self._renew_if_stalled()
         room = self.queue.room()
         partitions = set() if self._watch.doubtful else room.partitions
@@ -192,6 +195,13 @@ class Poller:
             self.queue.wait_for_room(PAUSE_SECONDS)
         elif not records and not self.queue.waits:
             self._stopping.wait(PAUSE_SECONDS)
+
+    def _say(self, reason: str) -> None:
+        """Log why reading failed: the same reason once a minute at most."""
+        now = time.monotonic()
+        if reason != self._said or now - self._said_at >= SAY_SECONDS:
+            log.warning("reading failed, trying again", reason=reason)
+            self._said, self._said_at = reason, now
 
     def _fetch(self, partitions: set[int], at_most: int) -> Fetch:
         try:

@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 from kafka.errors import KafkaError, LeaderNotAvailableError
 
+from consumer.kafka.fetched import Trouble
 from consumer.kafka.look import Look
 from consumer.kafka.partition_watch import PartitionStates, PartitionWatch
 from consumer.kafka.record_queue import IN_TOUCH_SECONDS, RecordQueue
@@ -134,7 +135,7 @@ class TopicWatch:
         self._away = False
         self._identity.check(look)
         added = look.partitions.keys() - self._queue.partitions - look.leaderless
-        if added and (beginnings := self._client.beginnings(added)):
+        if added and not self.doubtful and (beginnings := self._client.beginnings(added)):
             log.info("partitions added", partitions=sorted(beginnings))
             self.assign(beginnings)
         if unnamed := self._partitions.unnamed:
@@ -143,10 +144,13 @@ class TopicWatch:
         self._partitions.observe(look, positions, self._queue.missing)
         self._observer.partitions_seen(self._client.topic, self._partitions.states)
         known = look.ends.keys() & positions.keys()
+        trouble = self._partitions.trouble
+        if self.doubtful:  # these are the ends of another topic: the stream is not idle
+            known, trouble = set(), Trouble(unanswered=self._queue.partitions)
         self._queue.set_ends(
             {p: look.ends[p].stable for p in known},
             positions,
             look.asked,
             {p: look.ends[p].high for p in known},
-            self._partitions.trouble,
+            trouble,
         )

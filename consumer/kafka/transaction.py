@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
@@ -19,7 +23,7 @@ from consumer.kafka.refusals import Refusals
 from consumer.kafka.sending import RecordsRefusedError, Sending
 from newsreel.common.diagnosis import Need, diagnose
 from newsreel.common.kafka import Connection
-from newsreel.common.kafka_errors import explain, heals
+from newsreel.common.kafka_errors import cause, explain, heals
 from newsreel.common.retrying import Waiting, retry
 
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
@@ -144,7 +148,8 @@ class Transactions:
             for partition, offset in positions.items()
         }
         sending = Sending(records, self._refusals)
-        waiting = self._waiting(f"the commit of checkpoint {id_}")
+        topics = sorted({record.topic for record in records})
+        waiting = self._waiting(f"the commit of checkpoint {id_}", topics)
         for wait in _waits():
             try:
                 if self._producer is not None or not self._resume(id_, exists):
@@ -187,26 +192,31 @@ class Transactions:
     def _transactional_id(self) -> str:
         return f"newsreel/{self._group}/{self._topic}"
 
-    def _waiting(self, task: str) -> Waiting:
-        need = Need((self._topic,), self._group, self._transactional_id)
+    def _waiting(self, task: str, topics: Sequence[str] = ()) -> Waiting:
+        need = Need((self._topic, *topics), self._group, self._transactional_id)
         return Waiting(task, lambda: diagnose(self._connection, need))
 
     def _refused(self, error: Exception) -> RefusedError:
+        refused = (
+            f"Kafka refuses a transaction of group {self._group!r} to {self._connection.user}:"
+            f" {explain(error)}"
+        )
+        if isinstance(cause(error), TopicAuthorizationFailedError | GroupAuthorizationFailedError):
+            return RefusedError(refused)  # a commit without a transaction needs these rights, too
         return RefusedError(
-            f"Kafka refuses a transaction of group {self._group!r}: {explain(error)}. The"
-            f" transactional id is {self._transactional_id!r}. Where the user has no right to"
-            " transactions, or the broker has none, start with --delivery at-least-once"
+            f"{refused}. The transactional id is {self._transactional_id!r}. Where the user has no"
+            " right to transactions, or the broker has none, start with --delivery at-least-once"
         )
 
     def _recover(self, id_: str, error: Exception, waiting: Waiting) -> None:
         self.close()
-        self.problem = explain(error)
+        self.problem = waiting.reason or explain(error)
         self._observer.commit_retried()
         if not heals(error):
             raise self._refused(error) from error
         if self._interrupts.overdue():
             raise AbandonedError(
-                f"the broker did not accept the commit of checkpoint {id_} ({explain(error)});"
+                f"the broker did not accept the commit of checkpoint {id_} ({self.problem});"
                 " start again: documents since the last commit will be learned again"
             ) from error
         # Beside the next attempt, which need not wait for a look at the cluster.

@@ -52,6 +52,11 @@ class Waiting:
         Looks at the cluster, and returns what is wrong there; None if all is well.
     clock
         Seconds that only go forward.
+
+    Attributes
+    ----------
+    reason
+        What was last found to be wrong; None if nothing was said since the last success.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Waiting:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task = task
+        self.reason: str | None = None
         self._diagnose = diagnose
         self._clock = clock
         self._said: float | None = None
@@ -92,7 +98,7 @@ class Waiting:
 
     def end(self) -> None:
         """Log that the wait is over, if a line says that the program waits."""
-        self._said = None
+        self._said = self.reason = None
         if self._logged:
             self._logged = False
             log.info("Kafka is ready", task=self._task)
@@ -110,6 +116,7 @@ class Waiting:
             self._said = None
             return
         self._logged = True
+        self.reason = reason
         log.warning("waiting for Kafka", task=self._task, reason=reason)
 
     def _reason(self, error: BaseException) -> str:

@@ -135,8 +135,9 @@ def test_partition_without_a_leader(cluster: ApacheKafka, topic: str) -> None:
         wait_until(lambda: poller.queue.in_touch)
 
 
+@pytest.mark.parametrize("positions", [{0: 0}, {}], ids=["known", "unknown"])
 def test_no_partition_has_a_leader_at_the_start(
-    cluster: ApacheKafka, topic: str, stack: ExitStack
+    cluster: ApacheKafka, topic: str, stack: ExitStack, positions: Mapping[int, int]
 ) -> None:
     """A poller that starts while no partition has a leader waits, and reads them all later."""
     servers = cluster.bootstrap_servers
@@ -145,7 +146,7 @@ def test_no_partition_has_a_leader_at_the_start(
     away = leader(cluster, topic, 0)
     with killed(away):
         others = ",".join(each.address for each in cluster.brokers if each is not away)
-        poller = stack.enter_context(reading(others, topic, {0: 0}))
+        poller = stack.enter_context(reading(others, topic, positions))
         wait_until(lambda: "has no leader" in str(poller.not_ready()))
         assert not poller.queue.in_touch
         assert poller.queue.take(1) is None

@@ -22,6 +22,7 @@ class Topic:
 
     def __init__(self) -> None:
         self.records: list[KafkaRecord] = []
+        self.held_back = 0
         self._position = 0
 
     def append(self, found: KafkaRecord) -> None:
@@ -62,6 +63,7 @@ def heldout(monkeypatch: pytest.MonkeyPatch) -> Topic:
     monkeypatch.setattr(topic, "KafkaConsumer", lambda **_: found)
     monkeypatch.setattr(topic.kafka, "admin", admin)
     monkeypatch.setattr(topic.kafka, "partitions", lambda *_: [0])
+    monkeypatch.setattr(topic.kafka, "count", lambda *_: len(found.records) + found.held_back)
     return found
 
 
@@ -171,3 +173,16 @@ def test_created_again(heldout: Topic) -> None:
     heldout.records.clear()
     heldout.append(record(document(9), b"c"))
     assert [each.text for each in held_out.read()] == ["text 9"]
+
+
+def test_open_transaction(heldout: Topic) -> None:
+    """Documents that an open transaction hides are left out; that is said once."""
+    heldout.append(record(document(0), b"c"))
+    heldout.held_back = 3
+    held_out = reader()
+    with capture_logs() as log:
+        assert len(held_out.read()) == 1
+        assert len(held_out.read()) == 1
+    (warning,) = log
+    assert "an open transaction holds back" in warning["event"]
+    assert warning["records"] == 3
