@@ -1,6 +1,8 @@
 """Why connections to Kafka fail: its client only logs the reasons."""
 
 import logging
+import re
+import socket
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,10 +15,16 @@ from kafka.errors import (
 )
 from kafka.net.connection import KafkaConnection
 
+CLASSES = re.compile(r"^(\[Error \d+\] )?(\w+Error: )+")
+"""The classes with which the client begins the text of an error."""
+
 CUT_OFF = 3
 """Connections that end while a user signs in, after which this user counts as refused."""
 
 DISTRUST = "CERTIFICATE_VERIFY_FAILED"
+
+LISTEN_SECONDS = 1.0
+"""Seconds in which a program accepts a connection if it listens."""
 
 SIGN_IN = KafkaConnection._sasl_authenticate.__name__  # noqa: SLF001
 
@@ -99,3 +107,26 @@ def is_distrust(failures: Sequence[Exception]) -> bool:
 def _is_signing_in(failure: Exception) -> bool:
     """Return whether a connection failed while the user signed in."""
     return SIGN_IN in {frame.name for frame in traceback.extract_tb(failure.__traceback__)}
+
+
+def describe(failures: Sequence[Exception]) -> str:
+    """Return the reason of failed connections in brackets; nothing without one.
+
+    The first failure has it: our own time limit may have cut the last attempt short.
+    """
+    first = (refused := refusal(failures)) or next(iter(failures), None)
+    if isinstance(refused, KafkaConnectionError):
+        return " (the broker closes the connection while the user signs in)"
+    return f" ({CLASSES.sub('', ' '.join(str(first).split()))})" if first else ""
+
+
+def listens(addresses: str) -> bool:
+    """Return whether a program accepts connections at one of some addresses."""
+    for address in addresses.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), LISTEN_SECONDS).close()
+        except (OSError, ValueError, OverflowError):  # a wrong port is one of the last two
+            continue
+        return True
+    return False

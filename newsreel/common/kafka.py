@@ -9,7 +9,6 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import (
-    KafkaConnectionError,
     KafkaError,
     NoError,
     TopicAuthorizationFailedError,
@@ -18,7 +17,13 @@ from kafka.errors import (
 )
 
 from newsreel.common import creation
-from newsreel.common.connecting import failures_of_connections, is_distrust, refusal
+from newsreel.common.connecting import (
+    describe,
+    failures_of_connections,
+    is_distrust,
+    listens,
+    refusal,
+)
 from newsreel.common.errors import UserError
 from newsreel.common.oauth import TokenError, TokenProvider
 
@@ -114,12 +119,8 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
     except TokenError as error:
         raise BrokerUnreachableError(f"can't sign in to Kafka at {address!r}: {error}") from error
     except (KafkaError, OSError, ValueError, AssertionError) as error:
-        # The first failure: our own time limit may have cut the last attempt short.
-        first = (refused := refusal(failures)) or next(iter(failures), None)
-        reason = f" ({' '.join(str(first).split())})" if first else ""
-        if isinstance(refused, KafkaConnectionError):
-            reason = " (the broker closes the connection while the user signs in)"
-        if refused:
+        reason = describe(failures)
+        if refusal(failures):
             mechanism = connection.security.get("sasl_mechanism", "")
             raise SignInError(
                 f"can't sign in to Kafka at {address!r}{reason}: the brokers refuse"
@@ -131,6 +132,13 @@ def admin(connection: Connection) -> Iterator[KafkaAdminClient]:
                 f"the certificate of Kafka at {address!r} is not trusted{reason}; name the"
                 " certificates of its authority with --ssl-cafile or KAFKA_SSL_CAFILE, or a host"
                 " that the certificate is for with --bootstrap-servers"
+            ) from error
+        if listens(address):
+            protocol = connection.security.get("security_protocol", "PLAINTEXT")
+            raise BrokerUnreachableError(
+                f"no Kafka broker answers at {address!r}, though a program listens there: another"
+                f" program than Kafka, a broker that hangs, or one that wants another"
+                f" --security-protocol than {protocol}{reason}"
             ) from error
         raise BrokerUnreachableError(
             f"no Kafka broker answers at {address!r}; start one, or name"

@@ -8,7 +8,7 @@ causes, such as `InvalidReplicationFactorError`.
 import re
 
 from kafka import errors
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from newsreel.common.errors import UserError
 from newsreel.common.errors_that_heal import HEALS, UNEXPECTED
@@ -53,6 +53,8 @@ def explain(error: BaseException) -> str:
     known = _known(found)
     if known in NEVER_HEALS:
         return f"{NEVER_HEALS[known]} ({_detail(found)})"
+    if known is UnknownTopicOrPartitionError and (names := _names(found)):
+        return f"{HEALS[known]} ({', '.join(names)})"
     unexpected = HEALS[known] is UNEXPECTED
     return f"{UNEXPECTED} ({' '.join(str(found).split())})" if unexpected else HEALS[known]
 
@@ -64,8 +66,12 @@ def _known(error: BaseException) -> type[KafkaError]:
 
 def _detail(error: KafkaError) -> str:
     """Return the class of an error, with the names that it is about."""
-    about = error.args[0] if error.args else ()
-    names = sorted(map(str, about)) if isinstance(about, set | frozenset) else []
-    if isinstance(about, str) and re.fullmatch(r"[\w.-]+", about):
-        names = [about]
+    names = _names(error)
     return ": ".join([type(error).__name__, *([", ".join(names)] if names else [])])
+
+
+def _names(error: KafkaError) -> list[str]:
+    """Return the names that an error is about, such as those of topics."""
+    about = error.args[0] if error.args else ()
+    found = sorted(map(str, about)) if isinstance(about, set | frozenset) else [about]
+    return [name for name in found if isinstance(name, str) and re.fullmatch(r"[\w.-]+", name)]

@@ -63,8 +63,11 @@ def test_unreachable_broker(closed_port: int) -> None:
 
 
 def test_no_broker_answers(web_server: int) -> None:
-    """A web server counts as unreachable broker."""
-    assert str(web_server) in refusal(f"127.0.0.1:{web_server}")
+    """A web server is no broker; the message says that a program listens there."""
+    message = refusal(f"127.0.0.1:{web_server}")
+    assert str(web_server) in message
+    assert "a program listens there" in message
+    assert "--security-protocol than PLAINTEXT" in message
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1:port", "127.0.0.1:99999", "no host:1", "::"])
