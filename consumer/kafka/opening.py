@@ -59,16 +59,11 @@ def open_topic(
             needed = state.leaderless
             if time.monotonic() >= patient_until:
                 needed = _needed(state, since, known)
-            _require_leaders(needed)
+            require_leaders(needed)
         except BaseException:
             reader.close(autocommit=False)
             raise
-        if state.leaderless:
-            log.warning(
-                "partitions without a leader: the others are read",
-                topic=topic,
-                partitions=sorted(state.leaderless),
-            )
+        warn_of_leaderless(topic, state.leaderless)
         return reader, state
 
     waiting = Waiting(
@@ -84,6 +79,17 @@ def _needed(state: TopicState, since: Since, known: Collection[int]) -> frozense
     return frozenset() if since == "earliest" and others else unknown
 
 
-def _require_leaders(leaderless: frozenset[int]) -> None:
+def require_leaders(leaderless: frozenset[int]) -> None:
+    """Raise the error of partitions without a leader if there are any."""
     if leaderless:
         raise LeaderNotAvailableError(leaderless)
+
+
+def warn_of_leaderless(topic: str, leaderless: frozenset[int]) -> None:
+    """Log which partitions are left out, if any are."""
+    if leaderless:
+        log.warning(
+            "partitions without a leader: the others are read",
+            topic=topic,
+            partitions=sorted(leaderless),
+        )

@@ -1,5 +1,6 @@
 """Read some records of a topic, and change nothing: no group, no offsets."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +24,17 @@ class Sample:
     """The first and the last records of each partition, in the order of their offsets."""
 
 
-def read_sample(connection: Connection, topic: str, count: int) -> Sample:
+def read_sample(
+    connection: Connection, topic: str, count: int, leaderless: Collection[int] = ()
+) -> Sample:
     """Read the first and the last records of each partition.
 
     Parameters
     ----------
     count
         Number of records of all partitions together, about.
+    leaderless
+        Partitions without a leader, which are left out.
 
     Raises
     ------
@@ -45,7 +50,8 @@ def read_sample(connection: Connection, topic: str, count: int) -> Sample:
         isolation_level="read_committed",
     )
     try:
-        partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+        numbers = consumer.partitions_for_topic(topic) or set()
+        partitions = [TopicPartition(topic, n) for n in numbers - set(leaderless)]
         begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         filled = [tp for tp in partitions if ends[tp] > begins[tp]]
         half = max(1, count // max(1, 2 * len(filled)))
@@ -56,7 +62,7 @@ def read_sample(connection: Connection, topic: str, count: int) -> Sample:
             records += _read(consumer, tp, begins[tp], min(begins[tp] + half, ends[tp]))
             records += _read(consumer, tp, middle, ends[tp])
         offsets = sum(ends[tp] - begins[tp] for tp in partitions)
-        return Sample(len(partitions), offsets, records)
+        return Sample(len(numbers), offsets, records)
     finally:
         consumer.close(autocommit=False)
 

@@ -61,11 +61,11 @@ def read_state(
     """
     with kafka.admin(connection) as admin:
         (description,) = admin.describe_topics([topic])
-    led = {p["partition_index"]: p["leader_id"] >= 0 for p in description["partitions"]}
-    if not led:
+    numbers = sorted(partition["partition_index"] for partition in description["partitions"])
+    if not numbers:
         raise UnknownTopicOrPartitionError(topic)
-    leaderless = frozenset(number for number in led if not led[number])
-    assigned = [TopicPartition(topic, number) for number in sorted(led) if led[number]]
+    leaderless = without_leader(description)
+    assigned = [TopicPartition(topic, number) for number in numbers if number not in leaderless]
     found = {tp.partition: at for tp, at in consumer.beginning_offsets(assigned).items()}
     ends = {tp.partition: at for tp, at in consumer.end_offsets(assigned).items()}
     match since:
@@ -76,6 +76,11 @@ def read_state(
         case "latest":
             first = ends
     return TopicState(_topic_id(description), found, ends, first, leaderless)
+
+
+def without_leader(description: Mapping[str, Any]) -> frozenset[int]:
+    """Return the partitions without a leader, of a topic as brokers describe it."""
+    return frozenset(p["partition_index"] for p in description["partitions"] if p["leader_id"] < 0)
 
 
 def _since(

@@ -2,23 +2,30 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers import Consumer, documents, started, write
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaProducer, TopicPartition
 
 from consumer import __main__ as program
+from consumer import inspect
+from consumer.heldout.topic import HeldOutTopic
 from consumer.kafka import patches
 from consumer.kafka.client import connect
+from consumer.records.config import RecordConfig
+from consumer.records.reader import RecordReader
 from harness.apache import ApacheKafka
 from newsreel.common import cli, kafka, retrying
 from newsreel.common.creation import FewBrokersError
 from newsreel.common.diagnosis import TRANSACTION
 from newsreel.common.kafka import Connection, SignInError
 from newsreel.common.retrying import OutageError, Waiting, retry
+from newsreel.events.document import encode as encode_document
+from newsreel.events.label import Label, encode
 from newsreel.events.topics import Names
 from producer.__main__ import publish
 
@@ -249,13 +256,27 @@ def test_broker_that_dies_when_all_is_committed(
 @pytest.fixture
 def alone(cluster: ApacheKafka, topic: str) -> str:
     """Create a topic with a partition on each broker, without other replicas."""
-    admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers)
-    assignments = {number: [number + 1] for number in range(3)}
-    admin.create_topics({topic: {"assignments": assignments}})
-    admin.wait_for_topics([topic])
-    admin.close()
+    create(cluster.bootstrap_servers, topic, {number: number + 1 for number in range(3)})
     write(Connection(cluster.bootstrap_servers), topic, documents(30), partitions=3)
     return topic
+
+
+def create(servers: str, topic: str, brokers: Mapping[int, int]) -> None:
+    """Create a topic without further replicas, with the broker of each partition."""
+    with kafka.admin(Connection(servers)) as admin:
+        assignments = {partition: [broker] for partition, broker in brokers.items()}
+        admin.create_topics({topic: {"assignments": assignments}})
+        admin.wait_for_topics([topic])
+
+
+@contextmanager
+def killed(cluster: ApacheKafka, number: int) -> Iterator[None]:
+    """Kill a broker until the ``with`` block ends."""
+    cluster.brokers[number - 1].kill()
+    try:
+        yield
+    finally:
+        cluster.brokers[number - 1].start()
 
 
 def test_start_with_a_partition_without_a_leader(
@@ -276,18 +297,94 @@ def test_start_with_a_partition_without_a_leader(
     assert len({record.key for record in predictions}) == 30
 
 
-def test_inspect_with_a_partition_without_a_leader(
-    cluster: ApacheKafka, alone: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("numbers", [[2], [0, 1, 2]])
+def test_inspect_with_partitions_without_a_leader(
+    cluster: ApacheKafka,
+    topic: str,
+    numbers: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The error has the partition that has no leader and the broker that is away."""
-    monkeypatch.setattr(retrying, "START_SECONDS", 5.0)
+    """The other partitions are read; without one, the error has partitions and broker."""
+    create(cluster.bootstrap_servers, topic, {n: 3 if n in numbers else 1 for n in range(3)})
+    write(Connection(cluster.bootstrap_servers), topic, documents(30), partitions=3)
+    monkeypatch.setattr(retrying, "START_SECONDS", 12.0)
+    monkeypatch.setattr(inspect, "LEADERLESS_SECONDS", 6.0)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", cluster.bootstrap_servers)
-    cluster.brokers[2].kill()
+    with killed(cluster, 3):
+        code = cli.run("consumer inspect", program.inspect, ["--topic", topic])
+    printed = capsys.readouterr()
+    if len(numbers) < 3:
+        assert code == 0
+        assert "sample     20 records" in printed.out
+    else:
+        assert code == 2
+        assert f"partition 2 of topic {topic!r} has no leader" in printed.err
+
+
+def test_commit_to_a_topic_without_a_leader(
+    cluster: ApacheKafka, start: Starts, topic: str
+) -> None:
+    """Log and `/readyz` name the topic of predictions; when it has a leader, all is committed."""
+    connection = Connection(cluster.bootstrap_servers)
+    predictions = Names.of(topic).predictions
+    create(cluster.bootstrap_servers, topic, {0: 1})
+    create(cluster.bootstrap_servers, predictions, {0: 3})
+    write(connection, topic, documents(20))
+    with start(cluster.bootstrap_servers, topic, "--stop-when-idle", 2) as consumer:
+        consumer.wait_for(lambda: "committed" in consumer.log)
+        with killed(cluster, 3):
+            write(connection, topic, documents(20, start=20))
+            named = f"partition 0 of topic {predictions!r} has no leader"
+            consumer.wait_for(lambda: named in consumer.log, 90)
+        assert end(consumer) == 0, consumer.log
+    assert len({record.key for record in kafka.read(connection, predictions)}) == 40
+
+
+def test_labels_without_a_leader(cluster: ApacheKafka, start: Starts, topic: str) -> None:
+    """A start waits for late labels without ending, and joins them when they can be read."""
+    connection = Connection(cluster.bootstrap_servers)
+    labels = Names.of(topic).labels
+    create(cluster.bootstrap_servers, topic, {0: 1})
+    create(cluster.bootstrap_servers, labels, {0: 3})
+    write(connection, topic, [replace(document, label=None) for document in documents(40)])
+    producer = KafkaProducer(**connection.options)
+    for document in documents(40):
+        record = encode(Label(document.id, document.label), "tests")
+        producer.send(labels, value=record.value, key=record.key, headers=record.headers)
+    producer.close()
+    with killed(cluster, 3):
+        consumer = start(cluster.bootstrap_servers, topic, "--late-labels", "--stop-when-idle", 2)
+        running = consumer.__enter__()
+        named = f"partition 0 of {labels!r} has no leader"
+        running.wait_for(lambda: named in running.log, 120)
     try:
-        with pytest.raises(OutageError, match=f"partition 2 of topic {alone!r} has no leader"):
-            program.inspect(["--topic", alone])
+        assert end(running) == 0, running.log
+        assert "learned_documents=40" in running.log
     finally:
-        cluster.brokers[2].start()
+        consumer.__exit__(None, None, None)
+
+
+def test_held_out_documents_of_transactions(
+    broker: ApacheKafka, topic: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Documents that were aborted are not held out; an open transaction is said."""
+    servers, connection = broker.bootstrap_servers, Connection(broker.bootstrap_servers)
+    write(connection, topic, documents(5))
+    for finish in (KafkaProducer.abort_transaction, KafkaProducer.flush):
+        producer = KafkaProducer(bootstrap_servers=servers, transactional_id=topic)
+        producer.init_transactions()
+        producer.begin_transaction()
+        for document in documents(3, start=10):
+            producer.send(topic, value=encode_document(document, "tests").value)
+        finish(producer)
+    write(connection, topic, documents(2, start=20))
+    held_out = HeldOutTopic(connection, topic, RecordReader.build(RecordConfig()))
+    assert len(held_out.read()) == 5
+    assert "an open transaction holds back held-out records" in capsys.readouterr().out
+    producer.abort_transaction()
+    assert len(held_out.read()) == 7
+    producer.close()
 
 
 def test_topics_that_are_read_are_not_created(own: Own, topic: str) -> None:
