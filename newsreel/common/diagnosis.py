@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
@@ -12,6 +13,9 @@ from newsreel.common.kafka import BrokerUnreachableError, Connection, admin
 
 PROBE_MS = 2_000
 """Milliseconds in which a broker has to answer to count as present."""
+
+MAX_NAMED = 3
+"""Partitions of a topic that one message names."""
 
 GROUP, TRANSACTION = 0, 1
 """Kafka's numbers for the kinds of coordinators."""
@@ -77,7 +81,7 @@ def _problems(connection: Connection, client: KafkaAdminClient, need: Need) -> I
         yield f"no answer from {silent}"
     # Each part may fail by itself, as the user lacks a right or the cluster changes meanwhile.
     with suppress(KafkaError, OSError):
-        yield from _leaderless(cluster, need.topics)
+        yield from _partitions(cluster, need.topics)
     with suppress(KafkaError, OSError):
         yield from _coordinator(cluster, GROUP, need.group)
     with suppress(KafkaError, OSError):
@@ -114,16 +118,31 @@ def _look(client: KafkaAdminClient) -> _Cluster:
     return _Cluster(client, brokers, silent)
 
 
-def _leaderless(cluster: _Cluster, topics: Sequence[str]) -> Iterator[str]:
-    """Name the partitions of topics that have no leader."""
+def _partitions(cluster: _Cluster, topics: Sequence[str]) -> Iterator[str]:
+    """Name partitions of topics that have no leader, or too few replicas in sync for a record."""
     for topic in cluster.client.describe_topics(list(topics)) if topics else ():
-        for partition in topic["partitions"]:
-            if partition["leader_id"] < 0 or partition["leader_id"] in cluster.silent:
-                away = ", ".join(map(str, partition["replica_nodes"]))
-                yield (
-                    f"partition {partition['partition_index']} of topic {topic['name']!r} has no"
-                    f" leader (its replicas are on: broker {away})"
-                )
+        name, partitions = topic["name"], topic["partitions"]
+        thin = any(len(p["isr_nodes"]) < len(p["replica_nodes"]) for p in partitions)
+        needed = _setting(cluster, "topic", name, "min.insync.replicas") if thin else None
+        wrong = {p["partition_index"]: _wrong(cluster, p, needed or 1) for p in partitions}
+        named = sorted(number for number in wrong if wrong[number])
+        for number in named[:MAX_NAMED]:
+            yield f"partition {number} of topic {name!r} has {wrong[number]}"
+        if len(named) > MAX_NAMED:
+            yield f"{len(named) - MAX_NAMED} more partitions of topic {name!r} are in such a state"
+
+
+def _wrong(cluster: _Cluster, partition: Mapping[str, Any], needed: int) -> str | None:
+    """Say what a partition has, if that is not right."""
+    replicas, in_sync = partition["replica_nodes"], partition["isr_nodes"]
+    if partition["leader_id"] < 0 or partition["leader_id"] in cluster.silent:
+        return f"no leader (its replicas are on: broker {', '.join(map(str, replicas))})"
+    if len(in_sync) < needed:
+        return (
+            f"too few replicas in sync to take records ({len(in_sync)}, and"
+            f" min.insync.replicas={needed})"
+        )
+    return None
 
 
 def _coordinator(cluster: _Cluster, kind: int, key: str | None) -> Iterator[str]:
@@ -146,7 +165,8 @@ def _missing(cluster: _Cluster, kind: int) -> str:
     transactions = kind == TRANSACTION
     topic = "__transaction_state" if transactions else "__consumer_offsets"
     setting = f"{'transaction.state.log' if transactions else 'offsets.topic'}.replication.factor"
-    wanted = _setting(cluster, setting)
+    reachable = next(number for number in cluster.brokers if number not in cluster.silent)
+    wanted = _setting(cluster, "broker", str(reachable), setting)
     there = len(cluster.brokers) - len(cluster.silent)
     if wanted is not None and wanted <= there:
         return " yet"
@@ -157,13 +177,12 @@ def _missing(cluster: _Cluster, kind: int) -> str:
     )
 
 
-def _setting(cluster: _Cluster, name: str) -> int | None:
-    """Return a number among the brokers' settings; None if the user may not read it."""
-    reachable = next(number for number in cluster.brokers if number not in cluster.silent)
+def _setting(cluster: _Cluster, kind: str, resource: str, name: str) -> int | None:
+    """Return a number among the settings of a broker or topic; None if the user may not read it."""
     try:
         answer = cluster.client.describe_configs(
-            [ConfigResource("broker", str(reachable), {name: None})], config_filter="all"
+            [ConfigResource(kind, resource, {name: None})], config_filter="all"
         )
-        return int(answer["broker"][str(reachable)][name]["value"])
+        return int(answer[kind][resource][name]["value"])
     except (KafkaError, KeyError, TypeError, ValueError):
         return None

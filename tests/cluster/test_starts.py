@@ -256,16 +256,15 @@ def test_broker_that_dies_when_all_is_committed(
 @pytest.fixture
 def alone(cluster: ApacheKafka, topic: str) -> str:
     """Create a topic with a partition on each broker, without other replicas."""
-    create(cluster.bootstrap_servers, topic, {number: number + 1 for number in range(3)})
+    create(cluster.bootstrap_servers, topic, {number: [number + 1] for number in range(3)})
     write(Connection(cluster.bootstrap_servers), topic, documents(30), partitions=3)
     return topic
 
 
-def create(servers: str, topic: str, brokers: Mapping[int, int]) -> None:
-    """Create a topic without further replicas, with the broker of each partition."""
+def create(servers: str, topic: str, brokers: Mapping[int, list[int]]) -> None:
+    """Create a topic with its replicas on some brokers, by partition."""
     with kafka.admin(Connection(servers)) as admin:
-        assignments = {partition: [broker] for partition, broker in brokers.items()}
-        admin.create_topics({topic: {"assignments": assignments}})
+        admin.create_topics({topic: {"assignments": brokers}})
         admin.wait_for_topics([topic])
 
 
@@ -306,7 +305,7 @@ def test_inspect_with_partitions_without_a_leader(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The other partitions are read; without one, the error has partitions and broker."""
-    create(cluster.bootstrap_servers, topic, {n: 3 if n in numbers else 1 for n in range(3)})
+    create(cluster.bootstrap_servers, topic, {n: [3 if n in numbers else 1] for n in range(3)})
     write(Connection(cluster.bootstrap_servers), topic, documents(30), partitions=3)
     monkeypatch.setattr(retrying, "START_SECONDS", 12.0)
     monkeypatch.setattr(inspect, "LEADERLESS_SECONDS", 6.0)
@@ -322,20 +321,23 @@ def test_inspect_with_partitions_without_a_leader(
         assert f"partition 2 of topic {topic!r} has no leader" in printed.err
 
 
-def test_commit_to_a_topic_without_a_leader(
-    cluster: ApacheKafka, start: Starts, topic: str
+@pytest.mark.parametrize(
+    ("brokers", "has"), [([3], "no leader"), ([1, 3], "too few replicas in sync")]
+)
+def test_commit_to_a_topic_that_takes_no_records(
+    cluster: ApacheKafka, start: Starts, topic: str, brokers: list[int], has: str
 ) -> None:
-    """Log and `/readyz` name the topic of predictions; when it has a leader, all is committed."""
+    """The log names the topic of predictions; when the topic takes records, all is committed."""
     connection = Connection(cluster.bootstrap_servers)
     predictions = Names.of(topic).predictions
-    create(cluster.bootstrap_servers, topic, {0: 1})
-    create(cluster.bootstrap_servers, predictions, {0: 3})
+    create(cluster.bootstrap_servers, topic, {0: [1]})
+    create(cluster.bootstrap_servers, predictions, {0: brokers})
     write(connection, topic, documents(20))
     with start(cluster.bootstrap_servers, topic, "--stop-when-idle", 2) as consumer:
         consumer.wait_for(lambda: "committed" in consumer.log)
         with killed(cluster, 3):
             write(connection, topic, documents(20, start=20))
-            named = f"partition 0 of topic {predictions!r} has no leader"
+            named = f"partition 0 of topic {predictions!r} has {has}"
             consumer.wait_for(lambda: named in consumer.log, 90)
         assert end(consumer) == 0, consumer.log
     assert len({record.key for record in kafka.read(connection, predictions)}) == 40
@@ -345,8 +347,8 @@ def test_labels_without_a_leader(cluster: ApacheKafka, start: Starts, topic: str
     """A start waits for late labels without ending, and joins them when they can be read."""
     connection = Connection(cluster.bootstrap_servers)
     labels = Names.of(topic).labels
-    create(cluster.bootstrap_servers, topic, {0: 1})
-    create(cluster.bootstrap_servers, labels, {0: 3})
+    create(cluster.bootstrap_servers, topic, {0: [1]})
+    create(cluster.bootstrap_servers, labels, {0: [3]})
     write(connection, topic, [replace(document, label=None) for document in documents(40)])
     producer = KafkaProducer(**connection.options)
     for document in documents(40):
