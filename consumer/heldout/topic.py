@@ -8,6 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from consumer.kafka.bounded import read_until
+from consumer.kafka.topic_state import topic_id
 from consumer.records.reader import Reader
 from newsreel.common import kafka
 from newsreel.common.diagnosis import Need, diagnose
@@ -47,6 +48,7 @@ class HeldOutTopic:
     def __init__(self, connection: kafka.Connection, topic: str, reader: Reader) -> None:
         self._connection = connection
         self._topic = topic
+        self._id: str | None = None
         self._reader = reader
         self._documents: dict[tuple[str, str, str], Document] = {}
         self._keys: Counter[str] = Counter()
@@ -89,6 +91,10 @@ class HeldOutTopic:
         with kafka.admin(self._connection) as admin:
             numbers = kafka.partitions(admin, self._topic)
             written = kafka.count(admin, self._topic)
+            id_ = topic_id(admin, self._topic)
+        if id_ != self._id:
+            self._forget()  # the topic was deleted, or created again
+        self._id = id_
         if numbers:
             self._read([TopicPartition(self._topic, number) for number in numbers], written)
         return [document for document in self._documents.values() if document.label is not None]
@@ -106,8 +112,7 @@ class HeldOutTopic:
             consumer.assign(partitions)
             ends = consumer.end_offsets(partitions)
             if any(self._positions.get(tp, 0) > ends[tp] for tp in partitions):
-                # The topic was deleted and created again: its old documents are no longer held out.
-                self._documents, self._positions, self._keys = {}, {}, Counter()
+                self._forget()  # the topic of a broker without ids was created again
             consumer.seek_to_beginning(*partitions)
             for tp, position in self._positions.items():
                 consumer.seek(tp, position)
@@ -117,6 +122,10 @@ class HeldOutTopic:
             self._positions = {tp: consumer.position(tp) for tp in partitions}
         finally:
             consumer.close()
+
+    def _forget(self) -> None:
+        """Forget the documents of an earlier topic: they are no longer held out."""
+        self._documents, self._positions, self._keys = {}, {}, Counter()
 
     def _add(self, record: ConsumerRecord) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -110,18 +111,20 @@ class Watch:
             A checkpoint was written by another version, or its encoder is not installed here, or
             Kafka refuses a request for good.
         """
-        while not self._stop.requested:
-            try:
-                self.look()
-            except StoppedError:
-                return
-            except (KafkaError, OSError, BrokerUnreachableError, StalledError) as error:
-                self._observer.evaluation_failed()
-                self._wait_for_kafka(error)
-            except RegistryError as error:
-                self._observer.evaluation_failed()
-                self._wait(str(error))
-            self._stop.sleep(POLL_SECONDS)
+        with suppress(StoppedError):
+            while not self._stop.requested:
+                self._try()
+                self._stop.sleep(POLL_SECONDS)
+
+    def _try(self) -> None:
+        try:
+            self.look()
+        except (KafkaError, OSError, BrokerUnreachableError, StalledError) as error:
+            self._observer.evaluation_failed()
+            self._wait_for_kafka(error)
+        except RegistryError as error:
+            self._observer.evaluation_failed()
+            self._wait(str(error))
 
     def look(self) -> None:
         """Evaluate the newest checkpoint if the checkpoint or a held-out document is new."""

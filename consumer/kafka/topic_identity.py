@@ -62,7 +62,8 @@ class TopicIdentity:
             return (
                 f"topic {self._topic!r} is gone: it was deleted, or may no longer be described by"
                 " this user; nothing that was learned is lost. Create the topic again and start"
-                " with --keep-model, or name another with --topic, --group and --checkpoint-dir"
+                " again (a topic of documents: with --keep-model), or name another topic of"
+                " documents with --topic, --group and --checkpoint-dir"
             )
         if self._id is not None and look.id is not None and look.id != self._id:
             return (

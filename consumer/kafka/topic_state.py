@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import UnknownTopicOrPartitionError
 
 from consumer.kafka.config import Since
@@ -90,6 +90,12 @@ def _since(
     milliseconds = int(since.timestamp() * 1000)
     found = consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
     return {tp.partition: at.offset for tp, at in found.items() if at is not None}
+
+
+def topic_id(client: KafkaAdminClient, topic: str) -> str | None:
+    """Return the id of a topic; None from brokers without such ids, or without the topic."""
+    (description,) = client.describe_topics([topic])
+    return _topic_id(description)
 
 
 def _topic_id(description: Mapping[str, Any]) -> str | None:

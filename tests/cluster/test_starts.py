@@ -336,7 +336,7 @@ def test_commit_to_a_topic_that_takes_no_records(
     with start(cluster.bootstrap_servers, topic, "--stop-when-idle", 2) as consumer:
         consumer.wait_for(lambda: "committed" in consumer.log)
         with killed(cluster, 3):
-            write(connection, topic, documents(20, start=20))
+            retry(lambda: write(connection, topic, documents(20, start=20)), Waiting("writing"))
             named = f"partition 0 of topic {predictions!r} has {has}"
             consumer.wait_for(lambda: named in consumer.log, 90)
         assert end(consumer) == 0, consumer.log

@@ -23,6 +23,7 @@ class Topic:
     def __init__(self) -> None:
         self.records: list[KafkaRecord] = []
         self.held_back = 0
+        self.id = "first"
         self._position = 0
 
     def append(self, found: KafkaRecord) -> None:
@@ -63,6 +64,7 @@ def heldout(monkeypatch: pytest.MonkeyPatch) -> Topic:
     monkeypatch.setattr(topic, "KafkaConsumer", lambda **_: found)
     monkeypatch.setattr(topic.kafka, "admin", admin)
     monkeypatch.setattr(topic.kafka, "partitions", lambda *_: [0])
+    monkeypatch.setattr(topic, "topic_id", lambda *_: found.id)
     monkeypatch.setattr(topic.kafka, "count", lambda *_: len(found.records) + found.held_back)
     return found
 
@@ -186,3 +188,15 @@ def test_open_transaction(heldout: Topic) -> None:
     (warning,) = log
     assert "an open transaction holds back" in warning["event"]
     assert warning["records"] == 3
+
+
+def test_another_topic_of_the_same_name(heldout: Topic) -> None:
+    """Documents of a topic that was deleted are forgotten, though the new one has more."""
+    heldout.append(record(document(0), b"old"))
+    held_out = reader()
+    held_out.read()
+    heldout.id = "second"
+    heldout.records.clear()
+    for number in range(1, 4):
+        heldout.append(record(document(number), b"%d" % number))
+    assert [found.id for found in held_out.read()] == ["1", "2", "3"]

@@ -1,6 +1,7 @@
 """Which checkpoints are evaluated, and when, as they are committed, deleted or broken."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,21 @@ def test_stop_during_an_evaluation(scene: Scene) -> None:
 
 
 @pytest.mark.usefixtures("_quick")
+def test_stop_while_the_broker_is_away(scene: Scene) -> None:
+    """A signal ends the watch while it looks at a cluster that does not answer."""
+
+    def newest() -> Path:
+        raise KafkaConnectionError
+
+    def diagnose() -> str | None:
+        scene.stop.requested = True
+        time.sleep(10)
+        return None
+
+    arguments = (scene.history, HeldOutMetrics(CollectorRegistry()), scene.stop)
+    Watch(newest, scene, scene, *arguments, diagnose=diagnose).run()
+
+
 def test_registry_away(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the schema registry does not answer, the watch waits and says so, and goes on."""
     scene.commit(1)
