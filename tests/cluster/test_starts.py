@@ -358,7 +358,7 @@ def test_labels_without_a_leader(cluster: ApacheKafka, start: Starts, topic: str
     with killed(cluster, 3):
         consumer = start(cluster.bootstrap_servers, topic, "--late-labels", "--stop-when-idle", 2)
         running = consumer.__enter__()
-        named = f"partition 0 of {labels!r} has no leader"
+        named = f"partition 0 of topic {labels!r} has no leader"
         running.wait_for(lambda: named in running.log, 120)
     try:
         assert end(running) == 0, running.log
