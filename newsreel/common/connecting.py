@@ -1,7 +1,6 @@
 """Why connections to Kafka fail: its client only logs the reasons."""
 
 import logging
-import re
 import socket
 import threading
 import traceback
@@ -14,9 +13,6 @@ from kafka.errors import (
     UnsupportedSaslMechanismError,
 )
 from kafka.net.connection import KafkaConnection
-
-CLASSES = re.compile(r"^(\[Error \d+\] )?(\w+Error: )+")
-"""The classes with which the client begins the text of an error."""
 
 CUT_OFF = 3
 """Connections that end while a user signs in, after which this user counts as refused."""
@@ -117,7 +113,7 @@ def describe(failures: Sequence[Exception]) -> str:
     first = (refused := refusal(failures)) or next(iter(failures), None)
     if isinstance(refused, KafkaConnectionError):
         return " (the broker closes the connection while the user signs in)"
-    return f" ({CLASSES.sub('', ' '.join(str(first).split()))})" if first else ""
+    return f" ({' '.join(str(first).split())})" if first else ""
 
 
 def listens(addresses: str) -> bool:
