@@ -88,7 +88,7 @@ class RecordQueue:
     def waits(self) -> bool:
         """Whether queued records wait for a partition to be fetched."""
         with self._changed:
-            return self._missing.awaited(time.monotonic())
+            return self._missing.holds_up(time.monotonic())
 
     def put(
         self, records: Sequence[ConsumerRecord], positions: Mapping[int, int], polled: float

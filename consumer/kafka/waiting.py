@@ -57,7 +57,7 @@ class Missing:
         given_up = self.given_up(now)
         self._since = {p: self._since[p] if p in given_up else now for p in self._since}
 
-    def awaited(self, now: float) -> bool:
+    def holds_up(self, now: float) -> bool:
         """Return whether queued records wait for a partition."""
         return bool(self._since.keys() - self.given_up(now))
 
