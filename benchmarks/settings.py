@@ -20,7 +20,10 @@ QUICK_HELDOUT = 500
 
 ARRIVALS = ("rates", "overload")
 
-USUAL = ("publishing", "streaming", "committing", "serving", "watching", "learning", "scaling")
+USUAL = (
+    *("publishing", "streaming", "committing", "serving", "watching", "learning", "scaling"),
+    "partitions",
+)
 
 QUESTIONS = (*USUAL, "brokers")
 
@@ -166,11 +169,12 @@ class ThroughputSettings(BaseSettings):
     without a client that requests predictions, 3 rounds of 2,016; watching: the consumer with and
     without the evaluator and the page beside it, 3 rounds of 3,200; learning: the default settings,
     encoding alone and a plain loop, 9 rounds of 64; scaling: the cost of a document as the replay
-    buffer fills and labels are discovered, 11 rounds of 64. All questions take about an hour on two
-    cores, a quarter of that for committing. With --quick they take 4 to 6 minutes, with 3 rounds of
-    3,000, 1 of 192, 1 of 640, 1 of 320, 1 of 1,280, 2 of 64 and 2 of 64 documents. The broker is an
-    embedded Kafka, or the one that KAFKA_BOOTSTRAP_SERVERS names. Comparisons measured before are
-    replaced.
+    buffer fills and labels are discovered, 11 rounds of 64; partitions: naive Bayes on a backlog of
+    1 partition and of 200, and idle, 3 rounds of 11,264. All questions take about an hour on two
+    cores, a quarter of that for committing. With --quick they take 6 to 8 minutes, with 3 rounds of
+    3,000, 1 of 192, 1 of 640, 1 of 320, 1 of 1,280, 2 of 64, 2 of 64 and 1 of 4,000 documents. The
+    broker is an embedded Kafka, or the one that KAFKA_BOOTSTRAP_SERVERS names. Comparisons measured
+    before are replaced.
     """
 
     model_config = _config("throughput")

@@ -28,11 +28,11 @@ def broker() -> Iterator[tuple[Connection, Path]]:
         yield stack.enter_context(find_kafka(folder / "kafka")), folder
 
 
-def new_topic(connection: Connection) -> str:
-    """Create a topic with one partition and a unique name."""
+def new_topic(connection: Connection, partitions: int = 1) -> str:
+    """Create a topic with a unique name."""
     topic = f"throughput-{uuid.uuid4().hex[:8]}"
     with kafka.admin(connection) as admin:
-        kafka.ensure(admin, topic, count=1)
+        kafka.ensure(admin, topic, count=partitions)
     return topic
 
 

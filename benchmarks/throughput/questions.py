@@ -14,6 +14,7 @@ from benchmarks.throughput import (
     brokers,
     committing,
     learning,
+    partitions,
     publishing,
     report,
     scaling,
@@ -46,6 +47,8 @@ class Effort:
     published: int
     scaling: int
     memories: int
+    partitions: int
+    partitioned: int
     brokers: int
     brokered: int
 
@@ -64,6 +67,8 @@ FULL = Effort(
     published=8000,
     scaling=11,
     memories=512,
+    partitions=3,
+    partitioned=11_264,
     brokers=7,
     brokered=8000,
 )
@@ -82,6 +87,8 @@ QUICK = Effort(
     published=3000,
     scaling=2,
     memories=64,
+    partitions=1,
+    partitioned=4000,
     brokers=2,
     brokered=2000,
 )
@@ -136,6 +143,11 @@ def _scaling(task: Task) -> list[Comparison]:
     return scaling.compare(task.documents[: task.effort.memories], task.effort.scaling)
 
 
+def _partitions(task: Task) -> list[Comparison]:
+    count = task.effort.partitioned
+    return partitions.compare(task.documents[:count], task.effort.partitions)
+
+
 def _brokers(task: Task) -> list[Comparison]:
     return brokers.compare(task.documents[: task.effort.brokered], task.effort.brokers)
 
@@ -148,6 +160,7 @@ QUESTIONS: Mapping[str, Callable[[Task], list[Comparison]]] = {
     "watching": _watching,
     "learning": _learning,
     "scaling": _scaling,
+    "partitions": _partitions,
     "brokers": _brokers,
 }
 

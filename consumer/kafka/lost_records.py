@@ -1,12 +1,13 @@
 """Go on after records that a topic has lost, or say which they are."""
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import structlog
 from kafka.errors import (
-    LeaderNotAvailableError,
     LogTruncationError,
     OffsetNotAvailableError,
     OffsetOutOfRangeError,
@@ -16,6 +17,9 @@ from consumer.kafka.look import Ends, Look
 from consumer.kafka.poll_errors import PollError
 from consumer.kafka.record_queue import RecordQueue
 from consumer.kafka.topic_client import TopicClient
+
+ASK_SECONDS = 1.0
+"""Seconds between two questions for what is lost."""
 
 LostOffsets = Literal["stop", "continue"]
 
@@ -59,6 +63,11 @@ class LostRecords:
         What to do: "stop", or "continue" and count the lost records.
     observer
         Counts lost records.
+
+    Attributes
+    ----------
+    suspects
+        Partitions that seem to have lost records, which can't be read on.
     """
 
     def __init__(
@@ -72,7 +81,8 @@ class LostRecords:
         self._queue = queue
         self._lost_offsets = lost_offsets
         self._observer = observer
-        self._suspects: set[int] = set()
+        self.suspects: set[int] = set()
+        self._next_ask = -math.inf
         # From which offset on the log differs from what was read, where brokers say so.
         self._diverged: dict[int, int | None] = {}
 
@@ -83,10 +93,12 @@ class LostRecords:
             self._diverged |= {tp.partition: at and at.offset for tp, at in named.items()}
         else:
             named = error.args[0] if error.args else {}
-        self._suspects |= {tp.partition for tp in named} or self._queue.partitions
+        self.suspects |= {tp.partition for tp in named} or self._queue.partitions
 
     def skip(self, inspect: Callable[[], Look]) -> None:
         """Ask brokers what is lost, and go on after the lost records.
+
+        Partitions whose leader does not answer remain suspect, and are asked for again later.
 
         Parameters
         ----------
@@ -98,16 +110,16 @@ class LostRecords:
         PollError
             Records are lost, and reading is to stop.
         KafkaError
-            A leader does not answer, so that the partitions remain suspect; or nothing is lost.
+            Nothing is lost: a broker is to change its mind.
         """
-        if not self._suspects:
+        now = time.monotonic()
+        if not self.suspects or now < self._next_ask:
             return
         positions = self._client.positions(self._queue.partitions)
         look = inspect()
-        beginnings = self._client.beginnings(self._suspects)
-        if not self._suspects <= look.ends.keys() & beginnings.keys():
-            raise LeaderNotAvailableError(self._client.topic)
-        losses = list(self._losses(look, positions, beginnings))
+        beginnings = self._client.beginnings(self.suspects)
+        answered = self.suspects & look.ends.keys() & beginnings.keys()
+        losses = list(self._losses(answered, look, positions, beginnings))
         for loss in losses:
             if self._lost_offsets == "stop":
                 raise PollError(
@@ -118,14 +130,21 @@ class LostRecords:
             self._observer.records_lost(loss.records)
             self._client.seek(loss.partition, loss.resume)
             self._queue.skip(loss.partition, loss.resume)
-        self._suspects, self._diverged = set(), {}
-        if not losses:  # the brokers contradict each other: one of them is to change its mind
+        self.suspects -= answered
+        self._diverged = {p: at for p, at in self._diverged.items() if p in self.suspects}
+        if (
+            answered and not losses
+        ):  # the brokers contradict each other: one of them is to change its mind
             raise OffsetNotAvailableError(self._client.topic)
 
     def _losses(
-        self, look: Look, positions: Mapping[int, int], beginnings: Mapping[int, int]
+        self,
+        partitions: set[int],
+        look: Look,
+        positions: Mapping[int, int],
+        beginnings: Mapping[int, int],
     ) -> Iterator[Loss]:
-        for partition in sorted(self._suspects):
+        for partition in sorted(partitions):
             position, begin, ends = (
                 positions[partition],
                 beginnings[partition],

@@ -15,6 +15,7 @@ from kafka.errors import (
 )
 
 from consumer.kafka.lost_records import LossObserver, LostOffsets, LostRecords
+from consumer.kafka.pace import Pace
 from consumer.kafka.poll_errors import PollError, refused, unreadable
 from consumer.kafka.record_queue import RecordQueue
 from consumer.kafka.topic_client import Fetch, TopicClient
@@ -22,11 +23,6 @@ from consumer.kafka.topic_watch import PartitionObserver, TopicWatch
 from newsreel.common.errors import UserError
 from newsreel.common.kafka_errors import explain, heals
 from newsreel.common.retrying import SAY_SECONDS
-
-POLL_SECONDS = 0.01
-
-PAUSE_SECONDS = 0.04
-"""Seconds between polls that return nothing: some brokers do not wait for records themselves."""
 
 RETRY_SECONDS = 1.0
 """Seconds after a failed poll before the next one."""
@@ -39,6 +35,9 @@ LOOK_SECONDS = 2.0
 
 RENEW_SECONDS = 60.0
 """Seconds between two new clients because a partition is not fetched."""
+
+POLLS_PER_LOOK = 5
+"""Polls between two such questions, at least: each takes up the answer if it is there."""
 
 MAX_FAILURES = 3
 """Failures at one place, each with a new client, after which reading ends."""
@@ -107,6 +106,7 @@ class Poller:
         self._observer = observer
         self._watch = TopicWatch(client, self.queue, observer, look_seconds, topic_id)
         self._lost = LostRecords(client, self.queue, lost_offsets, observer)
+        self._pace = Pace(look_seconds / POLLS_PER_LOOK)
         self._stopping = threading.Event()
         self._polled = time.monotonic()
         self._renewed = -math.inf
@@ -183,18 +183,27 @@ class Poller:
             self._lost.skip(self._watch.inspect)
         self._renew_if_stalled()
         room = self.queue.room()
-        partitions = set() if self._watch.doubtful else room.partitions
-        fetched = self._fetch(partitions, room.records)
+        if room.partitions:
+            fetched = set() if self._watch.doubtful else room.partitions - self._lost.suspects
+            self._fetch(fetched, room.records)
+        else:
+            self._polled = time.monotonic()
+            self.queue.wait_for_room(self._pace.longest)
+
+    def _fetch(self, partitions: set[int], at_most: int) -> None:
+        behind = self.queue.behind
+        started = time.monotonic()
+        fetched = self._read(partitions, at_most, self._pace.wait(behind=behind))
         self._polled = time.monotonic()
         positions = {number: found[-1].offset + 1 for number, found in fetched.items() if found}
         if not positions:  # offsets without a record may be passed, such as transactions' markers
             positions = self._client.positions(self.queue.missing)
         records = [record for part in fetched.values() for record in part]
         self.queue.put(records, positions, self._polled)
-        if not room.partitions:
-            self.queue.wait_for_room(PAUSE_SECONDS)
-        elif not records and not self.queue.waits:
-            self._stopping.wait(PAUSE_SECONDS)
+        took = self._polled - started
+        pause = self._pace.pause(took, found=bool(records), behind=behind)
+        if not self.queue.waits:
+            self._stopping.wait(pause)
 
     def _say(self, reason: str) -> None:
         """Log why reading failed: the same reason once a minute at most."""
@@ -203,9 +212,9 @@ class Poller:
             log.warning("reading failed, trying again", reason=reason)
             self._said, self._said_at = reason, now
 
-    def _fetch(self, partitions: set[int], at_most: int) -> Fetch:
+    def _read(self, partitions: set[int], at_most: int, timeout: float) -> Fetch:
         try:
-            return self._client.fetch(partitions, at_most, POLL_SECONDS)
+            return self._client.fetch(partitions, at_most, timeout)
         except CorruptRecordError as error:
             raise _UnreadableError from error
         except (KafkaError, UserError):

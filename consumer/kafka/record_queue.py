@@ -10,12 +10,10 @@ from kafka.consumer.fetcher import ConsumerRecord
 from consumer.kafka.fetched import Fetched, Trouble
 from consumer.kafka.room import Room, Shares
 from consumer.kafka.time_order import TimeOrder
-
-PATIENCE_SECONDS = 2.0
-"""Seconds without any fetch after which queued records wait no longer for a partition."""
+from consumer.kafka.waiting import Missing
 
 WAKE_SECONDS = 0.1
-"""Seconds between two checks whether that time is over."""
+"""Seconds between two checks whether records have waited long enough for a partition."""
 
 IN_TOUCH_SECONDS = 10.0
 """Seconds without an answer after which the broker counts as away."""
@@ -26,9 +24,9 @@ class RecordQueue:
 
     Records of several partitions are taken in the order of their timestamps, so a backlog is read
     as it was written, and not one partition after the other. For that, a record waits while a
-    partition is known to have records of which none is queued. If none of them arrives for
-    `PATIENCE_SECONDS`, the other partitions go on until one does. Partitions that are read to their
-    end delay nothing, and a record without a timestamp does not wait.
+    partition is known to have records of which none is queued, for a while (see `Missing`).
+    Partitions that are read to their end delay nothing, and a record without a timestamp does not
+    wait.
 
     One thread fills the queue (`put`, `set_positions`, `set_ends`, `skip`, `fail`), another takes
     records. All state is guarded by one lock.
@@ -50,9 +48,7 @@ class RecordQueue:
         self._polled = time.monotonic()
         self._answered = -math.inf
         self._failure: Exception | None = None
-        # Partitions with unread records of which none is queued, and since when others wait for it.
-        self._missing = set(self._fetched.behind)
-        self._awaited: dict[int, float] = {}
+        self._missing = Missing(self._fetched.behind)
 
     # --- what the polling thread calls ----------------------------------------------------------
 
@@ -80,13 +76,19 @@ class RecordQueue:
     def missing(self) -> set[int]:
         """Partitions with unread records of which none is queued."""
         with self._changed:
-            return set(self._missing)
+            return set(self._missing.partitions)
+
+    @property
+    def behind(self) -> bool:
+        """Whether some partition has a backlog."""
+        with self._changed:
+            return bool(self._fetched.behind - self._missing.given_up(time.monotonic()))
 
     @property
     def waits(self) -> bool:
         """Whether queued records wait for a partition to be fetched."""
         with self._changed:
-            return bool(self._awaited.keys() - self._given_up(time.monotonic()))
+            return self._missing.holds_up(time.monotonic())
 
     def put(
         self, records: Sequence[ConsumerRecord], positions: Mapping[int, int], polled: float
@@ -106,11 +108,8 @@ class RecordQueue:
             self._records.add(records, polled)
             self._polled = polled
             self._fetched.move(positions)
-            if records:  # the others take their turn, and only then the time counts
-                given_up = self._given_up(polled)
-                self._awaited = {
-                    p: self._awaited[p] if p in given_up else polled for p in self._awaited
-                }
+            if records:
+                self._missing.wait_again(polled)
             self._find_missing(positions)
 
     def set_positions(self, positions: Mapping[int, int]) -> None:
@@ -260,7 +259,7 @@ class RecordQueue:
             self._fetched.took(partition)
             if partition in self._fetched.behind and not self._records.count(partition):
                 self._missing.add(partition)
-            if self._shares.has_gained(self._records, self._missing, partition):
+            if self._shares.has_gained(self._records, self._missing.partitions, partition):
                 self._changed.notify_all()
             return record
 
@@ -280,23 +279,17 @@ class RecordQueue:
             return False
         if not self._missing or self._failure or self._records.first.record.timestamp < 0:
             return True
-        now = time.monotonic()
-        for partition in self._missing:
-            self._awaited.setdefault(partition, now)
-        return self._missing == self._given_up(now)
-
-    def _given_up(self, now: float) -> set[int]:
-        """Return the missing partitions that queued records have waited for in vain."""
-        return {p for p, since in self._awaited.items() if now - since >= PATIENCE_SECONDS}
+        return not self._missing.wait(time.monotonic())
 
     def _room(self) -> Room:
-        given_up = self._given_up(time.monotonic())
+        missing = self._missing.partitions
+        given_up = self._missing.given_up(time.monotonic())
         candidates = self._fetched.partitions - self._fetched.trouble.leaderless
-        if self._missing - given_up:
-            candidates = self._missing
+        if missing - given_up:
+            candidates = missing
         elif self._fetched.behind - given_up:
             candidates = self._fetched.behind
-        return self._shares.room(self._records, self._missing, candidates)
+        return self._shares.room(self._records, missing, candidates)
 
     def _find_missing(self, changed: Iterable[int]) -> None:
         behind = self._fetched.behind
@@ -305,5 +298,4 @@ class RecordQueue:
                 self._missing.add(partition)
             else:
                 self._missing.discard(partition)
-                self._awaited.pop(partition, None)
         self._changed.notify_all()

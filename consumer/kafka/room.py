@@ -18,7 +18,7 @@ class Room(NamedTuple):
     """Partitions to fetch."""
 
     records: int
-    """Records that fit, whichever of these partitions they are of; at least 1."""
+    """Records that fit of each of these partitions; at least 1."""
 
 
 class Shares:

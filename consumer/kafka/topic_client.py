@@ -5,12 +5,17 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.util import Timer
 
 from consumer.kafka.look import Look, Observatory
 from consumer.kafka.open_transactions import OpenTransaction, find_open
 
 Fetch = Mapping[int, list[ConsumerRecord]]
 """Records of one fetch, by partition."""
+
+ENOUGH_RECORDS = 512
+ENOUGH_BYTES = 4 << 20
+"""Records of one fetch, and bytes of their values, after which no further partition is added."""
 
 
 class TopicClient:
@@ -36,6 +41,7 @@ class TopicClient:
         self._question: Any = None
         self._paused: set[int] = set()
         self._assigned: set[int] = set()
+        self._error: Exception | None = None
 
     @property
     def user(self) -> str | None:
@@ -57,26 +63,41 @@ class TopicClient:
     def fetch(self, partitions: set[int], at_most: int, timeout: float) -> Fetch:
         """Fetch records of some partitions.
 
+        Asking is as much work as many partitions are read, so one fetch returns records of many
+        partitions.
+
         Parameters
         ----------
         partitions
             Partitions to fetch.
         at_most
-            Number of records, at least 1.
+            Number of records of each partition, at least 1.
         timeout
-            Seconds to wait for a record.
+            Seconds to wait for a record; less if a broker answers that there is none.
 
         Raises
         ------
         KafkaError
             The broker does not answer, or refuses.
         """
-        others = self._assigned - partitions
-        self._consumer.pause(*map(self._name, others - self._paused))
-        self._consumer.resume(*map(self._name, self._paused - others))
-        self._paused = others
-        found = self._consumer.poll(timeout_ms=int(timeout * 1000), max_records=at_most)
-        return {tp.partition: records for tp, records in found.items()}
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        self._pause(self._assigned - partitions)
+        # The public call asks again and again where a broker answers at once with nothing.
+        found = self._consumer._poll_once(Timer(int(timeout * 1000)), at_most)  # noqa: SLF001
+        fetched: dict[int, list[ConsumerRecord]] = {}
+        while found:
+            fetched |= {name.partition: records for name, records in found.items()}
+            if _is_enough(fetched):
+                break
+            self._pause(self._paused | fetched.keys())
+            try:
+                found, _ = self._consumer._fetcher.fetched_records(at_most)  # noqa: SLF001
+            except Exception as error:  # noqa: BLE001 - raised by the next call
+                self._error = error
+                break
+        return fetched
 
     def positions(self, partitions: Iterable[int]) -> dict[int, int]:
         """Return the next offset to fetch, by partition."""
@@ -155,14 +176,26 @@ class TopicClient:
         self._observatory = Observatory(consumer, self.topic)
         self._question = None
         self._paused = set()
+        self._error = None
         self.assign(positions)
 
     def close(self) -> None:
         """Close the client."""
         self._consumer.close(autocommit=False)
 
+    def _pause(self, partitions: set[int]) -> None:
+        self._consumer.pause(*map(self._name, partitions - self._paused))
+        self._consumer.resume(*map(self._name, self._paused - partitions))
+        self._paused = partitions
+
     def _run(self, ask: Callable[..., Any], *arguments: Any) -> Any:
         return self._consumer._net.run(ask, *arguments)  # noqa: SLF001
 
     def _name(self, partition: int) -> TopicPartition:
         return TopicPartition(self.topic, partition)
+
+
+def _is_enough(fetched: Fetch) -> bool:
+    records = [record for part in fetched.values() for record in part]
+    size = sum(len(record.value or b"") for record in records)
+    return len(records) >= ENOUGH_RECORDS or size >= ENOUGH_BYTES

@@ -1,6 +1,6 @@
 """The live page with unusual contents, and behind a proxy, in headless Chromium."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,10 +41,12 @@ def page(
     top: Sequence[tuple[str, float]] = (),
     batch_size: int = 4,
     token: str | None = None,
+    waiting: Callable[[], str | None] = lambda: None,
+    notices: Callable[[], Collection[str]] = tuple,
 ) -> Iterator[str]:
     """Serve the page of a run that has read documents; each question is answered with ``top``."""
     progress, health = Progress(), Health()
-    health.begin(lambda: None, [])
+    health.begin(lambda: None, [waiting], notices)
     # The stream goes on: a micro-batch that is not full waits.
     for step in read(build_loop(batch_size=batch_size), documents, ends=not documents):
         progress.observe(step)
@@ -138,6 +140,28 @@ def test_quiet_topic(
         expect(shown.locator("#answer p")).to_have_text(
             f"nothing is learned yet: waiting for {missing}"
         )
+        assert activity.errors == []
+
+
+def test_notices(browser: Browser, tmp_path: Path) -> None:
+    """Notices stand beside the state until they are over; what documents wait for stands alone."""
+    thin = "partition 0 of 'documents' has too few replicas in sync (1 at least)"
+    notices, reasons = [thin, "a label is late"], list[str]()
+
+    def waiting() -> str | None:
+        return "; ".join(reasons) or None
+
+    with page(tmp_path, numbered("ab" * 8), waiting=waiting, notices=lambda: notices) as address:
+        shown, activity = open_page(browser, address, f"learning; {thin}; a label is late")
+        status = shown.locator("#status")
+        expect(status).to_have_attribute("data-state", "learning")
+        screenshot(shown, "notices")
+        reasons.append("partition 1 of 'documents' has no leader")
+        expect(status).to_have_text(reasons[0])
+        expect(status).to_have_attribute("data-state", "waiting")
+        reasons.clear()
+        notices.clear()
+        expect(status).to_have_text("learning")
         assert activity.errors == []
 
 

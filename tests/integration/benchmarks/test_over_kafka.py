@@ -10,7 +10,7 @@ from newsgroups import use_consumer_options
 
 from benchmarks.__main__ import main
 from benchmarks.results import Cell, ResultsFile
-from benchmarks.throughput import committing, questions, serving, watching
+from benchmarks.throughput import committing, partitions, questions, serving, watching
 from benchmarks.throughput.questions import Effort
 
 TINY = Effort(
@@ -27,6 +27,8 @@ TINY = Effort(
     published=20,
     scaling=1,
     memories=16,
+    partitions=1,
+    partitioned=16,
     brokers=1,
     brokered=64,
 )
@@ -88,6 +90,16 @@ def test_watching(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(crowded.figures) == {"alone", "evaluator and page"}
     for rates in (spare, crowded):
         assert min(min(side) for side in rates.figures.values()) > 0
+
+
+def test_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog is learned, and an idle consumer measured, for each number of partitions."""
+    monkeypatch.setattr(partitions, "COUNTS", (1, 5))
+    monkeypatch.setattr(partitions, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(partitions, "IDLE_SECONDS", 0.2)
+    for found in partitions.compare(documents(64), 1):
+        assert found.figures.keys() == {"1 partition", "5 partitions"}
+        assert min(min(side) for side in found.figures.values()) >= 0
 
 
 def test_overload(

@@ -226,6 +226,21 @@ def test_lost_records_are_skipped(client: Client) -> None:
         assert (observer.records, client.at) == (3, {0: 8})
 
 
+def test_loss_without_a_leader(client: Client) -> None:
+    """A partition that lost records waits for its leader, and the others are read meanwhile."""
+    client.beginning, client.end = 8, 20
+    client.partitions |= {0: LEADER._replace(leader=None), 1: LEADER}
+    observer = CountPolls()
+    with polling(client, lost_offsets="continue", observer=observer):
+        wait_until(lambda: 1 in client.fetched)
+        client.errors = [OffsetOutOfRangeError({PARTITION: 5})]
+        wait_until(lambda: not client.errors)
+        wait_until(lambda: client.fetched == {1})
+        client.partitions[0] = LEADER
+        wait_until(lambda: observer.records)
+        assert (observer.records, client.at[0]) == (3, 8)
+
+
 @pytest.mark.parametrize("lost_offsets", ["stop", "continue"])
 def test_topic_created_again_without_ids(client: Client, lost_offsets: LostOffsets) -> None:
     """Where topics have no ids, one that ends before the position is another: both options stop."""

@@ -150,7 +150,7 @@ def test_ends_that_are_not_known() -> None:
 
 def test_patience(pair: RecordQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that can't be fetched delays the others once, until a record of it arrives."""
-    monkeypatch.setattr("consumer.kafka.record_queue.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("consumer.kafka.waiting.PATIENCE_SECONDS", 0.05)
     pair.put(stamped(0, 5, 6, 7, 8), {0: 4}, 0.0)
     assert pair.take(0.0) is None
     assert pair.take(5.0) == Record(0, 0, timestamp=5)
