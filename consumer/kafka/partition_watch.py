@@ -134,7 +134,7 @@ class PartitionWatch:
                 log.warning(text)
         for key, text in self._reported.items():
             if key not in found:
-                log.info("over", was=text)
+                log.info("in order again", problem=text)
         self._reported = found
 
     def _without_leader(self, partitions: AbstractSet[int]) -> Mapping[object, str]:
