@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -16,6 +17,7 @@ import structlog
 import torch
 from helpers import Learn, Run, Start, documents
 from kafka import KafkaProducer
+from kafka.errors import TopicAlreadyExistsError
 
 from consumer.loop.labelling import PendingDocumentsError
 from newsreel.common import kafka
@@ -47,6 +49,10 @@ def events(count: int) -> list[tuple[int, Document | Label]]:
 
 Clock = Callable[[int], int]
 
+ANY_TIME = {"retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}
+"""Settings of a topic with which a broker neither deletes records of 1970 nor refuses those of the
+far future."""
+
 CLOCKS: dict[str, Clock] = {
     "right": lambda ms: ms,
     "missing": lambda _: -1,
@@ -67,20 +73,27 @@ def publish(
 ) -> None:
     """Write each record with its timestamp, as the clocks tell the time."""
     with kafka.admin(connection) as admin:
+        wanted = {"num_partitions": 1, "replication_factor": -1, "configs": ANY_TIME}
         for name in (topic, Names.of(topic).labels):
-            kafka.ensure(admin, name, 1, keep=True)  # a broker deletes records of 1970
+            with suppress(TopicAlreadyExistsError):  # a test may publish twice
+                admin.create_topics({name: wanted})
     producer = KafkaProducer(**connection.options)
+    sent = []
     for milliseconds, event in timed_events:
         late = isinstance(event, Label)
         clock = labels_clock if late else documents_clock
         record = wire.encode(event, "tests") if isinstance(event, Label) else encode(event, "tests")
-        producer.send(
-            Names.of(topic).labels if late else topic,
-            key=record.key,
-            value=record.value,
-            headers=record.headers,
-            timestamp_ms=clock(BEGIN_MS + milliseconds),
+        sent.append(
+            producer.send(
+                Names.of(topic).labels if late else topic,
+                key=record.key,
+                value=record.value,
+                headers=record.headers,
+                timestamp_ms=clock(BEGIN_MS + milliseconds),
+            )
         )
+    for delivery in sent:
+        delivery.get(timeout=30)
     producer.close()
 
 
