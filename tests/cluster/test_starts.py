@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from helpers import Consumer, documents, started, write
 from kafka import KafkaProducer, TopicPartition
+from structlog.testing import capture_logs
 
 from consumer import __main__ as program
 from consumer import inspect
@@ -367,9 +368,7 @@ def test_labels_without_a_leader(cluster: ApacheKafka, start: Starts, topic: str
         consumer.__exit__(None, None, None)
 
 
-def test_held_out_documents_of_transactions(
-    broker: ApacheKafka, topic: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_held_out_documents_of_transactions(broker: ApacheKafka, topic: str) -> None:
     """Documents that were aborted are not held out; an open transaction is said."""
     servers, connection = broker.bootstrap_servers, Connection(broker.bootstrap_servers)
     write(connection, topic, documents(5))
@@ -382,8 +381,9 @@ def test_held_out_documents_of_transactions(
         finish(producer)
     write(connection, topic, documents(2, start=20))
     held_out = HeldOutTopic(connection, topic, RecordReader.build(RecordConfig()))
-    assert len(held_out.read()) == 5
-    assert "an open transaction holds back held-out records" in capsys.readouterr().out
+    with capture_logs() as logs:
+        assert len(held_out.read()) == 5
+    assert "an open transaction holds back held-out records" in logs[0]["event"]
     producer.abort_transaction()
     assert len(held_out.read()) == 7
     producer.close()
