@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from kafka import OffsetAndMetadata
+from structlog.testing import capture_logs
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.commit.writer import dead_letter_record, drift_record, prediction_record
@@ -226,7 +227,7 @@ def test_a_topic_that_takes_nothing(stream: Cluster, kind: Kind) -> None:
 
 @BOTH
 def test_a_clock_that_the_topic_does_not_accept(
-    stream: Cluster, kind: Kind, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stream: Cluster, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line in the log names the settings of the topic that compare clocks."""
     stream.create(stream.names.dead_letters, message_timestamp_before_max_ms="3600000")
@@ -242,8 +243,9 @@ def test_a_clock_that_the_topic_does_not_accept(
 
     monkeypatch.setattr(sending, "send", send_late)
     letters = [stream.letter(number, b"k", b"{") for number in range(30)]
-    check_that_none_is_published(stream, kind, letters)
-    assert "message.timestamp.before.max.ms" in capsys.readouterr().out
+    with capture_logs() as logs:
+        check_that_none_is_published(stream, kind, letters)
+    assert "message.timestamp.before.max.ms" in str(logs)
 
 
 def check_that_none_is_published(stream: Cluster, kind: Kind, letters: list[Outgoing]) -> None:
