@@ -87,9 +87,13 @@ class TopicClient:
         # The public call asks again and again where a broker answers at once with nothing.
         found = self._consumer._poll_once(Timer(int(timeout * 1000)), at_most)  # noqa: SLF001
         fetched: dict[int, list[ConsumerRecord]] = {}
+        count = size = 0
         while found:
-            fetched |= {name.partition: records for name, records in found.items()}
-            if _is_enough(fetched):
+            for name, records in found.items():
+                fetched[name.partition] = records
+                count += len(records)
+                size += sum(len(record.value or b"") for record in records)
+            if count >= ENOUGH_RECORDS or size >= ENOUGH_BYTES:
                 break
             self._pause(self._paused | fetched.keys())
             try:
@@ -193,9 +197,3 @@ class TopicClient:
 
     def _name(self, partition: int) -> TopicPartition:
         return TopicPartition(self.topic, partition)
-
-
-def _is_enough(fetched: Fetch) -> bool:
-    records = [record for part in fetched.values() for record in part]
-    size = sum(len(record.value or b"") for record in records)
-    return len(records) >= ENOUGH_RECORDS or size >= ENOUGH_BYTES
