@@ -61,3 +61,11 @@ def superseded(group: str) -> SupersededError:
         f"another consumer has taken over group {group!r}; this consumer has committed nothing"
         " since: start it again to stand by"
     )
+
+
+def abandoned(task: str, reason: str | None) -> AbandonedError:
+    """Build the error of a commit that the broker did not accept before the consumer had to end."""
+    return AbandonedError(
+        f"the broker did not accept {task} ({reason}); start again: documents since the last commit"
+        " will be learned again"
+    )

@@ -52,3 +52,13 @@ def checkpoint_id(committed: Mapping[int, OffsetAndMetadata]) -> str | None:
     A partition that was added lately may still name an older checkpoint, so the newest counts.
     """
     return max({offset.metadata for offset in committed.values()} - {FRESH, ""}, default=None)
+
+
+def naming(
+    checkpoint: str, topic: str, positions: Mapping[int, int]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Return the offsets to commit for some positions, whose metadata names their checkpoint."""
+    return {
+        TopicPartition(topic, partition): OffsetAndMetadata(offset, checkpoint, -1)
+        for partition, offset in positions.items()
+    }

@@ -9,8 +9,8 @@ from kafka.errors import KafkaError
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
-from consumer.kafka.commits import AbandonedError, CommitRetryObserver, RefusedError, superseded
-from consumer.kafka.offsets import FRESH, checkpoint_id, committed
+from consumer.kafka.commits import CommitRetryObserver, RefusedError, abandoned, superseded
+from consumer.kafka.offsets import FRESH, checkpoint_id, committed, naming
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.outputs import restore_topics
 from consumer.kafka.producers import close, connect
@@ -119,10 +119,7 @@ class PlainCommits:
         AbandonedError
             The time to end came before the broker accepted the commit.
         """
-        offsets = {
-            TopicPartition(self._topic, partition): OffsetAndMetadata(offset, id_, -1)
-            for partition, offset in positions.items()
-        }
+        offsets = naming(id_, self._topic, positions)
         sending = Sending(records, self._refusals)
 
         def attempt() -> None:
@@ -192,10 +189,7 @@ class PlainCommits:
                     f"Kafka refuses {what} of group {self._group!r}: {explain(error)}"
                 ) from error
             if self._interrupts.overdue():
-                raise AbandonedError(
-                    f"the broker did not accept {what} ({self.problem}); start again: documents"
-                    " since the last commit will be learned again"
-                ) from error
+                raise abandoned(what, self.problem) from error
             raise
 
     def _waiting(self, task: str, topics: Sequence[str] = ()) -> Waiting:

@@ -14,8 +14,8 @@ from kafka.errors import (
 
 from consumer.checkpoints.interrupts import Interrupts
 from consumer.checkpoints.manifest import CheckpointError
-from consumer.kafka.commits import AbandonedError, CommitRetryObserver, RefusedError, superseded
-from consumer.kafka.offsets import FRESH, checkpoint_id, committed
+from consumer.kafka.commits import CommitRetryObserver, RefusedError, abandoned, superseded
+from consumer.kafka.offsets import FRESH, checkpoint_id, committed, naming
 from consumer.kafka.outbox import Outgoing
 from consumer.kafka.outputs import restore_topics
 from consumer.kafka.producers import close, connect_transactional
@@ -143,10 +143,7 @@ class Transactions:
         AbandonedError
             The time to end came before the broker accepted the commit.
         """
-        offsets = {
-            TopicPartition(self._topic, partition): OffsetAndMetadata(offset, id_, -1)
-            for partition, offset in positions.items()
-        }
+        offsets = naming(id_, self._topic, positions)
         sending = Sending(records, self._refusals)
         topics = sorted({record.topic for record in records})
         waiting = self._waiting(f"the commit of checkpoint {id_}", topics)
@@ -215,10 +212,7 @@ class Transactions:
         if not heals(error):
             raise self._refused(error) from error
         if self._interrupts.overdue():
-            raise AbandonedError(
-                f"the broker did not accept the commit of checkpoint {id_} ({self.problem});"
-                " start again: documents since the last commit will be learned again"
-            ) from error
+            raise abandoned(f"the commit of checkpoint {id_}", self.problem) from error
         # Beside the next attempt, which need not wait for a look at the cluster.
         threading.Thread(target=waiting.say, args=[error], daemon=True).start()
 
