@@ -1,8 +1,6 @@
 """A broker of Apache Kafka, which tests can kill, pause and start again."""
 
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +8,12 @@ from pathlib import Path
 from kafka.errors import KafkaError
 
 from harness import maven, supervisor
-from harness.broker import BrokerStartError, free_port
+from harness.broker import BrokerStartError, accepts, free_port
 from newsreel.common import kafka
 from newsreel.common.errors import UserError
 from newsreel.common.kafka import Connection
 
 START_SECONDS = 90.0
-
-LOOK_SECONDS = 0.1
 
 HEAP = "-Xmx512m"
 
@@ -115,12 +111,10 @@ class ApacheBroker:
         BrokerStartError
             The broker does not answer in time, or ends.
         """
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process and self._process.poll() is None:
-            if self._is_there():
-                return
-            time.sleep(LOOK_SECONDS)
-        raise BrokerStartError(f"Apache Kafka did not start; its log {self._log} has the reason")
+        if not supervisor.wait_until(self._is_there, self._process, START_SECONDS):
+            raise BrokerStartError(
+                f"Apache Kafka did not start; its log {self._log} has the reason"
+            )
 
     def stop(self) -> None:
         """End the broker with SIGTERM: it hands its partitions over first."""
@@ -152,11 +146,12 @@ class ApacheBroker:
         return ["java", *maven.JAVA_OPTIONS, *options, "-cp", f"{self._jars}/*", main]
 
     def _is_there(self) -> bool:
-        host, _, port = self.internal.rpartition(":")
+        if not accepts(self.internal):
+            return False
         try:
-            socket.create_connection((host, int(port)), timeout=1).close()
             with kafka.admin(Connection(self.internal)) as admin:
                 brokers = admin.describe_cluster()["brokers"]
         except (OSError, UserError, KafkaError):
             return False
-        return any(int(port) == broker["port"] for broker in brokers)
+        port = int(self.internal.rpartition(":")[2])
+        return any(port == broker["port"] for broker in brokers)

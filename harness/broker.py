@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -21,7 +20,7 @@ START_SECONDS = 30.0
 
 
 class BrokerStartError(UserError):
-    """The embedded broker did not start."""
+    """A broker did not start."""
 
 
 class EmbeddedKafka:
@@ -87,21 +86,17 @@ class EmbeddedKafka:
             yield
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        host, _, port = self.bootstrap_servers.rpartition(":")
-        while time.monotonic() < deadline and self._process and self._process.poll() is None:
-            try:
-                socket.create_connection((host, int(port)), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-                continue
-            with kafka.admin(Connection(self.bootstrap_servers)):
-                return
-        log = self._folder / "broker.log"
-        raise BrokerStartError(
-            f"the embedded Kafka did not start; its log {log} has the reason."
-            " To use another broker, set KAFKA_BOOTSTRAP_SERVERS"
-        )
+        if not supervisor.wait_until(self._answers, self._process, START_SECONDS):
+            raise BrokerStartError(
+                f"the embedded Kafka did not start; its log {self._folder / 'broker.log'} has"
+                " the reason. To use another broker, set KAFKA_BOOTSTRAP_SERVERS"
+            )
+
+    def _answers(self) -> bool:
+        if not accepts(self.bootstrap_servers):
+            return False
+        with kafka.admin(Connection(self.bootstrap_servers)):
+            return True
 
 
 @contextmanager
@@ -130,3 +125,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def accepts(address: str) -> bool:
+    """Return whether a program accepts connections at an address, ``host:port``."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,7 +1,6 @@
 """A schema registry with its HTTP interface of Confluent's kind: Apicurio, fetched with Maven."""
 
 import subprocess
-import time
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -89,15 +88,18 @@ class ApicurioRegistry:
             self._process = None
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.url}/subjects", timeout=5):  # noqa: S310 - http
-                    return
-            except OSError:
-                time.sleep(0.1)
-        log = self._folder / "registry.log"
-        raise RegistryStartError(f"the schema registry did not start; its log {log} has the reason")
+        if not supervisor.wait_until(self._answers, self._process, START_SECONDS):
+            log_file = self._folder / "registry.log"
+            raise RegistryStartError(
+                f"the schema registry did not start; its log {log_file} has the reason"
+            )
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/subjects", timeout=5):  # noqa: S310 - http
+                return True
+        except OSError:
+            return False
 
 
 def fetch() -> Path:

@@ -12,13 +12,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 GRACE_SECONDS = 20.0
 """Seconds that a command may take to end after SIGTERM, before it is killed."""
+
+LOOK_SECONDS = 0.05
+"""Seconds between two checks whether a command is ready."""
 
 
 def start(
@@ -47,6 +51,18 @@ def start(
         start_new_session=True,
         env=env,
     )
+
+
+def wait_until(
+    ready: Callable[[], bool], process: subprocess.Popen[bytes] | None, seconds: float
+) -> bool:
+    """Wait until a supervised command is ready; return False if it ends before, or takes longer."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process is not None and process.poll() is None:
+        if ready():
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
