@@ -8,8 +8,9 @@ from pathlib import Path
 from kafka.errors import KafkaError
 
 from harness import maven, supervisor
-from harness.broker import BrokerStartError, accepts, free_port
+from harness.broker import BrokerStartError, free_port
 from newsreel.common import kafka
+from newsreel.common.connecting import listens
 from newsreel.common.errors import UserError
 from newsreel.common.kafka import Connection
 
@@ -146,7 +147,7 @@ class ApacheBroker:
         return ["java", *maven.JAVA_OPTIONS, *options, "-cp", f"{self._jars}/*", main]
 
     def _is_there(self) -> bool:
-        if not accepts(self.internal):
+        if not listens(self.internal):
             return False
         try:
             with kafka.admin(Connection(self.internal)) as admin:

@@ -12,6 +12,7 @@ from typing import Self
 
 from harness import supervisor
 from newsreel.common import cli, kafka
+from newsreel.common.connecting import listens
 from newsreel.common.errors import UserError
 from newsreel.common.kafka import Connection
 from newsreel.common.settings import KafkaSettings
@@ -93,7 +94,7 @@ class EmbeddedKafka:
             )
 
     def _answers(self) -> bool:
-        if not accepts(self.bootstrap_servers):
+        if not listens(self.bootstrap_servers):
             return False
         with kafka.admin(Connection(self.bootstrap_servers)):
             return True
@@ -125,13 +126,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def accepts(address: str) -> bool:
-    """Return whether a program accepts connections at an address, ``host:port``."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except OSError:
-        return False
-    return True
